@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The data plane of Mujina: one process per miner, which owns everything that hashes.
+
+pub mod job;
+pub mod pool;
+pub mod scheduler;
+pub mod source;
+pub mod thread;
