@@ -5,3 +5,4 @@ pub mod pool;
 pub mod scheduler;
 pub mod source;
 pub mod thread;
+pub mod trace;

@@ -3,6 +3,8 @@
 //! A connection is one task. It owns everything about its channel, takes shares from `scheduler`, and tells `source` what
 //! happens in order. It lives exactly once: a reconnect is another connection with another id.
 
+pub mod backoff;
+
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
     id::{ConnectionId, ShareId},
@@ -13,7 +15,7 @@ use mujina_core::{
 };
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -242,13 +244,4 @@ pub enum Recovery {
     Park,
     /// Not again by itself: only another configuration can help.
     Stop,
-}
-
-/// How long a bring-up took, from its events: kept for status and answers.
-#[derive(Debug, Clone, Copy)]
-pub struct Began {
-    /// For elapsed times.
-    pub at: Instant,
-    /// For people.
-    pub wall: SystemTime,
 }

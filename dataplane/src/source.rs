@@ -3,7 +3,15 @@
 //! One actor on the mining runtime. It owns the connection tasks and the decision which of them the threads hash for;
 //! `scheduler` does the moving. The spec applier and the API reach it through [`SourceHandle`].
 
-use crate::{pool::ConnectionFacts, scheduler::SwitchReport};
+mod actor;
+mod connection;
+mod entry;
+mod reconnect;
+mod selector;
+mod state;
+
+pub use self::actor::{Connector, Lines, Source};
+use crate::{pool::ConnectionFacts, scheduler::SwitchReport, trace::TraceParent};
 use mujina_core::{
     id::{ConnectionId, PoolName},
     pool::PoolGroup,
@@ -21,13 +29,13 @@ pub const PHASE_QUEUE: usize = 16;
 pub(crate) enum Command {
     Configure {
         groups: Vec<PoolGroup>,
-        span: tracing::Span,
+        trace: TraceParent,
         reply: oneshot::Sender<Result<u64, ConfigureError>>,
     },
     Reconnect {
         request: ReconnectRequest,
         phases: mpsc::Sender<ConnectPhase>,
-        span: tracing::Span,
+        trace: TraceParent,
         reply: oneshot::Sender<Result<ReconnectOutcome, ReconnectError>>,
     },
 }
@@ -52,7 +60,7 @@ impl SourceHandle {
     /// A pool that cannot be mined on yet; nothing is changed then.
     pub async fn configure(&self, groups: Vec<PoolGroup>) -> Result<u64, ConfigureError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Configure { groups, span: tracing::Span::current(), reply };
+        let command = Command::Configure { groups, trace: TraceParent::current(), reply };
         self.commands.send(command).await.map_err(|_| ConfigureError::ShuttingDown)?;
         answer.await.map_err(|_| ConfigureError::ShuttingDown)?
     }
@@ -66,7 +74,7 @@ impl SourceHandle {
         phases: mpsc::Sender<ConnectPhase>,
     ) -> Result<ReconnectOutcome, ReconnectError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Reconnect { request, phases, span: tracing::Span::current(), reply };
+        let command = Command::Reconnect { request, phases, trace: TraceParent::current(), reply };
         self.commands.send(command).await.map_err(|_| ReconnectError::ShuttingDown)?;
         answer.await.map_err(|_| ReconnectError::ShuttingDown)?
     }
