@@ -1,0 +1,146 @@
+//! Holds the walls of the house: which package may know which, and where foreign types may be named.
+//! The rules and their reasons stand in ARCHITECTURE.md.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files under a folder, as paths relative to the root with their text, comments left out.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((relative(&path), code(&fs::read_to_string(&path).unwrap())));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Files of `folder` that name one of `words`, but for those under an allowed path.
+fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
+    let is_allowed = |path: &str| allowed.iter().any(|allowed| path.starts_with(allowed));
+    let mut found: Vec<_> = sources(folder)
+        .into_iter()
+        .filter(|(path, _)| !is_allowed(path))
+        .flat_map(|(path, text)| {
+            let named = words.iter().filter(|word| text.contains(**word)).map(|word| format!("{path}: {word}"));
+            named.collect::<Vec<_>>()
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn manifest(package: &str) -> String {
+    let path: PathBuf = root().join(package).join("Cargo.toml");
+    let text = fs::read_to_string(path).unwrap();
+    // What tests need is not what the product links.
+    text.split("[dev-dependencies]").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn planes_and_command_line_never_depend_on_each_other() {
+    for (package, others) in [
+        ("dataplane", ["mujina-control", "mujinactl", "mujina-testbed"]),
+        ("control", ["mujina-dataplane", "mujinactl", "mujina-testbed"]),
+        ("cli", ["mujina-dataplane", "mujina-control", "mujina-testbed"]),
+    ] {
+        for other in others {
+            let needle = format!("\n{other}");
+            assert!(!manifest(package).contains(&needle), "{package} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn core_is_plain_values() {
+    for dependency in ["tokio", "tonic", "prost", "tracing", "mujina-proto"] {
+        assert!(!manifest("dataplane/core").contains(&format!("\n{dependency}")), "core depends on {dependency}");
+    }
+    let clocks_and_io = ["Instant::now", "SystemTime::now", "std::fs", "std::net::Tcp", "std::env", "async fn"];
+    assert_eq!(offenders("dataplane/core/src", &clocks_and_io, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn wire_types_stop_at_the_door() {
+    let wire = ["v1::", "tonic::", "prost"];
+    let doors = ["dataplane/core/", "dataplane/src/rpc"];
+    assert_eq!(offenders("dataplane/src", &wire, &doors), Vec::<String>::new());
+    let doors = ["control/src/api", "control/src/registry", "control/src/relay"];
+    assert_eq!(offenders("control/src", &wire, &doors), Vec::<String>::new());
+    let doors = ["cli/src/lib.rs", "cli/src/error", "cli/src/command"];
+    assert_eq!(offenders("cli/src", &wire, &doors), Vec::<String>::new());
+}
+
+#[test]
+fn stratum_v2_types_stay_in_their_module() {
+    assert_eq!(offenders("dataplane/src", &["stratum_apps"], &["dataplane/src/pool/sv2"]), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_that_mines_knows_the_service_around_it() {
+    let service = ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
+    let mut found = Vec::new();
+    for part in ["job", "pool", "source", "scheduler", "thread", "board"] {
+        found.extend(offenders(&format!("dataplane/src/{part}"), &service, &[]));
+    }
+    let files = ["job", "pool", "source", "scheduler", "ledger", "thread", "board"];
+    for (path, text) in sources("dataplane/src") {
+        let mines = files.iter().any(|file| path == format!("dataplane/src/{file}.rs"));
+        found.extend(service.iter().filter(|word| mines && text.contains(**word)).map(|word| format!("{path}: {word}")));
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn scheduler_knows_no_protocol_and_no_board() {
+    let others = ["pool::sv2", "pool::sv1", "crate::board", "crate::source", "thread::cpu"];
+    assert_eq!(offenders("dataplane/src/scheduler", &others, &[]), Vec::<String>::new());
+    let scheduler = code(&fs::read_to_string(root().join("dataplane/src/scheduler.rs")).unwrap());
+    assert!(others.iter().all(|word| !scheduler.contains(word)));
+}
+
+#[test]
+fn pure_files_neither_wait_nor_look_at_a_clock() {
+    let impure = [".await", "Instant::now", "SystemTime::now", "tokio::time", "tokio::net", "std::net::Tcp"];
+    for file in [
+        "dataplane/src/ledger.rs",
+        "dataplane/src/job.rs",
+        "dataplane/src/pool/backoff.rs",
+        "dataplane/src/pool/sv2/session.rs",
+        "dataplane/src/pool/sv2/pending.rs",
+        "dataplane/src/source/selector.rs",
+        "dataplane/src/source/state.rs",
+        "dataplane/src/scheduler/assignments.rs",
+        "dataplane/src/scheduler/estimate.rs",
+        "dataplane/src/scheduler/verify.rs",
+        "control/src/reconcile/plan.rs",
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let product = code(&text);
+        let product = product.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in impure {
+            assert!(!product.contains(word), "{file} contains `{word}`");
+        }
+    }
+}
