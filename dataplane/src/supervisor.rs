@@ -59,6 +59,17 @@ impl Supervisor {
         }
     }
 
+    /// Waits until the task of this name has ended, whatever its policy; `false` when it needs longer than `deadline`.
+    pub async fn ended(&mut self, name: &str, deadline: Duration) -> bool {
+        let gone = async {
+            while self.names.values().any(|(running, _)| *running == name) {
+                let Some(ended) = self.tasks.join_next_with_id().await else { return };
+                self.names.remove(&id(&ended));
+            }
+        };
+        tokio::time::timeout(deadline, gone).await.is_ok()
+    }
+
     /// Waits until all tasks have ended, now that they were asked to; those that need longer than `deadline` are cut.
     /// Returns the first that panicked meanwhile.
     pub async fn finish(mut self, deadline: Duration) -> Option<TaskFailed> {
