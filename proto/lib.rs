@@ -1,6 +1,12 @@
 //! What two Mujina processes must agree on: the generated messages and services, and the hand-written edge around them.
 //! Used by the data plane, the control plane and the command line; none of them sees another.
 
+pub mod convert;
+pub mod dial;
+pub mod failure;
+pub mod serve;
+pub mod trace;
+
 /// Shared messages: desired state, status, shares, spans.
 pub mod types {
     /// Version 1.

@@ -3,6 +3,7 @@
 
 pub mod fault;
 pub mod id;
+pub mod place;
 pub mod pool;
 pub mod share;
 pub mod spec;

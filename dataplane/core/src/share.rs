@@ -102,6 +102,11 @@ impl RejectReason {
         }
     }
 
+    /// The reason of this name; the inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// Stable name for machines.
     pub fn as_str(self) -> &'static str {
         match self {

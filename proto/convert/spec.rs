@@ -1,0 +1,161 @@
+//! Desired state.
+
+use super::timestamp;
+use crate::types::v1;
+use mujina_core::{
+    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    spec::{GroupDraft, MinerSpec, PoolDraft, SpecChange, SpecDraft, SpecOrigin, SpecSection, SpecState},
+    text::Secret,
+    units::HashRate,
+};
+
+impl From<v1::MinerSpec> for SpecDraft {
+    fn from(spec: v1::MinerSpec) -> Self {
+        let v1::MinerSpec { pool_groups, paused } = spec;
+        Self { pool_groups: pool_groups.into_iter().map(Into::into).collect(), paused }
+    }
+}
+
+impl From<v1::PoolGroup> for GroupDraft {
+    fn from(group: v1::PoolGroup) -> Self {
+        let strategy = match group.strategy() {
+            v1::PoolStrategy::Failover => Some(PoolStrategy::Failover),
+            v1::PoolStrategy::Unspecified => None,
+        };
+        let v1::PoolGroup { name, strategy: _, pools } = group;
+        Self { name, strategy, pools: pools.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<v1::PoolSpec> for PoolDraft {
+    fn from(pool: v1::PoolSpec) -> Self {
+        let v1::PoolSpec { name, url, user, password, password_set: _, nominal_hash_rate_hps } = pool;
+        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+    }
+}
+
+/// For readers: passwords are left out.
+impl From<&MinerSpec> for v1::MinerSpec {
+    fn from(spec: &MinerSpec) -> Self {
+        to_message(spec, |_| None)
+    }
+}
+
+/// For the miner itself: passwords are in it. Never answer a read with it.
+#[must_use]
+pub fn with_passwords(spec: &MinerSpec) -> v1::MinerSpec {
+    to_message(spec, |pool| Some(pool.password.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default()))
+}
+
+fn to_message(spec: &MinerSpec, password: impl Fn(&PoolSpec) -> Option<String>) -> v1::MinerSpec {
+    let MinerSpec { pool_groups, paused } = spec;
+    let group = |group: &PoolGroup| {
+        let PoolGroup { name, strategy, pools } = group;
+        let strategy = match strategy {
+            PoolStrategy::Failover => v1::PoolStrategy::Failover,
+        };
+        v1::PoolGroup {
+            name: name.to_string(),
+            strategy: strategy.into(),
+            pools: pools.iter().map(|one| pool(one, password(one))).collect(),
+        }
+    };
+    v1::MinerSpec { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused }
+}
+
+fn pool(pool: &PoolSpec, shown: Option<String>) -> v1::PoolSpec {
+    let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+    v1::PoolSpec {
+        name: name.to_string(),
+        url: endpoint.to_string(),
+        user: user.clone(),
+        password: shown,
+        password_set: password.is_some(),
+        nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+    }
+}
+
+impl From<&SpecState> for v1::SpecState {
+    fn from(state: &SpecState) -> Self {
+        let SpecState {
+            spec,
+            generation,
+            etag,
+            origin,
+            control_generation,
+            accepted_at,
+            sections,
+            observed_generation,
+        } = state;
+        Self {
+            spec: Some(spec.into()),
+            generation: generation.0,
+            etag: etag.clone(),
+            origin: v1::SpecOrigin::from(*origin).into(),
+            control_generation: control_generation.0,
+            accepted_at: Some(timestamp(*accepted_at)),
+            sections: sections.iter().map(Into::into).collect(),
+            observed_generation: observed_generation.0,
+        }
+    }
+}
+
+impl From<SpecOrigin> for v1::SpecOrigin {
+    fn from(origin: SpecOrigin) -> Self {
+        match origin {
+            SpecOrigin::Configuration => Self::Configuration,
+            SpecOrigin::Local => Self::Local,
+            SpecOrigin::Control => Self::Control,
+            SpecOrigin::Recovery => Self::Recovery,
+        }
+    }
+}
+
+impl From<&SpecSection> for v1::SpecSection {
+    fn from(section: &SpecSection) -> Self {
+        let SpecSection { path, applying } = section;
+        let state = match applying {
+            Some(_) => v1::SpecSectionState::Applying,
+            None => v1::SpecSectionState::Applied,
+        };
+        Self { path: (*path).into(), state: state.into(), reason: applying.clone().unwrap_or_default() }
+    }
+}
+
+impl From<SpecChange> for v1::SpecChange {
+    fn from(change: SpecChange) -> Self {
+        let SpecChange { path, before, after } = change;
+        Self { path, before, after }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> MinerSpec {
+        let pool = PoolDraft {
+            name: "a".into(),
+            url: "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72".into(),
+            user: "alice".into(),
+            password: Some(Secret::from("hunter2")),
+            nominal_hash_rate_hps: Some(1e6),
+        };
+        let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
+        SpecDraft { pool_groups: vec![group], paused: true }.check(None).unwrap()
+    }
+
+    #[test]
+    fn spec_with_passwords_survives_the_wire() {
+        let there = SpecDraft::from(with_passwords(&spec())).check(None).unwrap();
+        assert_eq!(there, spec());
+    }
+
+    #[test]
+    fn spec_that_was_read_shows_no_password_and_keeps_it_when_written_back() {
+        let shown = v1::MinerSpec::from(&spec());
+        assert!(!format!("{shown:?}").contains("hunter2"));
+        assert!(shown.pool_groups[0].pools[0].password_set);
+        assert_eq!(SpecDraft::from(shown).check(Some(&spec())).unwrap(), spec());
+    }
+}

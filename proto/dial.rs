@@ -1,0 +1,233 @@
+//! Reaching a service: addresses as people write them, and channels that carry the caller's trace.
+
+use crate::trace::Traced;
+use hyper_util::rt::TokioIo;
+use std::{
+    error::Error,
+    fmt, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+/// How often an idle connection is probed, and how long the answer may take.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// Longest path of a unix socket that the kernel takes.
+pub(crate) const MAX_SOCKET_PATH: usize = 107;
+
+/// A channel to a service; calls on it continue the caller's trace. Cheap to clone.
+pub type Client = Traced<Channel>;
+
+/// Where a service listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `unix:///path/to/socket`
+    Unix(PathBuf),
+    /// `http://host:port`, loopback only: what crosses a network needs TLS.
+    Tcp {
+        /// `localhost`, or an address of the loopback range.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// A scheme that is not spoken.
+    #[error("scheme `{0}` is not supported; write unix:///path/to/socket or http://127.0.0.1:port")]
+    Scheme(String),
+    /// No port, or one that is no number.
+    #[error("`{0}` has no valid port; write http://127.0.0.1:port")]
+    Port(String),
+    /// A host beyond this machine.
+    #[error("`{0}` is not this machine; without TLS only loopback addresses and unix sockets are used")]
+    NotLoopback(String),
+    /// A relative or empty socket path.
+    #[error("`{0}` is no absolute path; write unix:///path/to/socket")]
+    Path(String),
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.starts_with('/') {
+            return Ok(Self::Unix(text.into()));
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(AddressError::Path(path.into()))
+            };
+        }
+        let authority = match text.split_once("://") {
+            Some(("http", rest)) => rest.trim_end_matches('/'),
+            Some((scheme, _)) => return Err(AddressError::Scheme(scheme.into())),
+            None => text,
+        };
+        let (host, port) = authority.rsplit_once(':').ok_or_else(|| AddressError::Port(text.into()))?;
+        let port = port.parse().map_err(|_| AddressError::Port(text.into()))?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if is_loopback {
+            Ok(Self::Tcp { host: host.into(), port })
+        } else {
+            Err(AddressError::NotLoopback(host.into()))
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+        }
+    }
+}
+
+/// Why a service was not reached.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nothing listens there.
+    #[error("nothing listens on {0}; is the service running, and is this its address?")]
+    Nobody(Address),
+    /// The socket belongs to somebody else.
+    #[error("no permission to use {0}; run as the user of the service")]
+    Forbidden(Address),
+    /// No answer in time.
+    #[error("{0} did not answer within {1:?}; the service may be overloaded or stopped")]
+    Late(Address, Duration),
+    /// The socket path is longer than the kernel takes.
+    #[error("socket path of {0} has more than {MAX_SOCKET_PATH} bytes; use a shorter one")]
+    PathTooLong(Address),
+    /// Anything else.
+    #[error("cannot reach {0}")]
+    Transport(Address, #[source] tonic::transport::Error),
+}
+
+/// Connects, within `deadline`.
+///
+/// # Errors
+/// See [`DialError`].
+pub async fn dial(address: &Address, deadline: Duration) -> Result<Client, DialError> {
+    if let Address::Unix(path) = address
+        && path.as_os_str().len() > MAX_SOCKET_PATH
+    {
+        return Err(DialError::PathTooLong(address.clone()));
+    }
+    let connecting = async {
+        match address {
+            Address::Unix(path) => endpoint("http://localhost")?.connect_with_connector(unix(path)).await,
+            Address::Tcp { .. } => endpoint(&address.to_string())?.connect().await,
+        }
+    };
+    match tokio::time::timeout(deadline, connecting).await {
+        Ok(Ok(channel)) => Ok(Traced::new(channel)),
+        Ok(Err(error)) => Err(explain(address.clone(), error)),
+        Err(_) => Err(DialError::Late(address.clone(), deadline)),
+    }
+}
+
+/// A channel that connects with the first call and again when it was lost.
+///
+/// # Errors
+/// Only an address that is no URI, which one that was parsed is.
+pub fn dial_lazy(address: &Address) -> Result<Client, DialError> {
+    let channel = match address {
+        Address::Unix(path) => endpoint("http://localhost").map(|to| to.connect_with_connector_lazy(unix(path))),
+        Address::Tcp { .. } => endpoint(&address.to_string()).map(|to| to.connect_lazy()),
+    };
+    channel.map(Traced::new).map_err(|error| explain(address.clone(), error))
+}
+
+fn endpoint(uri: &str) -> Result<Endpoint, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(uri.to_owned())?
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(KEEPALIVE.0)
+        .keep_alive_timeout(KEEPALIVE.1)
+        .tcp_nodelay(true);
+    Ok(endpoint)
+}
+
+fn unix(
+    path: &Path,
+) -> impl tower::Service<http::Uri, Response = TokioIo<UnixStream>, Error = io::Error, Future: Send> + Send + 'static {
+    let path = path.to_owned();
+    service_fn(move |_| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    })
+}
+
+fn explain(address: Address, error: tonic::transport::Error) -> DialError {
+    match io_kind(&error) {
+        Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => DialError::Nobody(address),
+        Some(io::ErrorKind::PermissionDenied) => DialError::Forbidden(address),
+        _ => DialError::Transport(address, error),
+    }
+}
+
+/// The kind of the I/O error somewhere below.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (text, shown) in [
+            ("unix:///run/mujina/api.sock", "unix:///run/mujina/api.sock"),
+            ("unix:/run/a.sock", "unix:///run/a.sock"),
+            ("/run/a.sock", "unix:///run/a.sock"),
+            ("http://127.0.0.1:50051/", "http://127.0.0.1:50051"),
+            ("localhost:1", "http://localhost:1"),
+            ("[::1]:50051", "http://[::1]:50051"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn every_mistake_has_its_error() {
+        for (text, error) in [
+            ("https://127.0.0.1:1", AddressError::Scheme("https".into())),
+            ("127.0.0.1", AddressError::Port("127.0.0.1".into())),
+            ("http://127.0.0.1:x", AddressError::Port("http://127.0.0.1:x".into())),
+            ("10.0.0.1:50051", AddressError::NotLoopback("10.0.0.1".into())),
+            ("example.org:50051", AddressError::NotLoopback("example.org".into())),
+            ("unix:a.sock", AddressError::Path("a.sock".into())),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(error), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn missing_socket_says_that_nobody_listens() {
+        let address = Address::Unix("/nonexistent/mujina.sock".into());
+        let error = dial(&address, Duration::from_secs(5)).await.unwrap_err();
+        assert!(matches!(error, DialError::Nobody(_)), "{error:?}");
+        let long = Address::Unix(format!("/{}", "a".repeat(200)).into());
+        assert!(matches!(dial(&long, Duration::from_secs(5)).await, Err(DialError::PathTooLong(_))));
+    }
+}
