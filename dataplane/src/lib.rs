@@ -1,8 +1,11 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
 pub mod job;
+pub mod miner;
 pub mod pool;
 pub mod scheduler;
 pub mod source;
+pub mod spec;
+pub mod supervisor;
 pub mod thread;
 pub mod trace;

@@ -35,9 +35,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts a task on the current runtime.
-    pub fn spawn(
-        &mut self, name: &'static str, policy: ExitPolicy, task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    pub fn spawn(&mut self, name: &'static str, policy: ExitPolicy, task: impl Future<Output = ()> + Send + 'static) {
         let handle = self.tasks.spawn(task.in_current_span());
         self.names.insert(handle.id(), (name, policy));
     }

@@ -1,0 +1,164 @@
+//! Puts the mining side together and takes it apart in order: hash threads, scheduler, source.
+//!
+//! Everything that must not wait for management runs on one OS thread with a runtime of its own. What it offers to the
+//! service side are the two handles and the facts of its boards.
+
+use super::{BoardFacts, MinerHandle};
+use crate::{
+    board::cpu::{CpuBoard, CpuConfig},
+    pool::{ConnectionPlan, MinerIdentity, sv2},
+    scheduler::{self, Scheduler},
+    source::{
+        Connector, Lines, Source,
+        synthetic::{self, SyntheticPlan, SyntheticWork},
+    },
+    supervisor::{ExitPolicy, Supervisor, TaskFailed},
+    thread,
+};
+use std::{collections::BTreeMap, io, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, dispatcher};
+
+/// Time that hash threads have to stop.
+const THREADS_STOP: Duration = Duration::from_secs(2);
+/// Time that the source and the scheduler have to end: the source's own deadlines, and some.
+const TASKS_STOP: Duration = Duration::from_secs(4);
+
+/// What to mine with.
+#[derive(Debug, Clone)]
+pub struct MinerPlan {
+    /// The CPU board, if it is wanted.
+    pub cpu: Option<CpuConfig>,
+    /// What to hash while no pool is configured; `None` = nothing.
+    pub synthetic: Option<SyntheticWork>,
+    /// What pools are told of this miner.
+    pub identity: MinerIdentity,
+}
+
+/// Why the mining side did not come up or went down.
+#[derive(Debug, thiserror::Error)]
+pub enum MinerError {
+    /// No thread for it.
+    #[error("cannot start the mining thread; check the limits of the process")]
+    Thread(#[source] io::Error),
+    /// A board could not be started.
+    #[error("cannot start the CPU board")]
+    Board(#[source] crate::board::BoardError),
+    /// A task that must run ended.
+    #[error(transparent)]
+    Task(#[from] TaskFailed),
+    /// The mining thread panicked.
+    #[error("the mining thread panicked; this is a bug, please report it with the log")]
+    Panicked,
+}
+
+/// The mining side, running.
+#[derive(Debug)]
+pub struct Miner {
+    handle: MinerHandle,
+    ended: oneshot::Receiver<Result<(), MinerError>>,
+}
+
+impl Miner {
+    /// Starts the mining thread and waits until it is up. It runs until `cancel`.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start(plan: MinerPlan, cancel: CancellationToken) -> Result<Self, MinerError> {
+        let (up, is_up) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let dispatch = dispatcher::get_default(Clone::clone);
+        let body = move || {
+            let _subscriber = dispatcher::set_default(&dispatch);
+            let result = mine(plan, up, &cancel);
+            // Nobody may be left to hear it.
+            let _ = end.send(result);
+        };
+        std::thread::Builder::new().name("mujina-mining".into()).spawn(body).map_err(MinerError::Thread)?;
+        match is_up.await {
+            Ok(handle) => Ok(Self { handle, ended }),
+            Err(_) => Err(ended.await.map_or(MinerError::Panicked, |result| result.err().unwrap_or(MinerError::Panicked))),
+        }
+    }
+
+    /// The way in.
+    #[must_use]
+    pub fn handle(&self) -> MinerHandle {
+        self.handle.clone()
+    }
+
+    /// Waits until the mining side has ended.
+    ///
+    /// # Errors
+    /// Why, if nobody asked it to.
+    pub async fn ended(&mut self) -> Result<(), MinerError> {
+        (&mut self.ended).await.unwrap_or(Err(MinerError::Panicked))
+    }
+}
+
+/// The mining thread, from beginning to end.
+fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &CancellationToken) -> Result<(), MinerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
+    runtime.block_on(async {
+        let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
+        let (scheduler, scheduler_handle) = Scheduler::new(events);
+        let mut boards = BTreeMap::new();
+        let mut entries = Vec::new();
+        let mut cpu = None;
+        if let Some(config) = &plan.cpu {
+            let (threads, board) = CpuBoard::start(config, thread_events.clone()).map_err(MinerError::Board)?;
+            boards.insert(board.id(), BoardFacts { model: "cpu".into(), facts: board.facts() });
+            entries.extend(threads);
+            cpu = Some(board);
+        }
+        drop(thread_events);
+        let connector = connector(plan.identity, plan.synthetic);
+        let (source, source_handle) = Source::new(scheduler_handle.clone(), plan.synthetic.is_some(), connector);
+        let (stop_scheduler, stop_source) = (CancellationToken::new(), CancellationToken::new());
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn("scheduler", ExitPolicy::Essential, scheduler.run(stop_scheduler.clone()));
+        supervisor.spawn("source", ExitPolicy::Essential, source.run(stop_source.clone()));
+        for entry in entries {
+            // The scheduler was started a line above and runs until it is told otherwise.
+            let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
+        }
+        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, boards };
+        let _ = up.send(handle);
+
+        let failure = tokio::select! {
+            () = cancel.cancelled() => None,
+            failure = supervisor.first_failure() => Some(failure),
+        };
+        // In order: no new work, then no open share, then no ledger.
+        if tokio::time::timeout(THREADS_STOP, scheduler_handle.stop()).await.is_err() {
+            tracing::error!("hash threads did not stop in time; they end with the process");
+        }
+        stop_source.cancel();
+        let source_ended = supervisor.ended("source", TASKS_STOP).await;
+        debug!(source_ended, "connections are closed");
+        stop_scheduler.cancel();
+        let panicked = supervisor.finish(TASKS_STOP).await;
+        if let Some(board) = cpu {
+            board.join();
+        }
+        failure.or(panicked).map_or(Ok(()), |failure| Err(failure.into()))
+    })
+}
+
+/// Pools speak Stratum V2; invented work speaks for itself.
+fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
+    Box::new(move |pool, lines| {
+        let Lines { id, hash_rate, shares, events, close, abort, span } = lines;
+        match pool {
+            Some(pool) => {
+                let identity = identity.clone();
+                Box::pin(sv2::run(ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span }))
+            }
+            None => {
+                let work = synthetic.unwrap_or_default();
+                Box::pin(synthetic::run(SyntheticPlan { id, work, hash_rate, shares, events, close, abort }))
+            }
+        }
+    })
+}
