@@ -5,7 +5,7 @@
 
 pub mod backoff;
 pub mod connect;
-
+pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
