@@ -1,5 +1,6 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
+pub mod board;
 pub mod job;
 pub mod miner;
 pub mod pool;
