@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Age at which a snapshot is replaced.
 const SNAPSHOT_AGE: Duration = Duration::from_millis(250);
-/// Inputs that are read in one go, before what follows from them is done: a full queue of each kind.
-const BATCH: usize = COMMAND_QUEUE + crate::thread::EVENT_QUEUE;
+/// Inputs that are read in one go, before what follows from them is done and other tasks have their turn: about 2 ms of
+/// nonces.
+const BATCH: usize = 256;
 
 /// The actor behind [`SchedulerHandle`].
 #[derive(Debug)]
@@ -65,11 +66,14 @@ impl Scheduler {
                 Wake::Event(event) => self.state.event(event, now()),
                 Wake::Deadline => {}
             }
-            self.drain();
+            let more = self.drain();
             self.finish();
+            if more {
+                tokio::task::yield_now().await;
+            }
         }
         // The last verdicts may have come with the order to stop.
-        self.drain();
+        while self.drain() {}
         self.publish(now());
     }
 
@@ -86,17 +90,18 @@ impl Scheduler {
         }
     }
 
-    /// Takes what is queued, commands first.
-    fn drain(&mut self) {
+    /// Takes what is queued, commands first. Returns whether there may be more.
+    fn drain(&mut self) -> bool {
         for _ in 0..BATCH {
             if let Ok(command) = self.commands.try_recv() {
                 self.state.command(command, now());
             } else if let Ok(event) = self.events.try_recv() {
                 self.state.event(event, now());
             } else {
-                return;
+                return false;
             }
         }
+        true
     }
 
     fn finish(&mut self) {
@@ -163,3 +168,6 @@ impl Snapshot {
 fn now() -> Now {
     Now { at: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
 }
+
+#[cfg(test)]
+mod tests;
