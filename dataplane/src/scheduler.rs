@@ -7,6 +7,7 @@
 mod actor;
 mod assignments;
 pub(crate) mod estimate;
+mod members;
 mod share;
 pub mod slot;
 mod state;

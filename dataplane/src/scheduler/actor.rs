@@ -5,6 +5,7 @@
 
 use super::{
     COMMAND_QUEUE, Command, SHARE_EVENTS, SchedulerHandle, Scope, Snapshot, ThreadScope,
+    members::Thread,
     state::{Now, State},
 };
 use crate::thread::ThreadEvent;
@@ -125,7 +126,7 @@ impl State {
         self.urgent = false;
         self.collect_hashes();
         let live = self.live.and_then(|live| self.connections.get(&live));
-        let thread = |(index, thread): (&_, &super::state::Thread)| ThreadScope {
+        let thread = |(index, thread): (&_, &Thread)| ThreadScope {
             id: thread.entry.id.clone(),
             board: thread.entry.board.clone(),
             state: thread.state,

@@ -13,7 +13,7 @@
 use super::{
     Command, SwitchReport,
     assignments::{self, Slots},
-    estimate::Pace,
+    members::{Connection, Thread},
     told::Told,
     verify::{TokenBucket, Verifier},
     waiting::{Pausing, Switch, answer_all},
@@ -21,29 +21,26 @@ use super::{
 use crate::{
     job::{Job, JobHandle},
     ledger::{Ledger, Place},
-    pool::ShareSubmission,
-    thread::{Assignment, ThreadEntry, ThreadEvent, ThreadIndex, Work},
+    thread::{ThreadEntry, ThreadEvent, ThreadIndex, Work},
 };
 use mujina_core::{
-    id::{ConnectionId, PoolName, ShareId},
+    id::{ConnectionId, ShareId},
     share::Share,
     status::ThreadState,
-    units::{HashRate, ShareTarget},
+    units::HashRate,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 use tracing::{debug, error, info, warn};
 
 /// Dispatches that jobs may cause, per second and at once (stratum-client D12, D14).
 const DISPATCH_RATE: f64 = 20.0;
 /// How often ticket targets, exhausted threads and the age of the job are looked at (stratum-client D11, W2, J14).
 const REVIEW: Duration = Duration::from_secs(1);
-/// A pace with fewer nonces says less than the nominal rate: 16 nonces are known to within 25 %.
-const PACE_ERROR: f64 = 0.25;
 
 /// The time, as the loop read it.
 #[derive(Debug, Clone, Copy)]
@@ -76,52 +73,6 @@ pub(super) struct State {
     dispatches: TokenBucket,
     reviewed_at: Instant,
     too_old: Option<JobHandle>,
-}
-
-#[derive(Debug)]
-pub(super) struct Thread {
-    pub(super) entry: ThreadEntry,
-    pub(super) state: ThreadState,
-    pub(super) failure: Option<String>,
-    pub(super) pace: Pace,
-    given: Given,
-    /// Whether it neither hashes nor may be about to.
-    quiet: bool,
-}
-
-/// What is, or was, in a thread's mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Given {
-    Idle,
-    Work {
-        generation: u64,
-        job: JobHandle,
-        ticket_target: ShareTarget,
-    },
-    /// It used up its work and waits.
-    Exhausted,
-    Stop,
-}
-
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) pool: PoolName,
-    pub(super) shares: mpsc::Sender<ShareSubmission>,
-    pub(super) slots: Slots,
-    pub(super) verifier: Verifier,
-    pub(super) job: Option<Arc<Job>>,
-}
-
-impl Thread {
-    pub(super) fn is_alive(&self) -> bool {
-        self.state != ThreadState::Dead
-    }
-
-    /// How fast it is, as well as is known.
-    fn rate(&self, now: Instant) -> HashRate {
-        let measured = self.pace.rate(now).filter(|(_, error)| *error <= PACE_ERROR);
-        measured.map_or(self.entry.nominal_hash_rate, |(rate, _)| rate)
-    }
 }
 
 impl State {
@@ -199,33 +150,20 @@ impl State {
     pub(super) fn event(&mut self, event: ThreadEvent, now: Now) {
         match event {
             ThreadEvent::Started { thread, generation, gap } => {
-                let Some(one) = self.threads.get_mut(&thread).filter(|thread| thread.is_alive()) else { return };
-                if one.state != ThreadState::Hashing {
-                    one.state = ThreadState::Hashing;
-                    one.pace = Pace::new(now.at);
-                    self.urgent = true;
-                }
-                one.quiet = false;
+                let Some(one) = self.living(thread) else { return };
+                self.urgent |= one.started(now.at);
                 if let Some(switch) = &mut self.switch {
                     switch.started(thread, generation, gap);
                 }
             }
             ThreadEvent::Idle { thread, generation } => {
-                let Some(one) = self.threads.get_mut(&thread).filter(|thread| thread.is_alive()) else { return };
-                // It may have newer work by now, which it will take up next.
-                one.quiet = !matches!(one.given, Given::Work { generation: newest, .. } if newest > generation);
-                self.urgent |= one.state != ThreadState::Idle;
-                one.state = ThreadState::Idle;
+                let Some(one) = self.living(thread) else { return };
+                self.urgent |= one.idled(generation);
             }
             ThreadEvent::Exhausted { thread, generation } => {
-                let Some(one) = self.threads.get_mut(&thread).filter(|thread| thread.is_alive()) else { return };
-                if matches!(one.given, Given::Work { generation: newest, .. } if newest == generation) {
-                    one.given = Given::Exhausted;
-                    one.quiet = true;
-                    debug!(thread.id = %one.entry.id, "thread used up its part of the search space");
-                }
-                self.urgent |= one.state != ThreadState::Idle;
-                one.state = ThreadState::Idle;
+                let Some(one) = self.living(thread) else { return };
+                debug!(thread.id = %one.entry.id, "thread used up its part of the search space");
+                self.urgent |= one.exhausted(generation);
                 if let Some(switch) = &mut self.switch {
                     switch.started(thread, generation, None);
                 }
@@ -282,15 +220,7 @@ impl State {
         let index = entry.index;
         self.ledger.join(index, entry.board.clone(), now);
         info!(thread.id = %entry.id, board.id = %entry.board, nominal = %entry.nominal_hash_rate, "hash thread joined");
-        let thread = Thread {
-            entry,
-            state: ThreadState::Idle,
-            failure: None,
-            pace: Pace::new(now),
-            given: Given::Idle,
-            quiet: true,
-        };
-        self.threads.insert(index, thread);
+        self.threads.insert(index, Thread::new(entry, now));
         self.urgent = true;
         self.dispatch(now);
     }
@@ -385,9 +315,7 @@ impl State {
 
     fn thread_ended(&mut self, index: ThreadIndex, failure: Option<String>) {
         self.collect_hashes();
-        let Some(thread) = self.threads.get_mut(&index).filter(|thread| thread.is_alive()) else { return };
-        thread.state = ThreadState::Dead;
-        thread.quiet = true;
+        let Some(thread) = self.living(index) else { return };
         let (id, board) = (&thread.entry.id, &thread.entry.board);
         match &failure {
             Some(failure) => {
@@ -395,7 +323,7 @@ impl State {
             }
             None => info!(thread.id = %id, board.id = %board, "hash thread ended"),
         }
-        thread.failure = failure;
+        thread.ended(failure);
         for connection in self.connections.values_mut() {
             connection.slots.release(index);
         }
@@ -415,29 +343,15 @@ impl State {
         let mut given_work = BTreeSet::new();
         for (index, thread) in self.threads.iter_mut().filter(|(_, thread)| thread.is_alive()) {
             match &wanted {
-                None if self.stopping.is_some() => {
-                    if thread.given != Given::Stop {
-                        thread.given = Given::Stop;
-                        thread.entry.mailbox.put(Assignment::Stop);
-                    }
-                }
-                None => {
-                    if thread.given != Given::Idle {
-                        thread.given = Given::Idle;
-                        thread.entry.mailbox.put(Assignment::Idle);
-                    }
-                }
+                None if self.stopping.is_some() => thread.tell_to_stop(),
+                None => thread.tell_to_idle(),
                 Some(job) => {
                     let ticket_target = assignments::ticket_target(job.share_target, thread.rate(now), total);
-                    let has_it = matches!(thread.given, Given::Work { job: has, ticket_target: given, .. }
-                        if has == job.handle && !assignments::misses(given, ticket_target));
-                    let connection = self.connections.get_mut(&job.connection).filter(|_| !has_it);
+                    let lacks_it = !thread.has(job.handle, ticket_target);
+                    let connection = self.connections.get_mut(&job.connection).filter(|_| lacks_it);
                     let Some(connection) = connection else { continue };
                     let slot = connection.slots.claim(*index);
-                    let work = Work { generation, job: Arc::clone(job), slot, ticket_target };
-                    thread.entry.mailbox.put(Assignment::Work(Arc::new(work)));
-                    thread.given = Given::Work { generation, job: job.handle, ticket_target };
-                    thread.quiet = false;
+                    thread.give_work(Work { generation, job: Arc::clone(job), slot, ticket_target });
                     given_work.insert(*index);
                 }
             }
@@ -446,6 +360,10 @@ impl State {
             self.generation = generation;
         }
         given_work
+    }
+
+    fn living(&mut self, index: ThreadIndex) -> Option<&mut Thread> {
+        self.threads.get_mut(&index).filter(|thread| thread.is_alive())
     }
 
     /// The job to hash now, if there is one.
@@ -466,7 +384,7 @@ impl State {
             switch.answer(now);
         }
         let living = || self.threads.values().filter(|thread| thread.is_alive());
-        let loud = living().filter(|thread| !thread.quiet).count();
+        let loud = living().filter(|thread| !thread.is_quiet()).count();
         if let Some(pausing) = self.pausing.take_if(|pausing| loud == 0 || now >= pausing.deadline) {
             if loud > 0 {
                 warn!(threads = loud, "hash threads did not stop in time; they will when they look for work");

@@ -1,6 +1,6 @@
 //! The hash rate that pools are told: nominal at first, measured once it is known to within 10 %. Pure.
 
-use super::state::Thread;
+use super::members::Thread;
 use mujina_core::{status::ThreadState, units::HashRate};
 use std::time::{Duration, Instant};
 
