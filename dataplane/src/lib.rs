@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod job;
+mod ledger;
 pub mod miner;
 pub mod pool;
 pub mod scheduler;
