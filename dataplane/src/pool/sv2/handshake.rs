@@ -136,3 +136,6 @@ fn unix_seconds(time: SystemTime) -> Result<u32, HandshakeError> {
     let since = time.duration_since(UNIX_EPOCH).map_err(|_| HandshakeError::NoClock)?;
     u32::try_from(since.as_secs()).map_err(|_| HandshakeError::NoClock)
 }
+
+#[cfg(test)]
+mod tests;

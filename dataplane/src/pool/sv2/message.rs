@@ -301,7 +301,7 @@ fn string<'a>(what: &'static str, text: &'a str) -> Result<Str0255<'a>, Unsendab
     text.try_into().map_err(|_| Unsendable(what))
 }
 
-fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Result<Vec<u8>, Unsendable> {
+pub(super) fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Result<Vec<u8>, Unsendable> {
     let payload = binary_sv2::to_bytes(message).map_err(|_| Unsendable("a message"))?;
     let length = u32::try_from(payload.len()).map_err(|_| Unsendable("a message"))?;
     let [low, middle, high, 0] = length.to_le_bytes() else { return Err(Unsendable("a message")) };
@@ -311,3 +311,6 @@ fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Res
     frame.extend_from_slice(&payload);
     Ok(frame)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@
 //! pending shares, waiting shares and the told rate have files of their own. Before it ends it says what became of every
 //! share.
 
+mod bring_up;
 mod channel;
+mod due;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,7 @@ use super::{
     limits::Limits,
     message::{Incoming, OpenSuccess, Outgoing, Setup},
     queue::ShareQueue,
-    rate::{ToldRate, on_the_wire},
+    rate::ToldRate,
 };
 use crate::{
     job::Job,
@@ -26,7 +28,6 @@ use crate::{
 use channel::Channel;
 use mujina_core::{
     id::ConnectionId,
-    pool::Host,
     share::DropReason,
     status::PhaseName,
     text::{PEER_TEXT_BYTES, sanitise},
@@ -37,10 +38,6 @@ use tracing::debug;
 
 /// Messages that are kept for a channel that is being opened (C8).
 const MAX_EARLY: usize = 32;
-/// Bit of SetupConnection that asks for standard jobs; in the answer it forbids rolling the version (S4).
-const FIRST_FLAG: u32 = 1;
-/// The version of the protocol.
-const VERSION: u16 = 2;
 
 /// What happened.
 #[derive(Debug)]
@@ -114,25 +111,6 @@ enum Stage {
     Open(Box<Channel>),
     Reopening { at: Instant },
     Ended,
-}
-
-/// What a deadline is for.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    SetupAnswer,
-    HashRate,
-    OpenAnswer,
-    BringUp,
-    Reopen,
-    FirstJob,
-    JobForTip,
-    NewJob,
-    Probe,
-    Silence,
-    Verdicts,
-    Queue,
-    TellRate,
-    Drained,
 }
 
 impl Session {
@@ -238,91 +216,6 @@ impl Session {
         }
     }
 
-    fn set_up(&mut self, message: Incoming, now: Instant) {
-        match message {
-            Incoming::SetupSuccess { used_version: VERSION, flags } => {
-                let ours = self.profile.setup.flags;
-                // Some pools say our own flags back, which means nothing (S4).
-                let echo = flags == ours && ours & FIRST_FLAG != 0;
-                self.fixed_version = flags & FIRST_FLAG != 0 && !echo;
-                self.phase_over(format!("version {VERSION}, flags 0x{flags:08x}"), Some(PhaseName::OpenChannel), now);
-                self.stage = Stage::AwaitingRate { by: now + self.limits.hash_rate };
-                self.open_when_rate_is_known(now);
-            }
-            Incoming::SetupSuccess { used_version, .. } => self.end(Some(Failure::Version(used_version)), now),
-            Incoming::SetupError { flags, code } => self.end(Some(Failure::SetupRefused { code, flags }), now),
-            other => self.violation(&format!("{} before the answer to SetupConnection", other.name()), now),
-        }
-    }
-
-    fn open_when_rate_is_known(&mut self, now: Instant) {
-        if let Stage::AwaitingRate { .. } = self.stage
-            && let Some(rate) = self.rate.first(now)
-        {
-            self.open(rate, now);
-        }
-    }
-
-    fn open(&mut self, rate: HashRate, now: Instant) {
-        self.last_request += 1;
-        self.outbox.push_back(Outgoing::Open {
-            request_id: self.last_request,
-            user: self.profile.user.clone(),
-            hash_rate: on_the_wire(rate),
-            max_target: self.limits.max_target,
-            min_extranonce_size: self.limits.min_extranonce_size,
-        });
-        self.stage = Stage::Opening { by: now + self.limits.open, early: VecDeque::new() };
-    }
-
-    fn opened(&mut self, success: OpenSuccess, now: Instant) {
-        if success.request_id != self.last_request {
-            debug!(request_id = success.request_id, "answer to a request that was never made ignored");
-            return;
-        }
-        let channel_id = success.channel_id;
-        let channel = match Channel::new(success, &self.profile, self.fixed_version, now) {
-            Ok(channel) if self.extranonce_size.is_none_or(|size| size == channel.extranonce_size()) => channel,
-            refused => {
-                let why = refused.err().unwrap_or_else(|| "another extranonce size than the channel before it".into());
-                self.outbox.push_back(Outgoing::Close { channel_id, reason: "unusable-channel" });
-                self.end(Some(Failure::Unusable { why }), now);
-                return;
-            }
-        };
-        let extranonce_size = channel.extranonce_size();
-        let early = match std::mem::replace(&mut self.stage, Stage::Open(Box::new(channel))) {
-            Stage::Opening { early, .. } => early,
-            _ => VecDeque::new(),
-        };
-        if self.extranonce_size.replace(extranonce_size).is_none() {
-            let detail = format!("channel {channel_id}, {extranonce_size} bytes of extranonce");
-            self.phase_over(detail, Some(PhaseName::FirstJob), now);
-            self.event(ConnectionEvent::Opened { extranonce_size });
-        }
-        self.tell_facts();
-        for message in early {
-            self.message(message, now);
-        }
-    }
-
-    fn redirect(&mut self, host: String, port: u16, now: Instant) {
-        let parsed = host.parse::<Host>();
-        let ours = self.profile.setup.host.parse::<Host>();
-        let allowed = match (&parsed, &ours) {
-            _ if host.is_empty() => true,
-            (Ok(new), Ok(ours)) => !new.is_loopback() || ours.is_loopback(),
-            _ => false,
-        };
-        let closing = matches!(&self.stage, Stage::Open(channel) if channel.is_closing());
-        if !allowed || closing {
-            debug!(host, port, "request to connect elsewhere ignored");
-            return;
-        }
-        let redirect = Some((host.clone(), port));
-        self.finish(Some(Failure::Redirected { host, port }), redirect, now);
-    }
-
     fn share(&mut self, share: ShareSubmission, now: Instant) {
         let reason = match &self.stage {
             Stage::Open(channel) if channel.is_live(&share) => channel.refusal(&share),
@@ -363,84 +256,6 @@ impl Session {
         match &mut self.stage {
             Stage::Open(channel) => channel.close_by(now + self.limits.drain),
             _ => self.end(None, now),
-        }
-    }
-
-    /// The nearest deadline.
-    fn next_due(&self) -> Option<(Instant, Due)> {
-        let bring_up = (self.bring_up_by, Due::BringUp);
-        let candidates = match &self.stage {
-            Stage::SettingUp { by } => vec![(*by, Due::SetupAnswer), bring_up],
-            Stage::AwaitingRate { by } => vec![(*by, Due::HashRate), bring_up],
-            Stage::Opening { by, .. } if self.extranonce_size.is_none() => vec![(*by, Due::OpenAnswer), bring_up],
-            Stage::Opening { by, .. } => vec![(*by, Due::OpenAnswer)],
-            Stage::Reopening { at } => vec![(*at, Due::Reopen)],
-            Stage::Ended => Vec::new(),
-            Stage::Open(channel) => {
-                let idle = match self.probed_at {
-                    None => (self.last_inbound + self.limits.soft_idle, Due::Probe),
-                    Some(at) if channel.has_pending() => (at + self.limits.probe, Due::Silence),
-                    Some(_) => (self.last_inbound + self.limits.hard_idle, Due::Silence),
-                };
-                let mut due = channel.due(&self.limits, self.queue.is_empty());
-                due.push(idle);
-                due.extend(self.queue.deadline().map(|at| (at, Due::Queue)));
-                due.extend(self.rate.deadline().map(|at| (at, Due::TellRate)));
-                due
-            }
-        };
-        candidates.into_iter().min_by_key(|(at, _)| *at)
-    }
-
-    /// A deadline passed.
-    fn pass(&mut self, due: Due, now: Instant) {
-        let limits = self.limits;
-        let failure = match due {
-            Due::SetupAnswer => Failure::Mute { step: "SetupConnection", deadline: limits.setup },
-            Due::OpenAnswer => Failure::Mute { step: "OpenExtendedMiningChannel", deadline: limits.open },
-            Due::BringUp => Failure::BringUp(limits.bring_up),
-            Due::HashRate => Failure::NoHashRate(limits.hash_rate),
-            Due::FirstJob => Failure::NoFirstJob(limits.first_job),
-            Due::JobForTip => Failure::NoJobForTip,
-            Due::NewJob => Failure::NoNewJob(limits.same_job),
-            Due::Silence => Failure::Silent(now.saturating_duration_since(self.last_inbound)),
-            Due::Reopen => {
-                let rate = self.rate.first(now).unwrap_or_default();
-                return self.open(rate, now);
-            }
-            Due::Probe => {
-                self.probed_at = Some(now);
-                return self.update_channel(self.rate.told());
-            }
-            Due::TellRate => {
-                let rate = self.rate.due(now);
-                self.update_channel(rate);
-                return self.tell_facts();
-            }
-            Due::Verdicts => return self.expire_verdicts(now),
-            Due::Queue => {
-                for share in self.queue.expire(now) {
-                    self.not_sent(&share, DropReason::Suppressed);
-                }
-                return;
-            }
-            Due::Drained => {
-                if let Stage::Open(channel) = &self.stage {
-                    self.outbox.push_back(Outgoing::Close { channel_id: channel.id(), reason: "shutdown" });
-                }
-                return self.end(None, now);
-            }
-        };
-        self.end(Some(failure), now);
-    }
-
-    fn update_channel(&mut self, rate: Option<HashRate>) {
-        if let (Stage::Open(channel), Some(rate)) = (&self.stage, rate) {
-            self.outbox.push_back(Outgoing::Update {
-                channel_id: channel.id(),
-                hash_rate: on_the_wire(rate),
-                max_target: self.limits.max_target,
-            });
         }
     }
 

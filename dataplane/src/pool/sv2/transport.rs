@@ -207,3 +207,6 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Ok(sealed)
     }
 }
+
+#[cfg(test)]
+mod tests;

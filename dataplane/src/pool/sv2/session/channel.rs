@@ -2,7 +2,7 @@
 //!
 //! Source: stratum-client C6, J1 to J15, X1 to X3, T1 to T4, A1 to A4, G2 to G5, R8.
 
-use super::{Action, Due, Failure, Profile, Session, Stage};
+use super::{Action, Failure, Profile, Session, Stage, due::Due};
 use crate::{
     job::{BIP320_MASK, extranonce::MAX_EXTRANONCE},
     pool::{
