@@ -1,11 +1,13 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
+pub mod identity;
 pub mod job;
 pub mod miner;
 pub mod pool;
 pub mod scheduler;
 pub mod source;
 pub mod spec;
+pub mod state_dir;
 pub mod supervisor;
 pub mod thread;
 pub mod trace;
