@@ -1,6 +1,7 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
 pub mod board;
+pub mod identity;
 pub mod job;
 mod ledger;
 pub mod miner;
@@ -8,6 +9,7 @@ pub mod pool;
 pub mod scheduler;
 pub mod source;
 pub mod spec;
+pub mod state_dir;
 pub mod supervisor;
 pub mod thread;
 pub mod trace;

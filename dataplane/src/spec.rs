@@ -3,12 +3,34 @@
 //! One actor owns the spec in force. Configuration, API and control plane write to it through [`SpecHandle`]; it writes to
 //! disk before it answers, and tells `source` and `scheduler` what changed. Nothing that mines knows of it.
 
+mod actor;
+mod begin;
+mod file;
+#[cfg(test)]
+mod fixtures;
+mod mining;
+mod step;
+
+use self::{
+    actor::Actor,
+    begin::{Beginning, Record},
+    step::Entry,
+};
+use crate::{
+    miner::MinerHandle,
+    state_dir::StateDir,
+    supervisor::{ExitPolicy, Supervisor},
+};
 use mujina_core::{
+    fault::{Fault, FaultReason},
     id::Generation,
+    pool::PoolGroup,
     spec::{Problems, SpecChange, SpecDraft, SpecOrigin, SpecState},
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, error, info, info_span};
 
 /// Changes that may wait: they come from people and control planes.
 const COMMAND_QUEUE: usize = 16;
@@ -89,6 +111,8 @@ pub enum SpecError {
 pub(crate) struct Command {
     pub(crate) request: SpecRequest,
     pub(crate) reply: oneshot::Sender<Result<SpecOutcome, SpecError>>,
+    /// What the change is traced under.
+    pub(crate) span: Span,
 }
 
 /// The way to the spec. Cheap to clone.
@@ -118,7 +142,91 @@ impl SpecHandle {
     /// See [`SpecError`].
     pub async fn apply(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command { request, reply }).await.map_err(|_| SpecError::ShuttingDown)?;
+        let span = info_span!("spec.apply", spec.origin = ?request.origin, validate_only = request.validate_only);
+        self.commands.send(Command { request, reply, span }).await.map_err(|_| SpecError::ShuttingDown)?;
         answer.await.map_err(|_| SpecError::ShuttingDown)?
     }
+}
+
+/// Why the spec's side does not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configured pools do not check out.
+    #[error("the configured pools cannot be used: {0}")]
+    Configured(#[source] Problems),
+    /// What was found cannot be set aside, or what is in force cannot be kept.
+    #[error("the spec cannot be kept in the state folder: {0}; check its space and permissions")]
+    Storage(String),
+}
+
+/// Finds the spec to begin with, keeps it, begins to make it true, and serves changes until `cancel`.
+///
+/// `configured` are the pools that the configuration names, if it names any. An unreadable stored spec is set aside,
+/// reported, and means paused.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(
+    miner: MinerHandle,
+    folder: &StateDir,
+    configured: Option<SpecDraft>,
+    supervisor: &mut Supervisor,
+    cancel: CancellationToken,
+) -> Result<SpecHandle, StartError> {
+    let configured = configured.map(check_configured).transpose().map_err(StartError::Configured)?;
+    let record = find(folder, configured).await?;
+    let (actor, handle) = Actor::start(miner, folder.clone(), record).await;
+    supervisor.spawn("spec", ExitPolicy::Essential, actor.run(cancel));
+    Ok(handle)
+}
+
+/// What of a spec needs attention.
+#[must_use]
+pub fn fault(state: &SpecState) -> Option<Fault> {
+    (state.origin == SpecOrigin::Recovery).then(|| Fault {
+        reason: FaultReason::SpecUnreadable,
+        subject: "spec".into(),
+        message:
+            "the stored spec could not be read and was set aside in the state folder; hashing is paused until the \
+                  pools are set again or the miner is resumed"
+                .into(),
+        since: state.accepted_at,
+    })
+}
+
+fn check_configured(draft: SpecDraft) -> Result<Vec<PoolGroup>, Problems> {
+    let spec = draft.check(None)?;
+    step::check_supported(&spec)?;
+    Ok(spec.pool_groups)
+}
+
+/// The record to begin with, stored.
+async fn find(folder: &StateDir, configured: Option<Vec<PoolGroup>>) -> Result<Record, StartError> {
+    let fresh = actor::fresh();
+    let (place, now) = (folder.clone(), fresh.now);
+    let found = tokio::task::spawn_blocking(move || file::find(&place, now)).await;
+    let (found, aside) = found
+        .map_err(io::Error::other)
+        .and_then(|found| found)
+        .map_err(|error| StartError::Storage(error.to_string()))?;
+    if let Some((cause, aside)) = aside {
+        error!(
+            cause = &cause as &dyn std::error::Error,
+            aside, "the stored spec cannot be used and was set aside; hashing is paused until a new one is applied"
+        );
+    }
+    let before = found.clone();
+    let (record, beginning) = begin::begin(found, configured, fresh);
+    let Entry { generation, origin, .. } = &record.entry;
+    let what = match beginning {
+        Beginning::First => "first start, no spec is stored",
+        Beginning::Stored => "the stored spec goes on",
+        Beginning::Configured => "the configuration names other pools than at the last start and wins",
+        Beginning::Recovery => "no usable spec, paused",
+    };
+    info!(spec.generation = %generation, spec.origin = ?origin, "{what}");
+    if before == begin::Found::Stored(record.clone()) {
+        return Ok(record);
+    }
+    actor::store(folder, record).await.map_err(StartError::Storage)
 }

@@ -1,0 +1,250 @@
+use super::*;
+use crate::{
+    scheduler::SchedulerGone,
+    spec::{
+        begin::{Found, begin},
+        fixtures::{draft, fresh, groups, moment, pause, request},
+        mining::Wish,
+    },
+};
+use mujina_core::{id::Generation, spec::SpecOrigin};
+use tokio::{sync::oneshot, task::JoinSet};
+
+/// A mining side that does as it is told by the test.
+struct Fake {
+    orders: mpsc::Sender<Order>,
+    pools: watch::Receiver<Arc<Snapshot>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Configure(Vec<PoolGroup>, oneshot::Sender<Result<u64, ConfigureError>>),
+    Pause(bool, oneshot::Sender<Result<(), SchedulerGone>>),
+}
+
+impl Mining for Fake {
+    fn configure(&self, groups: Vec<PoolGroup>) -> Wish<Result<u64, ConfigureError>> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.try_send(Order::Configure(groups, reply)).unwrap();
+        Box::pin(async { answer.await.unwrap_or(Err(ConfigureError::ShuttingDown)) })
+    }
+
+    fn set_paused(&self, paused: bool) -> Wish<Result<(), SchedulerGone>> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.try_send(Order::Pause(paused, reply)).unwrap();
+        Box::pin(async { answer.await.unwrap_or(Err(SchedulerGone)) })
+    }
+
+    fn pools(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.pools.clone()
+    }
+}
+
+/// An actor on a fake, first start with pool user `alice`, both wishes of the start granted.
+struct World {
+    root: tempfile::TempDir,
+    handle: SpecHandle,
+    orders: mpsc::Receiver<Order>,
+    pools: watch::Sender<Arc<Snapshot>>,
+    cancel: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let folder = StateDir::open(root.path()).unwrap();
+        let (sender, mut orders) = mpsc::channel(8);
+        let (pools, watched) = watch::channel(Arc::new(Snapshot::default()));
+        let (record, _) = begin(Found::Nothing, Some(groups("alice")), fresh(0));
+        let record = store(&folder, record).await.unwrap();
+        let starting = Actor::start(Fake { orders: sender, pools: watched }, folder, record);
+        let granting = async {
+            grant_configure(&mut orders, 1).await;
+            grant_pause(&mut orders).await;
+        };
+        let ((actor, handle), ()) = tokio::join!(starting, granting);
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(actor.run(cancel.clone()));
+        Self { root, handle, orders, pools, cancel, tasks }
+    }
+
+    fn settle(&self, number: u64) {
+        self.pools.send_replace(Arc::new(Snapshot { configured: number, settled: number, ..Snapshot::default() }));
+    }
+
+    async fn wait_for(&self, is_so: impl FnMut(&Arc<SpecState>) -> bool) -> SpecState {
+        let mut state = self.handle.state();
+        let found = tokio::time::timeout(Duration::from_secs(60), state.wait_for(is_so)).await.unwrap().unwrap();
+        SpecState::clone(&found)
+    }
+
+    fn stored(&self) -> Record {
+        let folder = StateDir::open(self.root.path()).unwrap();
+        match file::find(&folder, moment(0)).unwrap().0 {
+            Found::Stored(record) => record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn grant_configure(orders: &mut mpsc::Receiver<Order>, number: u64) -> Vec<PoolGroup> {
+    match orders.recv().await {
+        Some(Order::Configure(groups, reply)) => {
+            reply.send(Ok(number)).unwrap();
+            groups
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn grant_pause(orders: &mut mpsc::Receiver<Order>) -> bool {
+    match orders.recv().await {
+        Some(Order::Pause(paused, reply)) => {
+            reply.send(Ok(())).unwrap();
+            paused
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn applying(state: &SpecState) -> Vec<&'static str> {
+    state.sections.iter().filter(|section| section.applying.is_some()).map(|section| section.path).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stored_spec_is_made_true_at_the_start() {
+    let mut world = World::new().await;
+    let begun = world.wait_for(|state| applying(state) == ["pool_groups"]).await;
+    assert_eq!((begun.generation, begun.observed_generation), (Generation(1), Generation(0)));
+    world.settle(1);
+    let settled = world.wait_for(|state| applying(state).is_empty()).await;
+    assert_eq!(settled.observed_generation, Generation(1));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_pools_are_stored_handed_on_and_observed_when_they_settle() {
+    let mut world = World::new().await;
+    world.settle(1);
+    world.wait_for(|state| state.observed_generation == Generation(1)).await;
+    let handle = world.handle.clone();
+    let asking = handle.apply(request(draft("bob")));
+    let (outcome, handed) = tokio::join!(asking, grant_configure(&mut world.orders, 2));
+    let outcome = outcome.unwrap();
+    assert_eq!((handed, outcome.changes.len()), (groups("bob"), 1));
+    assert_eq!((outcome.state.generation, outcome.state.observed_generation), (Generation(2), Generation(1)));
+    assert_eq!(applying(&outcome.state), ["pool_groups"]);
+    world.settle(2);
+    world.wait_for(|state| state.observed_generation == Generation(2)).await;
+    // The pause was not spoken of.
+    assert!(world.orders.try_recv().is_err());
+    world.stop().await;
+    assert_eq!(world.stored().entry.spec.pool_groups, groups("bob"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_is_answered_when_no_thread_hashes() {
+    let mut world = World::new().await;
+    world.settle(1);
+    let handle = world.handle.clone();
+    let mut asking = Box::pin(handle.apply(pause(true)));
+    let order = tokio::select! {
+        outcome = &mut asking => panic!("answered too early: {outcome:?}"),
+        order = world.orders.recv() => order,
+    };
+    let Some(Order::Pause(true, reply)) = order else { panic!("{order:?}") };
+    world.wait_for(|state| applying(state) == ["paused"] && state.spec.paused).await;
+    reply.send(Ok(())).unwrap();
+    let outcome = asking.await.unwrap();
+    assert!(applying(&outcome.state).is_empty());
+    assert_eq!(outcome.state.observed_generation, Generation(2));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stuck_mining_side_is_reported_and_heard_later() {
+    let mut world = World::new().await;
+    world.settle(1);
+    let outcome = world.handle.apply(pause(true)).await.unwrap();
+    assert_eq!(applying(&outcome.state), ["paused"]);
+    grant_pause(&mut world.orders).await;
+    world.wait_for(|state| state.observed_generation == Generation(2)).await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_stored_changes_nothing() {
+    let mut world = World::new().await;
+    world.settle(1);
+    let before = world.wait_for(|state| applying(state).is_empty()).await;
+    std::fs::remove_dir_all(world.root.path()).unwrap();
+    let error = world.handle.apply(request(draft("bob"))).await.unwrap_err();
+    assert!(matches!(error, SpecError::Storage(_)), "{error}");
+    assert_eq!(SpecState::clone(&world.handle.state().borrow()), before);
+    assert!(world.orders.try_recv().is_err());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_request_is_neither_stored_nor_handed_on() {
+    let mut world = World::new().await;
+    let error = world.handle.apply(request(draft(""))).await.unwrap_err();
+    assert!(matches!(error, SpecError::Invalid(_)), "{error}");
+    assert!(world.orders.try_recv().is_err());
+    world.stop().await;
+    assert_eq!(world.stored().entry.generation, Generation(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeat_is_answered_without_doing_it_again() {
+    let mut world = World::new().await;
+    let asked = SpecRequest { request_id: "one".into(), ..request(draft("bob")) };
+    let handle = world.handle.clone();
+    let (first, _) = tokio::join!(handle.apply(asked.clone()), grant_configure(&mut world.orders, 2));
+    let (other, _) = tokio::join!(handle.apply(request(draft("carol"))), grant_configure(&mut world.orders, 3));
+    other.unwrap();
+    assert_eq!(handle.apply(asked).await.unwrap(), first.unwrap());
+    assert!(world.orders.try_recv().is_err());
+    assert_eq!(handle.state().borrow().generation, Generation(3));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_actor_says_so() {
+    let mut world = World::new().await;
+    world.stop().await;
+    assert_eq!(world.handle.apply(pause(true)).await, Err(SpecError::ShuttingDown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_spec_is_a_fault_until_somebody_writes() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = StateDir::open(root.path()).unwrap();
+    std::fs::write(root.path().join("spec.json"), "{ half of it").unwrap();
+    let record = crate::spec::find(&folder, Some(groups("alice"))).await.unwrap();
+    assert_eq!((record.entry.origin, record.entry.spec.paused), (SpecOrigin::Recovery, true));
+    // A restart in between changes nothing.
+    assert_eq!(crate::spec::find(&folder, Some(groups("alice"))).await.unwrap(), record);
+    let (sender, mut orders) = mpsc::channel(8);
+    let (_pools, watched) = watch::channel(Arc::new(Snapshot::default()));
+    let starting = Actor::start(Fake { orders: sender, pools: watched }, folder, record);
+    let granting = async {
+        grant_configure(&mut orders, 1).await;
+        assert!(grant_pause(&mut orders).await);
+    };
+    let ((actor, handle), ()) = tokio::join!(starting, granting);
+    let (cancel, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    tasks.spawn(actor.run(cancel.clone()));
+    assert!(crate::spec::fault(&handle.state().borrow()).is_some());
+    let (resumed, paused) = tokio::join!(handle.apply(pause(false)), grant_pause(&mut orders));
+    assert!(!paused && crate::spec::fault(&resumed.unwrap().state).is_none());
+    cancel.cancel();
+    while tasks.join_next().await.is_some() {}
+}

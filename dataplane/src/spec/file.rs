@@ -1,0 +1,303 @@
+//! The spec on disk: `spec.json` in the state folder, passwords included, readable by its owner alone.
+//!
+//! What is read goes through the same check as what arrives over the API. A file that cannot be used is never overwritten:
+//! it is renamed, so that a person can look at it.
+
+use super::{
+    begin::{Found, Record},
+    step::{Entry, check_supported},
+};
+use crate::state_dir::StateDir;
+use mujina_core::{
+    id::Generation,
+    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    spec::{GroupDraft, MinerSpec, PoolDraft, Problems, SpecDraft, SpecOrigin},
+    text::Secret,
+    units::HashRate,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Its name.
+const FILE: &str = "spec.json";
+/// Far above the largest spec: 32 pools of 2 KiB.
+const LIMIT: u64 = 1 << 20;
+/// What this program writes; raised when an older program could not understand the file.
+const VERSION: u32 = 1;
+
+/// Why a stored spec cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// The system does not give it out.
+    #[error("it cannot be read")]
+    Io(#[source] io::Error),
+    /// Not JSON, or not of the form that is expected. The parser's own words may quote a password and are left out.
+    #[error("it is damaged at line {line}, column {column}")]
+    Damaged { line: usize, column: usize },
+    /// Written by a newer program.
+    #[error("it has version {found} and this program knows up to {VERSION}; update the program to use it")]
+    Newer { found: u32 },
+    /// Well-formed and wrong.
+    #[error("it does not check out: {0}")]
+    Invalid(Problems),
+}
+
+impl From<serde_json::Error> for FileError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Damaged { line: error.line(), column: error.column() }
+    }
+}
+
+/// Finds what the last process kept. What cannot be used is set aside under the second name returned.
+///
+/// # Errors
+/// It cannot be set aside either.
+pub(crate) fn find(folder: &StateDir, now: SystemTime) -> io::Result<(Found, Option<(FileError, String)>)> {
+    let record = match folder.read(FILE, LIMIT) {
+        Ok(None) => return Ok((Found::Nothing, None)),
+        Ok(Some(content)) => read(&content),
+        Err(error) => Err(FileError::Io(error)),
+    };
+    match record {
+        Ok(record) => Ok((Found::Stored(record), None)),
+        Err(error) => {
+            let aside = format!("{FILE}.unreadable-{}", since_epoch(now).as_secs());
+            folder.rename(FILE, &aside)?;
+            Ok((Found::Unreadable, Some((error, aside))))
+        }
+    }
+}
+
+/// Keeps a record, wholly or not at all. Blocks until it is on the disk.
+///
+/// # Errors
+/// What the system says; the file before is kept then.
+pub(crate) fn store(folder: &StateDir, record: &Record) -> io::Result<()> {
+    folder.write(FILE, &write(record)?)
+}
+
+fn write(record: &Record) -> io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(&Document::from(record))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn read(content: &[u8]) -> Result<Record, FileError> {
+    let Version { version } = serde_json::from_slice(content)?;
+    if version > VERSION {
+        return Err(FileError::Newer { found: version });
+    }
+    serde_json::from_slice::<Document>(content)?.try_into()
+}
+
+/// What every version of the file has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    generation: u64,
+    etag: String,
+    origin: SpecOrigin,
+    control_generation: u64,
+    accepted_at_unix_ms: u64,
+    configured: Option<String>,
+    paused: bool,
+    pool_groups: Vec<Group>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    name: String,
+    strategy: Strategy,
+    pools: Vec<Pool>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Strategy {
+    Failover,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pool {
+    name: String,
+    url: String,
+    user: String,
+    password: Option<String>,
+    nominal_hash_rate_hps: Option<f64>,
+}
+
+impl From<&Record> for Document {
+    fn from(record: &Record) -> Self {
+        let Record { entry, configured } = record;
+        let Entry { spec, generation, etag, origin, control_generation, accepted_at } = entry;
+        let MinerSpec { pool_groups, paused } = spec;
+        Self {
+            version: VERSION,
+            generation: generation.0,
+            etag: etag.clone(),
+            origin: *origin,
+            control_generation: control_generation.0,
+            accepted_at_unix_ms: u64::try_from(since_epoch(*accepted_at).as_millis()).unwrap_or(u64::MAX),
+            configured: configured.clone(),
+            paused: *paused,
+            pool_groups: pool_groups.iter().map(Group::from).collect(),
+        }
+    }
+}
+
+impl From<&PoolGroup> for Group {
+    fn from(group: &PoolGroup) -> Self {
+        let PoolGroup { name, strategy, pools } = group;
+        let strategy = match strategy {
+            PoolStrategy::Failover => Strategy::Failover,
+        };
+        Self { name: name.to_string(), strategy, pools: pools.iter().map(Pool::from).collect() }
+    }
+}
+
+impl From<&PoolSpec> for Pool {
+    fn from(pool: &PoolSpec) -> Self {
+        let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+        Self {
+            name: name.to_string(),
+            url: endpoint.to_string(),
+            user: user.clone(),
+            password: password.as_ref().map(|secret| secret.expose().to_owned()),
+            nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+        }
+    }
+}
+
+impl TryFrom<Document> for Record {
+    type Error = FileError;
+
+    fn try_from(document: Document) -> Result<Self, FileError> {
+        let Document {
+            version: _,
+            generation,
+            etag,
+            origin,
+            control_generation,
+            accepted_at_unix_ms,
+            configured,
+            paused,
+            pool_groups,
+        } = document;
+        let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused };
+        let spec = draft.check(None).map_err(FileError::Invalid)?;
+        check_supported(&spec).map_err(FileError::Invalid)?;
+        let entry = Entry {
+            spec,
+            generation: Generation(generation.max(1)),
+            etag,
+            origin,
+            control_generation: Generation(control_generation),
+            accepted_at: UNIX_EPOCH.checked_add(Duration::from_millis(accepted_at_unix_ms)).unwrap_or(UNIX_EPOCH),
+        };
+        Ok(Self { entry, configured })
+    }
+}
+
+impl From<Group> for GroupDraft {
+    fn from(group: Group) -> Self {
+        let Group { name, strategy, pools } = group;
+        let strategy = match strategy {
+            Strategy::Failover => PoolStrategy::Failover,
+        };
+        Self { name, strategy: Some(strategy), pools: pools.into_iter().map(PoolDraft::from).collect() }
+    }
+}
+
+impl From<Pool> for PoolDraft {
+    fn from(pool: Pool) -> Self {
+        let Pool { name, url, user, password, nominal_hash_rate_hps } = pool;
+        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+    }
+}
+
+/// A clock before 1970 counts as 1970.
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::fixtures::{draft_with_password, entry, moment};
+    use std::fs;
+
+    fn record() -> Record {
+        let mut groups = draft_with_password("alice", "hunter2").check(None).unwrap().pool_groups;
+        groups[0].pools[0].nominal_hash_rate = Some(HashRate::from_hashes_per_second(1e12));
+        Record { entry: entry(groups), configured: Some("print".into()) }
+    }
+
+    fn folder() -> (tempfile::TempDir, StateDir) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = StateDir::open(root.path()).unwrap();
+        (root, folder)
+    }
+
+    #[test]
+    fn spec_comes_back_from_the_disk_as_it_was() {
+        let (_root, folder) = folder();
+        assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Nothing);
+        store(&folder, &record()).unwrap();
+        assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Stored(record()));
+    }
+
+    #[test]
+    fn file_that_cannot_be_used_is_set_aside_whole() {
+        let good = String::from_utf8(write(&record()).unwrap()).unwrap();
+        let bad = [
+            String::new(),
+            "\u{0}\u{0}\u{0}".into(),
+            good.replace("stratum2+tcp", "stratum3+tcp"),
+            good.replace(
+                "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72",
+                "stratum+tcp://a",
+            ),
+            good.replace("\"paused\"", "\"pausd\""),
+            good.replace("\"user\": \"alice\"", "\"user\": \"\""),
+            good.replace("\"password\": \"hunter2\"", "\"password\": [\"hunter2\"]"),
+            " ".repeat(1 << 21),
+        ];
+        for content in bad {
+            let (root, folder) = folder();
+            fs::write(root.path().join(FILE), &content).unwrap();
+            let (found, aside) = find(&folder, moment(0)).unwrap();
+            let (error, name) = aside.unwrap();
+            assert_eq!((found, name.as_str()), (Found::Unreadable, "spec.json.unreadable-1700000000"));
+            assert_eq!(fs::read_to_string(root.path().join(name)).unwrap(), content);
+            assert!(!root.path().join(FILE).exists());
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn file_of_a_newer_program_is_not_guessed_at() {
+        let newer = String::from_utf8(write(&record()).unwrap()).unwrap().replace("\"version\": 1", "\"version\": 2");
+        assert!(matches!(read(newer.as_bytes()), Err(FileError::Newer { found: 2 })));
+    }
+
+    #[test]
+    fn file_cut_anywhere_is_refused() {
+        let whole = write(&record()).unwrap();
+        // The last two bytes are the closing brace and a line feed.
+        for length in 0..whole.len() - 2 {
+            assert!(read(&whole[..length]).is_err(), "{length}");
+        }
+        assert!(read(&whole[..whole.len() - 1]).is_ok());
+    }
+}

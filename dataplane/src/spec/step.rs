@@ -1,0 +1,179 @@
+//! What a request means for the spec in force: refused, nothing new, or accepted with what must be told to whom.
+//!
+//! Pure: the actor brings the request, the time and a fresh etag, stores what is accepted here, and acts. A refused request
+//! changes nothing by construction: it yields an error and no entry.
+
+use super::{SpecError, SpecOutcome, SpecRequest};
+use crate::source::ConfigureError;
+use mujina_core::{
+    id::Generation,
+    pool::{PoolEndpoint, PoolGroup},
+    spec::{MinerSpec, Problem, Problems, SpecChange, SpecDraft, SpecOrigin},
+};
+use std::{collections::VecDeque, time::SystemTime};
+
+/// Requests that are remembered for repeats: more than can be under way.
+const REMEMBERED: usize = 64;
+/// Longest request id in bytes: bounds what is remembered.
+const MAX_REQUEST_ID: usize = 128;
+
+/// An accepted spec and its place in history: what is kept on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) spec: MinerSpec,
+    pub(crate) generation: Generation,
+    pub(crate) etag: String,
+    pub(crate) origin: SpecOrigin,
+    pub(crate) control_generation: Generation,
+    pub(crate) accepted_at: SystemTime,
+}
+
+/// What a step cannot make itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fresh {
+    pub(crate) now: SystemTime,
+    /// Never used before.
+    pub(crate) etag: String,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    /// Nothing changes.
+    Refused(SpecError),
+    /// It was answered before, like this.
+    Repeated(Box<SpecOutcome>),
+    /// Nothing to store: it asks for what is so already, or only for a check.
+    Unchanged(Vec<SpecChange>),
+    /// To be stored, then made true.
+    Accepted(Box<Accepted>),
+}
+
+/// A new entry, and what differs from the one before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Accepted {
+    pub(crate) entry: Entry,
+    pub(crate) changes: Vec<SpecChange>,
+    /// For the source.
+    pub(crate) pools: Option<Vec<PoolGroup>>,
+    /// For the scheduler.
+    pub(crate) paused: Option<bool>,
+}
+
+/// Decides on one request.
+pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, fresh: Fresh) -> Decision {
+    if let Some(known) = repeats.find(request) {
+        return known;
+    }
+    if let Err(error) = check_place(current, request) {
+        return Decision::Refused(error);
+    }
+    let spec = match merge(&current.spec, request) {
+        Ok(spec) => spec,
+        Err(problems) => return Decision::Refused(SpecError::Invalid(problems)),
+    };
+    let changes = current.spec.diff(&spec);
+    if request.validate_only || !counts(current, request, &changes) {
+        return Decision::Unchanged(changes);
+    }
+    let pools = (spec.pool_groups != current.spec.pool_groups).then(|| spec.pool_groups.clone());
+    let paused = (spec.paused != current.spec.paused).then_some(spec.paused);
+    let entry = Entry {
+        spec,
+        generation: current.generation.next(),
+        etag: fresh.etag,
+        origin: request.origin,
+        control_generation: request.control_generation.unwrap_or(current.control_generation),
+        accepted_at: fresh.now,
+    };
+    Decision::Accepted(Box::new(Accepted { entry, changes, pools, paused }))
+}
+
+/// Whether the request may follow what is in force.
+fn check_place(current: &Entry, request: &SpecRequest) -> Result<(), SpecError> {
+    if request.request_id.len() > MAX_REQUEST_ID {
+        let reason = format!("has {} bytes; use at most {MAX_REQUEST_ID}", request.request_id.len());
+        return Err(SpecError::Invalid(Problems(vec![Problem { field: "request_id".into(), reason }])));
+    }
+    match request.control_generation {
+        Some(asked) if asked < current.control_generation => {
+            return Err(SpecError::StaleGeneration { asked, accepted: current.control_generation });
+        }
+        _ => {}
+    }
+    if request.etag.is_empty() || request.etag == current.etag {
+        Ok(())
+    } else {
+        Err(SpecError::EtagMismatch { current: current.etag.clone() })
+    }
+}
+
+/// The whole spec that the request asks for. Only the parts it speaks of are checked.
+fn merge(current: &MinerSpec, request: &SpecRequest) -> Result<MinerSpec, Problems> {
+    let SpecDraft { pool_groups, paused } = request.draft.clone();
+    let pool_groups = if request.parts.pool_groups {
+        let checked = SpecDraft { pool_groups, paused: false }.check(Some(current))?;
+        check_supported(&checked)?;
+        checked.pool_groups
+    } else {
+        current.pool_groups.clone()
+    };
+    let paused = if request.parts.paused { paused } else { current.paused };
+    Ok(MinerSpec { pool_groups, paused })
+}
+
+/// Whether there is something to store. Besides a change, that is a newer wish of the control plane even if it wants the
+/// same, and the pools that somebody vouches for after the stored ones were lost.
+fn counts(current: &Entry, request: &SpecRequest, changes: &[SpecChange]) -> bool {
+    !changes.is_empty()
+        || request.control_generation.is_some_and(|asked| asked > current.control_generation)
+        || (current.origin == SpecOrigin::Recovery && request.parts.pool_groups)
+}
+
+/// Refuses pools that this version cannot mine on.
+pub(crate) fn check_supported(spec: &MinerSpec) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    for group in &spec.pool_groups {
+        for pool in group.pools.iter().filter(|pool| matches!(pool.endpoint, PoolEndpoint::V1 { .. })) {
+            problems.push(Problem {
+                field: format!("pool_groups[{}].pools[{}].url", group.name, pool.name),
+                reason: ConfigureError::UnsupportedPool(pool.name.clone()).to_string(),
+            });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// Answers to the newest requests that carried an id. In memory only: after a restart an etag or a control generation
+/// keeps a repeat from doing harm, and applying the same spec twice changes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats(VecDeque<(SpecRequest, SpecOutcome)>);
+
+impl Repeats {
+    /// Remembers how a request was answered; the oldest is forgotten.
+    pub(crate) fn remember(&mut self, request: SpecRequest, outcome: SpecOutcome) {
+        if request.request_id.is_empty() || request.validate_only {
+            return;
+        }
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back((request, outcome));
+    }
+
+    fn find(&self, request: &SpecRequest) -> Option<Decision> {
+        if request.request_id.is_empty() {
+            return None;
+        }
+        let (known, outcome) = self.0.iter().find(|(known, _)| known.request_id == request.request_id)?;
+        if (&known.draft, known.parts, known.origin) == (&request.draft, request.parts, request.origin) {
+            return Some(Decision::Repeated(Box::new(outcome.clone())));
+        }
+        let reason = "was used for another change; use a new id for every change".into();
+        let problem = Problem { field: "request_id".into(), reason };
+        Some(Decision::Refused(SpecError::Invalid(Problems(vec![problem]))))
+    }
+}
+
+#[cfg(test)]
+mod tests;
