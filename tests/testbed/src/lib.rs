@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Whole worlds in one process: a real SV2 pool and the chain that feeds it, a pool that does what a test says, faults on
+//! the way, and what watches the result.
+//!
+//! Nothing here leaves 127.0.0.1. Servers take a free port, run under a handle, and end with it. Waits are for events and
+//! give up after [`PATIENCE`].
+
+use std::time::Duration;
+
+pub mod header;
+pub mod ports;
+pub mod proxy;
+pub mod sv2_wire;
+
+/// How long a wait lasts before the test is told that nothing came. Far more than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
