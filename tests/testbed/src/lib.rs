@@ -9,7 +9,10 @@ use std::time::Duration;
 pub mod header;
 pub mod ports;
 pub mod proxy;
+pub mod sv2_client;
+pub mod sv2_pool;
 pub mod sv2_wire;
+pub mod template_provider;
 
 /// How long a wait lasts before the test is told that nothing came. Far more than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
