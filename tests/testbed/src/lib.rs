@@ -9,6 +9,7 @@ use std::time::Duration;
 pub mod header;
 pub mod ports;
 pub mod proxy;
+pub mod scripted_pool;
 pub mod sv2_client;
 pub mod sv2_pool;
 pub mod sv2_wire;

@@ -6,6 +6,7 @@
 
 mod chain;
 
+pub(crate) use chain::height_push;
 pub use chain::{Solution, SolutionError};
 
 use crate::{

@@ -209,7 +209,7 @@ fn check_coinbase(coinbase: &Transaction, template: &Template) -> Result<(), Sol
 }
 
 /// What BIP 34 wants first in a coinbase's script. Heights here never have their top bit set.
-fn height_push(height: u32) -> Vec<u8> {
+pub(crate) fn height_push(height: u32) -> Vec<u8> {
     let [a, b, c, _] = height.to_le_bytes();
     vec![3, a, b, c]
 }
