@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 pub mod header;
+pub mod log_watcher;
 pub mod ports;
 pub mod proxy;
 pub mod scripted_pool;
