@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub mod header;
 pub mod log_watcher;
+pub mod otlp_receiver;
 pub mod ports;
 pub mod proxy;
 pub mod scripted_pool;
