@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    proxy::{Cut, Direction, FaultProxy, Flow},
     sv2_client::{Sv2Client, Work},
     template_provider::SOME_BLOCKS,
 };
@@ -9,7 +10,11 @@ use stratum_apps::stratum_core::mining_sv2::OpenExtendedMiningChannelSuccessOwne
 const HASH_RATE: f32 = 2000.0;
 
 async fn miner(pool: &Sv2Pool) -> (Sv2Client, OpenExtendedMiningChannelSuccessOwned, Work) {
-    let mut miner = Sv2Client::connect(pool.address(), pool.authority().key_bytes()).await.unwrap();
+    miner_at(pool.address(), pool).await
+}
+
+async fn miner_at(address: SocketAddr, pool: &Sv2Pool) -> (Sv2Client, OpenExtendedMiningChannelSuccessOwned, Work) {
+    let mut miner = Sv2Client::connect(address, pool.authority().key_bytes()).await.unwrap();
     miner.set_up(0).await.unwrap();
     let channel = miner.open("worker", HASH_RATE, 4).await.unwrap();
     let work = miner.work(&channel).await.unwrap();
@@ -121,4 +126,22 @@ async fn template_refresh_and_merkle_depth_reach_the_miner() {
         miner.submit(work.mine(&extranonce(&work, 9), 0), sequence).await.unwrap();
         miner.verdict().await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verdict_that_is_lost_on_the_way_is_counted_all_the_same() {
+    let pool = Sv2Pool::start(PoolOptions::default()).await.unwrap();
+    let proxy = FaultProxy::start(pool.address()).await.unwrap();
+    proxy.set_both(Flow::Split { bytes: 97, pause: std::time::Duration::from_millis(1) });
+    let (mut miner, _, work) = miner_at(proxy.address(), &pool).await;
+    for number in 1..=3 {
+        miner.submit(work.mine(&extranonce(&work, number), 0), number.into()).await.unwrap();
+        miner.verdict().await.unwrap().unwrap();
+    }
+    proxy.set(Direction::Downstream, Flow::Stall);
+    miner.submit(work.mine(&extranonce(&work, 4), 0), 4).await.unwrap();
+    let counts = pool.wait_for(|counts| counts.accepted == 4).await.unwrap();
+    proxy.cut(Cut::Reset).await;
+    assert!(miner.verdict().await.is_err());
+    assert!(counts.balanced() && counts.fits(3, 0, 1) && !counts.fits(3, 0, 0), "{counts:?}");
 }

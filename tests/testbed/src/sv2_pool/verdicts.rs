@@ -50,6 +50,15 @@ impl PoolCounts {
         self.received == self.accepted + self.rejected_total()
     }
 
+    /// Whether a miner's account fits: what it was told of was decided so, and what it was told nothing of, because the
+    /// connection ended or the batch is not full, is all that is missing. With nothing unanswered both must be equal.
+    #[must_use]
+    pub fn fits(&self, accepted: u64, rejected: u64, unanswered: u64) -> bool {
+        let more_accepted = self.accepted.checked_sub(accepted);
+        let more_rejected = self.rejected_total().checked_sub(rejected);
+        more_accepted.zip(more_rejected).is_some_and(|(accepted, rejected)| accepted + rejected <= unanswered)
+    }
+
     /// Takes in a line of the log; whether it said anything.
     fn note(&mut self, message: &str) -> bool {
         if message.starts_with("Required template data received") {
@@ -113,5 +122,19 @@ impl Visit for Line {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_of_a_miner_fits_when_only_unanswered_shares_are_missing() {
+        let rejected = BTreeMap::from([("stale-share".to_owned(), 2)]);
+        let counts = PoolCounts { received: 12, accepted: 10, rejected, ..Default::default() };
+        assert!(counts.balanced());
+        assert!(counts.fits(10, 2, 0) && counts.fits(9, 2, 1) && counts.fits(9, 1, 5));
+        assert!(!counts.fits(9, 2, 0) && !counts.fits(11, 2, 9) && !counts.fits(10, 3, 9) && !counts.fits(8, 2, 1));
     }
 }
