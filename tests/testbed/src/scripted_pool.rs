@@ -322,6 +322,26 @@ impl Session {
         Err(WireError::Late { waited_for: format!("share of job {job_id}"), seen: "shares of other jobs".into() })
     }
 
+    /// Waits for this many shares, acknowledges each and returns them.
+    ///
+    /// # Errors
+    /// When they do not come.
+    ///
+    /// # Panics
+    /// When one of them is not as it must be.
+    pub async fn accept_shares(&mut self, count: usize) -> Result<Vec<SubmitSharesExtendedOwned>, WireError> {
+        let mut shares = Vec::with_capacity(count);
+        while shares.len() < count {
+            let share = self.expect_share().await?;
+            if let Err(violation) = self.judge(&share) {
+                panic!("{violation}: {share}");
+            }
+            self.accept(&share).await?;
+            shares.push(share);
+        }
+        Ok(shares)
+    }
+
     /// Waits for UpdateChannel.
     ///
     /// # Errors

@@ -23,9 +23,7 @@ async fn share_of_a_raw_miner_is_judged_good_and_the_verdict_arrives() {
         let mut session = pool.session().await.unwrap();
         let (setup, open) = session.bring_up(&channel).await.unwrap();
         assert_eq!((setup.endpoint_port, open.min_extranonce_size), (pool.address().port(), 4));
-        let (good, verdict) = session.expect_share_of(1).await.unwrap();
-        verdict.unwrap();
-        session.accept(&good).await.unwrap();
+        assert_eq!(session.accept_shares(1).await.unwrap()[0].job_id, 1);
         let bad = session.expect_share().await.unwrap();
         assert!(matches!(session.judge(&bad), Err(Violation::Repeated(_))));
         session.reject(&bad, "duplicate-share").await.unwrap();
