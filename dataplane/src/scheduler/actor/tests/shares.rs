@@ -166,6 +166,8 @@ async fn share_for_a_connection_that_takes_none_is_stale() {
 async fn first_job_lends_its_trace_to_its_shares() {
     use opentelemetry::trace::TracerProvider;
     use tracing_subscriber::layer::SubscriberExt;
+    // While a process has but one subscriber, spans that other threads are first to open are disabled for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));

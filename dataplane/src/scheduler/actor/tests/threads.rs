@@ -199,12 +199,14 @@ async fn threads_idle_at_once_when_jobs_are_void_or_the_connection_is_over() {
     let mut thread = world.thread(0).await;
     let (_queue, job) = world.live(A, 8).await;
     thread.start(None).await;
+    let began = now().at;
     world.tell(Command::Clear { connection: A }).await;
     thread.told_to_idle().await;
     let next = world.job(on_next_tip(&job)).await;
     assert_eq!(thread.start(None).await.job.handle, next.handle);
     world.tell(Command::End { connection: A }).await;
     thread.told_to_idle().await;
+    assert!(now().at - began < Duration::from_millis(10));
     world.until(|snapshot| snapshot.live.is_none()).await;
 }
 
@@ -284,38 +286,94 @@ async fn job_that_is_too_old_is_hashed_no_more() {
     assert_eq!(thread.start(None).await.job.handle, fresh.handle);
 }
 
+/// A thread that hashes at a rate of its own, and what pools are told meanwhile.
+struct Hasher {
+    world: World,
+    thread: FakeThread,
+    work: Arc<Work>,
+    told: watch::Receiver<Option<HashRate>>,
+    random: StdRng,
+    _queue: mpsc::Receiver<ShareSubmission>,
+}
+
+impl Hasher {
+    /// Nominally 256 H/s; shares are rare, so the ticket target is easier.
+    async fn new() -> Self {
+        let world = World::new();
+        let mut told = world.handle.hash_rate();
+        assert_eq!(*told.borrow(), None);
+        let nominal = HashRate::from_hashes_per_second(256.0);
+        let mut thread = world.thread_of(0, nominal).await;
+        told.wait_for(|rate| *rate == Some(nominal)).await.unwrap();
+        let queue = world.connection(A, 8).await;
+        world.job(Job { share_target: ShareTarget::from_expected_hashes(1e12), ..job_of(A) }).await;
+        let _moving = world.activate(A).await;
+        let work = thread.start(None).await;
+        assert!((work.ticket_target.expected_hashes() / 64.0 - 1.0).abs() < 1e-9, "four nonces a second");
+        Self { world, thread, work, told, random: StdRng::seed_from_u64(3), _queue: queue }
+    }
+
+    /// Hashes for so many seconds. Returns when pools were told of another rate, and of which.
+    async fn hash(&mut self, rate: f64, seconds: u64) -> Vec<(Duration, f64)> {
+        let mut changes = Vec::new();
+        let began = now().at;
+        while now().at - began < Duration::from_secs(seconds) {
+            let luck = -(1.0 - self.random.random::<f64>()).ln();
+            let hashes = luck * self.work.ticket_target.expected_hashes();
+            tokio::time::sleep(Duration::from_secs_f64(hashes / rate)).await;
+            if self.thread.reader.has_news() {
+                self.work = self.thread.start(Some(Duration::ZERO)).await;
+            }
+            self.thread.report(&self.work).await;
+            if self.told.has_changed().unwrap() {
+                let told = self.told.borrow_and_update().unwrap();
+                changes.push((now().at - began, told.hashes_per_second()));
+            }
+        }
+        changes
+    }
+
+    async fn pause(&mut self, seconds: u64) {
+        let thread = &mut self.thread;
+        let stop = async {
+            thread.told_to_idle().await;
+            thread.say(ThreadEvent::Idle { thread: thread.index, generation: self.work.generation }).await;
+        };
+        let (paused, ()) = tokio::join!(self.world.handle.pause(), stop);
+        paused.unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.world.handle.resume().await.unwrap();
+        self.work = self.thread.start(None).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn pools_are_told_the_nominal_rate_until_the_measured_one_is_known() {
-    let world = World::new();
-    let mut told = world.handle.hash_rate();
-    assert_eq!(*told.borrow(), None);
-    let mut thread = world.thread_of(0, HashRate::from_hashes_per_second(256.0)).await;
-    told.wait_for(|rate| *rate == Some(HashRate::from_hashes_per_second(256.0))).await.unwrap();
-    // Shares are rare, so the ticket target is easier: four nonces a second at the nominal rate.
-    let _queue = world.connection(A, 8).await;
-    world.job(Job { share_target: ShareTarget::from_expected_hashes(1e12), ..job_of(A) }).await;
-    let _moving = world.activate(A).await;
-    let mut work = thread.start(None).await;
-    assert!((work.ticket_target.expected_hashes() / 64.0 - 1.0).abs() < 1e-9);
-    // In truth it is five times as fast.
-    let mut random = StdRng::seed_from_u64(3);
-    let mut changes = Vec::new();
-    let began = now().at;
-    while now().at - began < Duration::from_secs(100) {
-        let hashes = -(1.0 - random.random::<f64>()).ln() * work.ticket_target.expected_hashes();
-        tokio::time::sleep(Duration::from_secs_f64(hashes / 1280.0)).await;
-        if thread.reader.has_news() {
-            work = thread.start(Some(Duration::ZERO)).await;
-        }
-        thread.report(&work).await;
-        if told.has_changed().unwrap() {
-            changes.push((now().at - began, told.borrow_and_update().unwrap().hashes_per_second()));
-        }
-    }
-    let asked = work.ticket_target.expected_hashes();
-    assert!((128.0..=800.0).contains(&asked), "the ticket follows the measured rate: {asked}");
+    let mut hasher = Hasher::new().await;
+    let changes = hasher.hash(1280.0, 100).await;
     assert!((1..=3).contains(&changes.len()), "{changes:?}");
     assert!(changes.iter().all(|(at, rate)| at.as_secs() >= 9 && (rate / 1280.0 - 1.0).abs() < 0.3), "{changes:?}");
-    let totals = world.until_totals(|totals| totals.below_target > 100).await;
+    let asked = hasher.work.ticket_target.expected_hashes();
+    assert!((128.0..=800.0).contains(&asked), "the ticket follows the measured rate: {asked}");
+    let totals = hasher.world.until_totals(|totals| totals.below_target > 100).await;
     assert_eq!((totals.hardware_error, totals.submitted), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn measured_rate_is_told_even_when_the_nominal_one_was_good() {
+    let mut hasher = Hasher::new().await;
+    let changes = hasher.hash(256.0, 100).await;
+    assert!((1..=2).contains(&changes.len()), "{changes:?}");
+    assert!(changes.iter().all(|(at, rate)| at.as_secs() >= 20 && (rate / 256.0 - 1.0).abs() < 0.3), "{changes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_does_not_make_a_thread_look_slow() {
+    let mut hasher = Hasher::new().await;
+    hasher.hash(256.0, 100).await;
+    hasher.pause(600).await;
+    let changes = hasher.hash(256.0, 100).await;
+    assert!(changes.iter().all(|(_, rate)| (rate / 256.0 - 1.0).abs() < 0.3), "{changes:?}");
+    let asked = hasher.work.ticket_target.expected_hashes();
+    assert!((32.0..=128.0).contains(&asked), "the ticket stays what it was: {asked}");
 }
