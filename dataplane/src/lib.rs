@@ -11,5 +11,6 @@ pub mod source;
 pub mod spec;
 pub mod state_dir;
 pub mod supervisor;
+pub mod telemetry;
 pub mod thread;
 pub mod trace;

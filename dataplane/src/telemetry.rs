@@ -1,0 +1,124 @@
+//! What the miner tells of itself: the status tree, the newest shares, statistics buckets, and a line in the log.
+//!
+//! Runs on the service runtime and only looks: it reads what scheduler, source and spec publish, and nothing that mines
+//! waits for it or knows it. `rpc` hands it on.
+
+mod buckets;
+mod history;
+mod line;
+mod shares;
+mod status;
+
+pub use self::history::{BucketPage, BucketRequest, HistoryError};
+use self::{history::HistoryHandle, shares::ShareLog};
+use crate::{
+    miner::MinerHandle,
+    supervisor::{ExitPolicy, Supervisor},
+};
+use mujina_core::{
+    fault::Fault,
+    id::{MinerId, ShareId},
+    share::{Share, ShareOutcome},
+    spec::SpecState,
+    status::MinerStatus,
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that telemetry looks at.
+#[derive(Debug)]
+pub struct TelemetryPlan {
+    /// Whose status it is.
+    pub identity: ProcessIdentity,
+    /// The mining side.
+    pub miner: MinerHandle,
+    /// What is wanted.
+    pub spec: watch::Receiver<Arc<SpecState>>,
+    /// Faults that others found.
+    pub faults: watch::Receiver<Vec<Fault>>,
+    /// Where statistics are kept.
+    pub state_dir: PathBuf,
+    /// How often a status line goes to the log; `None` = never.
+    pub status_line: Option<Duration>,
+}
+
+/// What never changes of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessIdentity {
+    /// Stable id.
+    pub miner_id: MinerId,
+    /// Name from the configuration.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// Changes with every start.
+    pub boot_id: String,
+    /// When it started.
+    pub started_at: SystemTime,
+}
+
+/// The way to what is told. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TelemetryHandle {
+    status: watch::Receiver<Arc<MinerStatus>>,
+    shares: ShareLog,
+    history: HistoryHandle,
+}
+
+/// Begins to look. Cancel it after the mining side has stopped: then the last buckets hold everything.
+pub fn start(plan: TelemetryPlan, supervisor: &mut Supervisor, cancel: &CancellationToken) -> TelemetryHandle {
+    let TelemetryPlan { identity, miner, spec, faults, state_dir, status_line } = plan;
+    let (history, history_handle) = history::History::new(&state_dir, miner.scheduler.snapshot());
+    let seen = status::Sources {
+        scheduler: miner.scheduler.snapshot(),
+        source: miner.source.snapshot(),
+        spec,
+        faults,
+        storage: history_handle.failure(),
+        boards: miner.boards.clone(),
+    };
+    let (publisher, status) = status::Publisher::new(identity, seen);
+    let shares = ShareLog::default();
+    supervisor.spawn("history", ExitPolicy::Expendable, history.run(cancel.clone()));
+    supervisor.spawn("status", ExitPolicy::Expendable, publisher.run(cancel.clone()));
+    supervisor.spawn("share log", ExitPolicy::Expendable, shares.clone().run(miner.scheduler, cancel.clone()));
+    if let Some(every) = status_line {
+        supervisor.spawn("status line", ExitPolicy::Expendable, line::run(status.clone(), every, cancel.clone()));
+    }
+    TelemetryHandle { status, shares, history: history_handle }
+}
+
+impl TelemetryHandle {
+    /// The status tree, newest at most a quarter of a second old.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Arc<MinerStatus>> {
+        self.status.clone()
+    }
+
+    /// The newest remembered shares whose outcome is `wanted`, newest first, only those with ids below `before`.
+    #[must_use]
+    pub fn list_shares(
+        &self,
+        before: Option<ShareId>,
+        limit: usize,
+        wanted: &dyn Fn(ShareOutcome) -> bool,
+    ) -> Vec<Arc<Share>> {
+        self.shares.list(before, limit, wanted)
+    }
+
+    /// Closed buckets after a cursor, oldest first; see [`BucketRequest`].
+    ///
+    /// # Errors
+    /// See [`HistoryError`].
+    pub async fn buckets(&self, request: BucketRequest) -> Result<BucketPage, HistoryError> {
+        self.history.buckets(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Statistics in closed buckets of ten seconds per pool, kept for a day, so that a control plane can collect what it missed.
+//!
+//! ```text
+//! scheduler's ledgers ─every 10 s─▶ buckets (cut) ─▶ store (one transaction) ─▶ readers with a cursor
+//! ```
+//! A bucket is written once, when it is closed, with the next number of its database. Only what is on disk is shown: a
+//! number that was shown never comes to mean something else. What cannot be written waits in memory and is tried again;
+//! hashing does not notice.
+
+mod store;
+
+use super::buckets::{Cut, Cutter};
+use crate::scheduler::Snapshot;
+use mujina_core::share::ShareBucket;
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use store::{Store, StoreError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+
+/// Cuts that wait for a disk that takes them: a day and a half of one pool. The oldest go first.
+const MOST_WAITING: usize = 8192;
+
+/// What a reader wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRequest {
+    /// Database that the cursor is of; empty = whichever.
+    pub database_id: String,
+    /// Only buckets with a greater sequence.
+    pub after_sequence: u64,
+    /// At most so many.
+    pub limit: usize,
+    /// How long to wait for the first when there is none yet.
+    pub wait: Duration,
+}
+
+/// Closed buckets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketPage {
+    /// The database.
+    pub database_id: String,
+    /// Oldest first.
+    pub buckets: Vec<ShareBucket>,
+    /// Sequence of the oldest bucket that is kept; a cursor before it has a gap.
+    pub oldest_sequence: u64,
+}
+
+/// Why buckets cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HistoryError {
+    /// The cursor is of another database.
+    #[error("the cursor belongs to another database; begin again at 0 with database `{current}`")]
+    OtherDatabase {
+        /// The one that is kept now.
+        current: String,
+    },
+    /// The database cannot be read.
+    #[error("statistics cannot be read: {0}; check space and permissions of the state folder")]
+    Unavailable(String),
+    /// The miner is shutting down.
+    #[error("the miner is shutting down")]
+    ShuttingDown,
+}
+
+/// The database while it can be used.
+type Shared = Option<Arc<Store>>;
+
+/// The readers' side. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct HistoryHandle {
+    store: watch::Receiver<Shared>,
+    newest: watch::Receiver<u64>,
+    failure: watch::Receiver<Option<String>>,
+}
+
+impl HistoryHandle {
+    /// Why the newest write failed; `None` when it did not.
+    pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.clone()
+    }
+
+    pub(super) async fn buckets(&self, request: BucketRequest) -> Result<BucketPage, HistoryError> {
+        let BucketRequest { database_id, after_sequence, limit, wait } = request;
+        let store = self.store.borrow().clone();
+        let store = store.ok_or_else(|| {
+            HistoryError::Unavailable(self.failure.borrow().clone().unwrap_or_else(|| "it is being opened".into()))
+        })?;
+        if !database_id.is_empty() && database_id != store.id() {
+            return Err(HistoryError::OtherDatabase { current: store.id().into() });
+        }
+        let mut newest = self.newest.clone();
+        let arrival = newest.wait_for(|newest| *newest > after_sequence);
+        // Late is as good as empty; gone is the end.
+        if let Ok(Err(_)) = tokio::time::timeout(wait, arrival).await {
+            return Err(HistoryError::ShuttingDown);
+        }
+        let reading = tokio::task::spawn_blocking(move || store.read(after_sequence, limit));
+        let page = reading.await.map_err(|_| HistoryError::ShuttingDown)?;
+        page.map_err(|error| HistoryError::Unavailable(error.to_string()))
+    }
+}
+
+/// The task that cuts and stores.
+pub(super) struct History {
+    path: PathBuf,
+    scheduler: watch::Receiver<Arc<Snapshot>>,
+    cutter: Cutter,
+    waiting: VecDeque<Cut>,
+    store: watch::Sender<Shared>,
+    newest: watch::Sender<u64>,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl History {
+    /// Opens nothing yet: that is the task's first work.
+    pub(super) fn new(state_dir: &Path, scheduler: watch::Receiver<Arc<Snapshot>>) -> (Self, HistoryHandle) {
+        let (store, store_of_readers) = watch::channel(None);
+        let (newest, newest_of_readers) = watch::channel(0);
+        let (failure, failure_of_readers) = watch::channel(None);
+        let history = Self {
+            path: state_dir.join("history.redb"),
+            scheduler,
+            cutter: Cutter::new(SystemTime::now()),
+            waiting: VecDeque::new(),
+            store,
+            newest,
+            failure,
+        };
+        let handle = HistoryHandle { store: store_of_readers, newest: newest_of_readers, failure: failure_of_readers };
+        (history, handle)
+    }
+
+    /// Runs until `cancel`, then stores what is left.
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        self.flush().await;
+        loop {
+            let remaining = self.cutter.remaining(SystemTime::now());
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                () = tokio::time::sleep(remaining) => self.close(false).await,
+            }
+        }
+        self.close(true).await;
+        if !self.waiting.is_empty() {
+            error!(buckets = self.waiting.len(), "statistics of the last minutes could not be stored and are lost");
+        }
+    }
+
+    async fn close(&mut self, last: bool) {
+        let snapshot = Arc::clone(&self.scheduler.borrow());
+        self.waiting.extend(self.cutter.cut(&snapshot.pools, SystemTime::now(), last));
+        let excess = self.waiting.len().saturating_sub(MOST_WAITING);
+        if excess > 0 {
+            self.waiting.drain(..excess);
+            error!(buckets = excess, "statistics wait too long for the disk; the oldest are lost");
+        }
+        self.flush().await;
+    }
+
+    /// Writes what waits. Opens the database first where that has not succeeded yet.
+    async fn flush(&mut self) {
+        let store = self.store.borrow().clone();
+        let (path, cuts) = (self.path.clone(), self.waiting.iter().cloned().collect::<Vec<_>>());
+        let writing = tokio::task::spawn_blocking(move || {
+            let store = store.map_or_else(|| open(&path).map(Arc::new), Ok)?;
+            let newest = if cuts.is_empty() { store.newest()? } else { store.append(&cuts, SystemTime::now())? };
+            Ok::<_, StoreError>((store, newest))
+        });
+        match writing.await {
+            Ok(Ok((store, newest))) => {
+                self.waiting.clear();
+                self.store.send_if_modified(|shared| {
+                    shared.is_none() && {
+                        *shared = Some(store);
+                        true
+                    }
+                });
+                self.newest.send_replace(newest);
+                if self.failure.send_replace(None).is_some() {
+                    info!("statistics are stored again");
+                }
+            }
+            Ok(Err(failure)) => self.failed(failure.to_string()),
+            Err(failure) => self.failed(failure.to_string()),
+        }
+    }
+
+    fn failed(&mut self, why: String) {
+        if self.failure.borrow().is_none() {
+            error!(reason = why, "statistics cannot be stored; they wait in memory and are tried again every 10 s");
+        } else {
+            debug!(reason = why, "statistics still cannot be stored");
+        }
+        self.failure.send_replace(Some(why));
+    }
+}
+
+/// Opens the database, or sets an unreadable one aside and begins another.
+fn open(path: &Path) -> Result<Store, StoreError> {
+    match Store::open(path) {
+        Err(StoreError::Unreadable(reason)) => {
+            let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
+            error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
+            std::fs::rename(path, aside).map_err(StoreError::File)?;
+            Store::open(path)
+        }
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests;
