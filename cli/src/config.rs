@@ -1,0 +1,83 @@
+//! What a command finds around it: the one place that reads the process's environment.
+//!
+//! Hosts that run commands in their own process make an [`Environment`] by hand.
+
+use mujina_core::place;
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Read},
+    path::PathBuf,
+};
+use tokio_util::sync::CancellationToken;
+
+/// What a command may know of the world, besides its arguments.
+pub struct Environment {
+    /// `MUJINA_ADDRESS`: the service to speak to when `--address` does not say.
+    pub address: Option<String>,
+    /// Folder where the services put their sockets unless told otherwise.
+    pub state_dir: PathBuf,
+    /// Whether to write colours, and to redraw in place.
+    pub styled: bool,
+    /// Where `--password-stdin` and `-f -` read from.
+    pub stdin: Box<dyn Read + Send>,
+    /// Cancelled when the user wants the command to end.
+    pub interrupt: CancellationToken,
+}
+
+impl Environment {
+    /// No address, no terminal, nothing on standard input, never interrupted.
+    #[must_use]
+    pub fn bare(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            address: None,
+            state_dir: state_dir.into(),
+            styled: false,
+            stdin: Box::new(io::empty()),
+            interrupt: CancellationToken::new(),
+        }
+    }
+}
+
+/// What a process is started with.
+pub struct Surroundings {
+    /// For the command.
+    pub environment: Environment,
+    /// `MUJINA_LOG`: what goes to the log; `off` by default, because answers are what a command is for.
+    pub log: String,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where the collector listens.
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let styled = io::stdout().is_terminal() && variable("NO_COLOR").is_none();
+        let state_dir = variable("MUJINA_STATE_DIR").map_or_else(
+            || place::default_state_dir(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref()),
+            PathBuf::from,
+        );
+        let environment = Environment {
+            address: text("MUJINA_ADDRESS"),
+            styled,
+            stdin: Box::new(io::stdin()),
+            ..Environment::bare(state_dir)
+        };
+        Self {
+            environment,
+            log: text("MUJINA_LOG").unwrap_or_else(|| "off".into()),
+            otlp_endpoint: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        }
+    }
+}
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The same as text; what is no text cannot be an address or a filter and is refused where it is read.
+fn text(name: &str) -> Option<String> {
+    variable(name).map(|value| value.to_string_lossy().into_owned())
+}
