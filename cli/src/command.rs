@@ -48,3 +48,6 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Version => version::run(context).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

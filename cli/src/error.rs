@@ -138,6 +138,15 @@ impl CliError {
         }
     }
 
+    /// Whether the service may still be doing what it was asked for: we stopped listening, it did not say that it failed.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self {
+            Self::Deadline(_) | Self::Interrupted | Self::Ended { .. } | Self::Output(_) => true,
+            Self::Call { failure, .. } => matches!(failure.code, Code::Unavailable | Code::DeadlineExceeded),
+            _ => false,
+        }
+    }
+
     /// What to do, where the message does not say it yet.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
@@ -148,7 +157,9 @@ impl CliError {
             }
             Self::Ended { .. } => Some("see `mujinactl status` for what became of it"),
             Self::Deadline(_) => Some("give more time with --timeout, or see `mujinactl status` for what holds it up"),
-            Self::Miners { .. } => Some("the others were done; correct the cause and repeat the command with --miner"),
+            Self::Miners { failed, of } if failed.len() < *of => {
+                Some("the others were done; correct the cause and repeat the command with --miner")
+            }
             Self::File(..) => Some("check the path and its permissions"),
             _ => None,
         }

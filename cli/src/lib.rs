@@ -81,7 +81,7 @@ pub async fn run(
         Err(error) => {
             drop(context);
             span.record("otel.status_code", "ERROR");
-            fail(&error, goes_on.as_deref(), shown_trace, format, paint, err)
+            fail(&error, goes_on.as_deref().filter(|_| error.is_ours()), shown_trace, format, paint, err)
         }
     }
 }

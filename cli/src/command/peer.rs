@@ -32,10 +32,12 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Connects, and asks who is there.
-    pub(crate) async fn find(context: &Context<'_>) -> Result<Self, CliError> {
+    pub(crate) fn find(context: &Context<'_>) -> impl Future<Output = Result<Self, CliError>> + Send + use<> {
         let connecting = context.connect();
-        let (address, client) = connecting.await?;
-        Self::ask(address, client).await
+        async {
+            let (address, client) = connecting.await?;
+            Self::ask(address, client).await
+        }
     }
 
     /// Asks who is there.

@@ -6,7 +6,7 @@ mod operation;
 mod share;
 mod status;
 
-pub(crate) use fleet::{fleet, known, lone};
+pub(crate) use fleet::{fleet, known, lone, sync};
 pub(crate) use ledger::{statistics, summary};
 pub(crate) use operation::{operation, operation_line, phase, reconnected};
 pub(crate) use share::{SHARE_HEADER, share_line, shares};
@@ -73,6 +73,7 @@ fn span(window: Duration) -> String {
     match window.as_secs() {
         seconds if seconds >= 3600 && seconds % 3600 == 0 => format!("{} h", seconds / 3600),
         seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} m", seconds / 60),
+        seconds if window.subsec_nanos() == 0 => format!("{seconds} s"),
         _ => duration::human(window),
     }
 }

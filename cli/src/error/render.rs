@@ -5,6 +5,7 @@ use crate::output::{Paint, Tone};
 use mujina_core::{spec::Problem, text::sanitise};
 use serde_json::{Value, json};
 use std::error::Error;
+use tonic::Code;
 
 /// Longest line of what a peer said, in bytes.
 const LONGEST: usize = 2048;
@@ -43,7 +44,7 @@ impl Report<'_> {
         let fields: Vec<Value> =
             self.problems().iter().map(|one| json!({ "field": one.field, "reason": one.reason })).collect();
         let (code, facts) = match self.error {
-            CliError::Call { failure, .. } => (Some(format!("{:?}", failure.code)), json!(failure.facts)),
+            CliError::Call { failure, .. } => (Some(name(failure.code)), json!(failure.facts)),
             _ => (None, json!({})),
         };
         let object = json!({ "error": {
@@ -86,6 +87,18 @@ impl Report<'_> {
             _ => &[],
         }
     }
+}
+
+/// The code as google.rpc.Code spells it.
+fn name(code: Code) -> String {
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
 }
 
 fn clean(text: &str) -> String {

@@ -46,7 +46,7 @@ fn error_as_json_has_all_that_the_block_has() {
     insta::assert_json_snapshot!(told, @r#"
     {
       "error": {
-        "code": "Aborted",
+        "code": "ABORTED",
         "exitCode": 7,
         "facts": {
           "etag": "e2"

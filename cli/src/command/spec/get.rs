@@ -2,9 +2,10 @@
 
 use crate::{
     command::{
-        message::{self, Named as _, to_json},
+        message::{self, to_json},
         peer::Peer,
         store::Stored,
+        view,
     },
     context::Context,
     error::CliError,
@@ -33,7 +34,7 @@ fn document(stored: &Stored) -> Result<String, CliError> {
             format!("# generation {}, in force: {}\n", state.generation, state.observed_generation)
         }
         Stored::Control(response) => {
-            let sync = crate::output::word(response.sync_state().as_str_name(), "SYNC_STATE");
+            let sync = view::sync(response.sync_state());
             match &response.desired {
                 Some(desired) => format!("# desired generation {}, {sync}\n", desired.generation),
                 None => "# nothing is desired yet; this is what the miner has\n".into(),
@@ -46,6 +47,5 @@ fn document(stored: &Stored) -> Result<String, CliError> {
     {
         fields.insert("etag".into(), json!(stored.etag()));
     }
-    debug_assert!(mujina_proto::types::v1::MinerSpec::descriptor().get_field_by_json_name("etag").is_none());
     Ok(format!("{place}{}", message::yaml(&spec)))
 }

@@ -30,14 +30,14 @@ pub(crate) fn fleet(miners: &[Miner], now: SystemTime, paint: Paint) -> String {
             }
             MinerReachability::Unspecified => Cell::new("not tried", Tone::Dim),
         };
-        let sync = Cell::new(word(miner.sync_state().as_str_name(), "SYNC_STATE"), tone(miner.sync_state()));
+        let synced = Cell::new(sync(miner.sync_state()), tone(miner.sync_state()));
         let [state, pool, rate, accepted, rejected] = observed(miner.status.as_ref(), reached);
         let reason = Cell::new(reason.map(String::as_str).unwrap_or_default(), Tone::Dim);
         table.row([
             Cell::new(&miner.name, Tone::Strong),
             state,
             reachability,
-            sync,
+            synced,
             pool,
             rate,
             accepted,
@@ -105,6 +105,11 @@ fn observed(status: Option<&MinerStatus>, reached: bool) -> [Cell; 5] {
         Cell::new(totals.accepted, shown),
         Cell::new(totals.rejected, shown),
     ]
+}
+
+/// Whether a miner does what is wanted; nothing may be wanted of it yet.
+pub(crate) fn sync(state: SyncState) -> String {
+    if state == SyncState::Unspecified { "not managed".into() } else { word(state.as_str_name(), "SYNC_STATE") }
 }
 
 fn tone(state: SyncState) -> Tone {

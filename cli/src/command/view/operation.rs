@@ -44,7 +44,7 @@ pub(crate) fn operation_line(operation: &Operation) -> String {
     let done = operation.targets.iter().filter(ended).count();
     let state = word(operation.state().as_str_name(), "OPERATION_STATE");
     let id = clean(&operation.operation_id);
-    format!("operation {id} is {state}: {done} of {} miners done", operation.targets.len())
+    format!("operation {id}: {state}, {done} of {} miners done", operation.targets.len())
 }
 
 /// A phase that ended, in a line of fixed columns.
