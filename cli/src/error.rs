@@ -138,6 +138,11 @@ impl CliError {
         }
     }
 
+    /// Whether the service went away, and may come back.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.exit_code() == exit::UNREACHABLE
+    }
+
     /// Whether the service may still be doing what it was asked for: we stopped listening, it did not say that it failed.
     pub(crate) fn is_ours(&self) -> bool {
         match self {

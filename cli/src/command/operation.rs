@@ -12,7 +12,11 @@ use mujina_proto::{
     dial::Client,
     failure::Failure,
 };
+use std::time::Duration;
 use tonic::Code;
+
+/// Operations survive a restart of the control plane; this is how long one may take. About six seconds in all.
+const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
 
 /// Starts an operation on some miners.
 pub(crate) async fn start(
@@ -31,12 +35,30 @@ pub(crate) async fn start(
     service.start_operation(request).await.map(tonic::Response::into_inner).map_err(CliError::call(doing))
 }
 
-/// Follows an operation to its end; `tell` is called with it after every change.
+/// Follows an operation to its end, over a restart of the control plane too; `tell` is called with it after every change.
 pub(crate) async fn follow(
     client: &Client,
     operation_id: &str,
     doing: &str,
     mut tell: impl FnMut(&Operation) -> Result<(), CliError> + Send,
+) -> Result<Operation, CliError> {
+    let mut delays = RETRIES_MS.into_iter().map(Duration::from_millis);
+    loop {
+        match watch(client, operation_id, doing, &mut tell).await {
+            Err(error) if error.is_unreachable() => match delays.next() {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return Err(error),
+            },
+            ended => return ended,
+        }
+    }
+}
+
+async fn watch(
+    client: &Client,
+    operation_id: &str,
+    doing: &str,
+    tell: &mut (impl FnMut(&Operation) -> Result<(), CliError> + Send),
 ) -> Result<Operation, CliError> {
     let request = WatchOperationRequest { operation_id: operation_id.to_owned() };
     let mut service = OperationServiceClient::new(client.clone());

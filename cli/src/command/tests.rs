@@ -41,11 +41,15 @@ struct Ran {
 impl World {
     /// A miner alone.
     async fn of_miner() -> Self {
-        let mut world = Self::empty();
+        Self::empty().with_miner().await
+    }
+
+    /// The same with a miner.
+    async fn with_miner(mut self) -> Self {
         let mut routes = Routes::builder();
-        add_miner(&mut routes, &world.miner);
-        world.serve("api.sock", routes.routes()).await;
-        world
+        add_miner(&mut routes, &self.miner);
+        self.serve("api.sock", routes.routes()).await;
+        self
     }
 
     /// A control plane with these miners.

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) sync: SyncState,
     /// Miners whose operations fail.
     pub(super) failing: BTreeSet<&'static str>,
+    /// Watches of operations that end early, as when the control plane restarts.
+    pub(super) breaks: u32,
     /// The newest operation.
     pub(super) started: Option<StartOperationRequest>,
 }
@@ -185,6 +187,11 @@ impl OperationService for FakeControl {
         _: Request<WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
         let event = |ended| WatchOperationResponse { operation: Some(self.operation(ended)) };
+        let breaks = std::mem::replace(&mut self.state().breaks, 0);
+        if breaks > 0 {
+            self.state().breaks = breaks - 1;
+            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(event(false))))));
+        }
         Ok(events(vec![event(false), event(true)]))
     }
 

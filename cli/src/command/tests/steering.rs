@@ -195,11 +195,26 @@ async fn reconnect_shows_its_phases_and_its_result() {
 }
 
 #[tokio::test]
-async fn hosts_make_the_same_call_and_get_its_numbers_and_its_trace() {
+async fn operation_is_followed_over_a_restart_of_the_control_plane() {
+    let world = World::of_control(&["rig1"]).await;
+    world.control.state().breaks = 1;
+    let said = world.answer("pool reconnect").await;
+    assert_eq!(said.matches("dns ").count(), 1, "{said}");
+    assert!(said.ends_with("shares lost 0\n"), "{said}");
+}
+
+/// Two, of which one is used: while there is but one, `tracing` asks the default of whichever thread comes first whether a
+/// span is wanted, and other tests have none.
+fn telemetries() -> [Telemetry; 2] {
     let log = "off".into();
     let settings =
         TelemetrySettings { service: "test", instance: String::new(), log, otlp_endpoint: None, frequent_spans: &[] };
-    let telemetry = Telemetry::new(&settings, None).unwrap();
+    [(); 2].map(|()| Telemetry::new(&settings, None).unwrap())
+}
+
+#[tokio::test]
+async fn hosts_make_the_same_call_and_get_its_numbers_and_its_trace() {
+    let [telemetry, _other] = telemetries();
     let _guard = dispatcher::set_default(&telemetry.dispatch());
     for (world, socket, miner) in [
         (World::of_miner().await, "api.sock", None),
@@ -225,10 +240,7 @@ async fn hosts_make_the_same_call_and_get_its_numbers_and_its_trace() {
 
 #[tokio::test]
 async fn trace_of_a_command_is_printed_and_travels_with_its_calls() {
-    let log = "off".into();
-    let settings =
-        TelemetrySettings { service: "test", instance: String::new(), log, otlp_endpoint: None, frequent_spans: &[] };
-    let telemetry = Telemetry::new(&settings, None).unwrap();
+    let [telemetry, _other] = telemetries();
     let _guard = dispatcher::set_default(&telemetry.dispatch());
     let world = World::of_miner().await;
     let ran = world.run("pool list --trace").await;

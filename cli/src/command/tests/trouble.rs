@@ -17,6 +17,17 @@ async fn nobody_listening_is_unreachable_and_says_what_to_start() {
 }
 
 #[tokio::test]
+async fn control_plane_is_preferred_and_a_dead_one_gives_way_to_the_miner() {
+    let both = World::of_control(&["rig1"]).await.with_miner().await;
+    assert!(both.answer("miner list").await.contains("yes"));
+    assert_eq!(both.json("version").await["server"]["kind"], "control");
+    let miner = World::of_miner().await;
+    drop(std::os::unix::net::UnixListener::bind(miner.path("control.sock")).unwrap());
+    assert!(miner.path("control.sock").exists());
+    assert_eq!(miner.json("version").await["server"]["kind"], "miner");
+}
+
+#[tokio::test]
 async fn address_comes_from_the_flag_before_the_environment() {
     let world = World::of_miner().await;
     let with = |address: &str| Environment { address: Some(address.into()), ..Environment::bare("/nonexistent") };
