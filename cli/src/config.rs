@@ -16,8 +16,10 @@ pub struct Environment {
     pub address: Option<String>,
     /// Folder where the services put their sockets unless told otherwise.
     pub state_dir: PathBuf,
-    /// Whether to write colours, and to redraw in place.
+    /// Whether answers have colours and are redrawn in place.
     pub styled: bool,
+    /// Whether errors and progress have colours.
+    pub styled_errors: bool,
     /// Where `--password-stdin` and `-f -` read from.
     pub stdin: Box<dyn Read + Send>,
     /// Cancelled when the user wants the command to end.
@@ -32,6 +34,7 @@ impl Environment {
             address: None,
             state_dir: state_dir.into(),
             styled: false,
+            styled_errors: false,
             stdin: Box::new(io::empty()),
             interrupt: CancellationToken::new(),
         }
@@ -52,14 +55,15 @@ impl Surroundings {
     /// Those of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        let styled = io::stdout().is_terminal() && variable("NO_COLOR").is_none();
+        let colours = variable("NO_COLOR").is_none();
         let state_dir = variable("MUJINA_STATE_DIR").map_or_else(
             || place::default_state_dir(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref()),
             PathBuf::from,
         );
         let environment = Environment {
             address: text("MUJINA_ADDRESS"),
-            styled,
+            styled: colours && io::stdout().is_terminal(),
+            styled_errors: colours && io::stderr().is_terminal(),
             stdin: Box::new(io::stdin()),
             ..Environment::bare(state_dir)
         };

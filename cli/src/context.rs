@@ -12,6 +12,7 @@ use crate::{
 use mujina_core::{
     id::MinerName,
     place::{CONTROL_SOCKET, MINER_SOCKET},
+    text::sanitise,
 };
 use mujina_proto::dial::{Address, Client, DialError, dial};
 use std::{
@@ -22,6 +23,8 @@ use std::{
 
 /// How long a socket may take to be connected: it is on this machine.
 const DIAL: Duration = Duration::from_secs(5);
+/// Longest line of progress in bytes: what peers say is in it.
+const LONGEST: usize = 2048;
 /// Longest password or file that is read; both are far smaller.
 const MAX_INPUT: u32 = 1 << 20;
 
@@ -40,6 +43,7 @@ pub(crate) struct Context<'a> {
     pub(crate) format: Format,
     /// Colours or none.
     pub(crate) paint: Paint,
+    paint_errors: Paint,
     /// Wait until changes are in force.
     pub(crate) wait: bool,
     quiet: bool,
@@ -56,7 +60,7 @@ impl<'a> Context<'a> {
         out: &'a mut (dyn Write + Send),
         err: &'a mut (dyn Write + Send),
     ) -> Self {
-        let Environment { address: _, state_dir, styled, stdin, interrupt: _ } = environment;
+        let Environment { address: _, state_dir, styled, styled_errors, stdin, interrupt: _ } = environment;
         let Global { address: _, miner, output, wait, timeout: _, trace: _, quiet } = global;
         Self {
             out,
@@ -67,6 +71,7 @@ impl<'a> Context<'a> {
             miner,
             format: output,
             paint: Paint(styled),
+            paint_errors: Paint(styled_errors),
             wait,
             quiet,
             goes_on: None,
@@ -91,13 +96,13 @@ impl<'a> Context<'a> {
 
     /// Writes a line that nobody asked for: what was done, in answers for people.
     pub(crate) fn confirm(&mut self, line: &str) -> Result<(), CliError> {
-        if self.is_chatty() { self.print(&format!("{line}\n")) } else { Ok(()) }
+        if self.is_chatty() { self.print(&format!("{}\n", sanitise(line, LONGEST))) } else { Ok(()) }
     }
 
     /// Writes a line of progress beside the answer.
     pub(crate) fn note(&mut self, line: &str) -> Result<(), CliError> {
         if self.is_chatty() {
-            let line = self.paint.text(line, Tone::Dim);
+            let line = self.paint_errors.text(&sanitise(line, LONGEST), Tone::Dim);
             writeln!(self.err, "{line}")?;
         }
         Ok(())
@@ -124,7 +129,7 @@ impl<'a> Context<'a> {
     }
 
     /// All of standard input; it can be had once.
-    pub(crate) async fn read_stdin(&mut self) -> io::Result<String> {
+    async fn read_stdin(&mut self) -> io::Result<String> {
         let taken = || io::Error::other("standard input was read already; it can serve one argument");
         let stdin = self.stdin.take().ok_or_else(taken)?;
         blocking(move || read_all(stdin)).await

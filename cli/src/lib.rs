@@ -43,12 +43,12 @@ pub async fn run(
     let words: Vec<OsString> = args.into_iter().collect();
     let Args { global, command } = match Args::try_parse_from(&words) {
         Ok(args) => args,
-        Err(error) => return refuse(&error, &words, environment.styled, out, err),
+        Err(error) => return refuse(&error, &words, &environment, out, err),
     };
     let span = root_span(command.name());
     let trace = trace_id(&span);
     let shown_trace = trace.as_deref().filter(|_| global.trace);
-    let (format, paint) = (global.output, Paint(environment.styled));
+    let (format, paint) = (global.output, Paint(environment.styled_errors));
     let limit = global.timeout.or((!command.is_watch()).then_some(DEADLINE));
     let interrupt = environment.interrupt.clone();
     let watches = command.is_watch();
@@ -127,10 +127,11 @@ fn fail(
 fn refuse(
     error: &clap::Error,
     words: &[OsString],
-    styled: bool,
+    environment: &Environment,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> u8 {
+    let styled = if error.use_stderr() { environment.styled_errors } else { environment.styled };
     let text = if styled { error.render().ansi().to_string() } else { error.render().to_string() };
     if !error.use_stderr() {
         // A reader that went away has seen what it wanted.

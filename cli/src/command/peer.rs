@@ -17,8 +17,10 @@ use tonic::{Code, Request, metadata::MetadataValue};
 
 /// Metadata key that names the miner of a relayed call.
 const RELAY: &str = "mujina-miner";
-/// Miners asked for at a time.
-const PAGE: u32 = 1000;
+/// Miners asked for at a time: a status tree is some kilobytes.
+const PAGE: u32 = 100;
+/// Most bytes of an answer: the first message of a fleet's watch holds every status tree.
+const MAX_ANSWER: usize = 64 << 20;
 
 /// The service at the other end.
 pub(crate) struct Peer {
@@ -42,7 +44,7 @@ impl Peer {
 
     /// Asks who is there.
     pub(crate) async fn ask(address: Address, client: Client) -> Result<Self, CliError> {
-        let mut registry = MinerRegistryServiceClient::new(client.clone());
+        let mut registry = registry(&client);
         let (mut miners, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListMinersRequest { page_size: PAGE, page_token };
@@ -118,6 +120,11 @@ impl Peer {
             self.address
         ))
     }
+}
+
+/// The registry of a control plane.
+pub(crate) fn registry(client: &Client) -> MinerRegistryServiceClient<Client> {
+    MinerRegistryServiceClient::new(client.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 
 /// One miner, directly or behind a control plane.

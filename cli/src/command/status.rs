@@ -2,14 +2,12 @@
 
 use super::{
     message,
-    peer::{Peer, Target},
+    peer::{Peer, Target, registry},
     view,
 };
 use crate::{args::Status, context::Context, error::CliError, output::Paint};
 use mujina_proto::{
-    control::v1::{
-        ListMinersResponse, Miner, WatchMinersRequest, miner_registry_service_client::MinerRegistryServiceClient,
-    },
+    control::v1::{ListMinersResponse, Miner, WatchMinersRequest},
     dataplane::v1::{GetMinerRequest, WatchMinerRequest},
     dial::Client,
 };
@@ -50,7 +48,7 @@ async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliErro
 
 async fn watch_fleet(client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = || CliError::call("watch the miners");
-    let mut registry = MinerRegistryServiceClient::new(client.clone());
+    let mut registry = registry(client);
     let mut stream = registry.watch_miners(WatchMinersRequest {}).await.map_err(failed())?.into_inner();
     let mut known = BTreeMap::<String, Miner>::new();
     while let Some(response) = stream.message().await.map_err(failed())? {

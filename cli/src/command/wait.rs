@@ -1,9 +1,9 @@
 //! Waiting until a generation of the desired state is in force, telling what happens meanwhile.
 
-use super::peer::Target;
+use super::peer::{Target, registry};
 use crate::{context::Context, error::CliError, output::word};
 use mujina_proto::{
-    control::v1::{Miner, SyncState, WatchMinersRequest, miner_registry_service_client::MinerRegistryServiceClient},
+    control::v1::{Miner, SyncState, WatchMinersRequest},
     convert,
     dataplane::v1::WatchMinerRequest,
     types::v1::MinerStatus,
@@ -36,14 +36,14 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
             }
         }
         Some(name) => {
-            let mut registry = MinerRegistryServiceClient::new(target.client.clone());
+            let mut registry = registry(&target.client);
             let mut stream = registry.watch_miners(WatchMinersRequest {}).await.map_err(failed())?.into_inner();
             while let Some(event) = stream.message().await.map_err(failed())? {
                 for miner in event.miners.iter().filter(|miner| miner.name == *name) {
                     for line in miner.status.iter().flat_map(|status| progress.lines(status)) {
                         context.note(&line)?;
                     }
-                    if judge(miner, generation)? {
+                    if judge(miner, generation, event.snapshot)? {
                         return Ok(());
                     }
                 }
@@ -53,9 +53,10 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
     Err(CliError::Ended { doing })
 }
 
-/// Whether a miner does what this generation wants; an error when it never will.
-fn judge(miner: &Miner, generation: u64) -> Result<bool, CliError> {
-    let Miner { name, sync_reason, desired_generation, .. } = miner;
+/// Whether a miner does what this generation wants; an error when it never will. What the first message says may still be
+/// about the generation before.
+fn judge(miner: &Miner, generation: u64, first: bool) -> Result<bool, CliError> {
+    let Miner { name, sync_reason, desired_generation, acknowledged_generation, .. } = miner;
     if *desired_generation > generation {
         return Err(CliError::Precondition(format!(
             "generation {generation} of {name} was replaced by {desired_generation} before it was in force"
@@ -65,13 +66,15 @@ fn judge(miner: &Miner, generation: u64) -> Result<bool, CliError> {
     let is_about_it = *desired_generation == generation;
     match miner.sync_state() {
         SyncState::InSync => Ok(is_about_it),
-        SyncState::Rejected if is_about_it => {
+        SyncState::Rejected if is_about_it && !first => {
             Err(CliError::Precondition(format!("{name} refused generation {generation}: {sync_reason}")))
         }
-        SyncState::Drifted if is_about_it => Err(CliError::Precondition(format!(
-            "{name} was changed by somebody else after it accepted generation {generation}: {sync_reason}; \
+        SyncState::Drifted if is_about_it && *acknowledged_generation >= generation => {
+            Err(CliError::Precondition(format!(
+                "{name} was changed by somebody else after it accepted generation {generation}: {sync_reason}; \
              apply the spec again to overrule it"
-        ))),
+            )))
+        }
         SyncState::Rejected
         | SyncState::Drifted
         | SyncState::Unspecified
@@ -98,5 +101,49 @@ impl Progress {
             }
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mujina_proto::types::v1::{PoolState, PoolStatus};
+
+    fn miner(sync_state: SyncState, desired: u64, acknowledged: u64) -> Miner {
+        Miner {
+            name: "rig1".into(),
+            sync_state: sync_state.into(),
+            desired_generation: desired,
+            acknowledged_generation: acknowledged,
+            ..Miner::default()
+        }
+    }
+
+    #[test]
+    fn only_what_is_about_the_generation_ends_the_wait() {
+        for (miner, first, ends) in [
+            (miner(SyncState::InSync, 4, 4), true, Some(true)),
+            (miner(SyncState::InSync, 3, 3), true, Some(false)),
+            (miner(SyncState::Applying, 4, 3), false, Some(false)),
+            (miner(SyncState::Unreachable, 4, 3), false, Some(false)),
+            (miner(SyncState::Rejected, 4, 3), true, Some(false)),
+            (miner(SyncState::Rejected, 4, 3), false, None),
+            (miner(SyncState::Rejected, 3, 2), false, Some(false)),
+            (miner(SyncState::Drifted, 4, 3), false, Some(false)),
+            (miner(SyncState::Drifted, 4, 4), false, None),
+            (miner(SyncState::InSync, 5, 5), false, None),
+        ] {
+            assert_eq!(judge(&miner, 4, first).ok(), ends, "{miner:?}");
+        }
+    }
+
+    #[test]
+    fn state_is_told_once_until_it_changes() {
+        let pool = |state: PoolState| PoolStatus { name: "a".into(), state: state.into(), ..PoolStatus::default() };
+        let status = |state| MinerStatus { pools: vec![pool(state)], ..MinerStatus::default() };
+        let mut progress = Progress::default();
+        assert_eq!(progress.lines(&status(PoolState::Connecting)), ["pool a is connecting"]);
+        assert_eq!(progress.lines(&status(PoolState::Connecting)), Vec::<String>::new());
+        assert_eq!(progress.lines(&status(PoolState::WaitingForJob)), ["pool a is waiting for job"]);
     }
 }

@@ -1,15 +1,16 @@
 //! `miner get`: one miner, with what the control plane last knew of it even while it is not reached.
 
 use crate::{
-    command::{message, peer::Peer, view},
+    command::{
+        message,
+        peer::{Peer, registry},
+        view,
+    },
     context::Context,
     error::CliError,
 };
 use mujina_core::id::MinerName;
-use mujina_proto::{
-    control::v1::{GetMinerRequest, miner_registry_service_client::MinerRegistryServiceClient},
-    dataplane::v1 as dataplane,
-};
+use mujina_proto::{control::v1::GetMinerRequest, dataplane::v1 as dataplane};
 use std::time::SystemTime;
 
 pub(crate) async fn run(name: Option<MinerName>, context: &mut Context<'_>) -> Result<(), CliError> {
@@ -23,7 +24,7 @@ pub(crate) async fn run(name: Option<MinerName>, context: &mut Context<'_>) -> R
     let target = peer.one(wanted.as_ref())?;
     let failed = CliError::call(format!("read the status of {}", target.label()));
     if let Some(name) = target.name.clone() {
-        let mut registry = MinerRegistryServiceClient::new(target.client.clone());
+        let mut registry = registry(&target.client);
         let response = registry.get_miner(GetMinerRequest { name }).await.map_err(failed)?.into_inner();
         let miner = response.miner.clone().unwrap_or_default();
         return message::show(context, &response, |paint| view::known(&miner, SystemTime::now(), paint));

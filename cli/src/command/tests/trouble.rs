@@ -127,6 +127,15 @@ async fn choosing_among_miners_makes_no_sense_on_a_miner() {
 }
 
 #[tokio::test]
+async fn what_a_service_says_cannot_move_the_cursor() {
+    let world = World::of_miner().await;
+    let failure = Failure::new(Code::Internal, "X", "one\x1b[2J\ntwo");
+    world.miner.state().failure = Some(failure);
+    let ran = world.run("pool reconnect").await;
+    assert!(ran.err.starts_with("error: cannot reconnect the pool: onetwo\n"), "{}", ran.err);
+}
+
+#[tokio::test]
 async fn refused_reconnect_keeps_its_code_and_reason() {
     let world = World::of_miner().await;
     world.miner.state().failure =

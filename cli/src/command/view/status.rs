@@ -16,7 +16,8 @@ pub(crate) fn status(miner: &MinerStatus, paint: Paint) -> String {
         text.push_str(&format!("\n{}\n{table}", paint.text(title, Tone::Strong)));
     };
     if !miner.pools.is_empty() {
-        section("Pools", pools(&miner.pools, paint));
+        let brief: Vec<_> = miner.pools.iter().map(brief).collect();
+        section("Pools", pools(&brief, paint));
     }
     if !miner.boards.is_empty() {
         section("Boards", boards(&miner.boards, paint));
@@ -25,6 +26,15 @@ pub(crate) fn status(miner: &MinerStatus, paint: Paint) -> String {
         section("Faults", faults(&miner.faults, now, paint));
     }
     text
+}
+
+/// A pool with the middle of its key left out, which nobody reads at a glance.
+fn brief(pool: &PoolStatus) -> PoolStatus {
+    let short = pool.url.rsplit_once('/').and_then(|(host, key)| {
+        let (begin, end) = (key.get(..6)?, key.get(key.len().checked_sub(4)?..)?);
+        (key.len() > 20).then(|| format!("{host}/{begin}…{end}"))
+    });
+    PoolStatus { url: short.unwrap_or_else(|| pool.url.clone()), ..pool.clone() }
 }
 
 fn header(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
