@@ -10,7 +10,7 @@ use std::{path::PathBuf, time::Duration};
 /// Sees and steers Mujina miners, one or many.
 ///
 /// Speaks to a control plane or to a single miner: to --address or MUJINA_ADDRESS, else to the control plane's socket in
-/// the state folder (MUJINA_STATE_DIR, or its default), else to the miner's.
+/// its state folder, else to the miner's (MUJINA_CONTROL_STATE_DIR, MUJINA_STATE_DIR, or the default).
 ///
 /// Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 4 not allowed, 5 unreachable, 6 deadline, 7 precondition, 8 not found.
 #[derive(Debug, Parser)]

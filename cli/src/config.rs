@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Environment {
     /// `MUJINA_ADDRESS`: the service to speak to when `--address` does not say.
     pub address: Option<String>,
-    /// Folder where the services put their sockets unless told otherwise.
-    pub state_dir: PathBuf,
+    /// Folder where a control plane puts its socket unless told otherwise.
+    pub control_dir: PathBuf,
+    /// Folder where a miner puts its socket unless told otherwise.
+    pub miner_dir: PathBuf,
     /// Whether answers have colours and are redrawn in place.
     pub styled: bool,
     /// Whether errors and progress have colours.
@@ -27,12 +29,14 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// No address, no terminal, nothing on standard input, never interrupted.
+    /// Both services in one state folder, no address, no terminal, nothing on standard input, never interrupted.
     #[must_use]
     pub fn bare(state_dir: impl Into<PathBuf>) -> Self {
+        let miner_dir = state_dir.into();
         Self {
             address: None,
-            state_dir: state_dir.into(),
+            control_dir: miner_dir.clone(),
+            miner_dir,
             styled: false,
             styled_errors: false,
             stdin: Box::new(io::empty()),
@@ -47,7 +51,7 @@ pub struct Surroundings {
     pub environment: Environment,
     /// `MUJINA_LOG`: what goes to the log; `off` by default, because answers are what a command is for.
     pub log: String,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where the collector listens.
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `OTEL_EXPORTER_OTLP_ENDPOINT`: where the collector listens.
     pub otlp_endpoint: Option<String>,
 }
 
@@ -60,17 +64,19 @@ impl Surroundings {
             || place::default_state_dir(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref()),
             PathBuf::from,
         );
+        let bare = Environment::bare(state_dir);
         let environment = Environment {
+            control_dir: variable("MUJINA_CONTROL_STATE_DIR").map_or_else(|| bare.control_dir.clone(), PathBuf::from),
             address: text("MUJINA_ADDRESS"),
             styled: colours && io::stdout().is_terminal(),
             styled_errors: colours && io::stderr().is_terminal(),
             stdin: Box::new(io::stdin()),
-            ..Environment::bare(state_dir)
+            ..bare
         };
         Self {
             environment,
             log: text("MUJINA_LOG").unwrap_or_else(|| "off".into()),
-            otlp_endpoint: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a running command holds: its switches, where it writes, and the way to the service.
 //!
-//! The service is the one that was named; else the control plane of the default state folder if it answers, else the
-//! miner there.
+//! The service is the one that was named; else the control plane of the default place if it answers, else the miner
+//! of the default place.
 
 use crate::{
     args::Global,
@@ -36,7 +36,7 @@ pub(crate) struct Context<'a> {
     err: &'a mut (dyn Write + Send),
     stdin: Option<Box<dyn Read + Send>>,
     address: Option<Address>,
-    state_dir: PathBuf,
+    default_sockets: [PathBuf; 2],
     /// The miner that was named.
     pub(crate) miner: Option<MinerName>,
     /// How to answer.
@@ -60,14 +60,15 @@ impl<'a> Context<'a> {
         out: &'a mut (dyn Write + Send),
         err: &'a mut (dyn Write + Send),
     ) -> Self {
-        let Environment { address: _, state_dir, styled, styled_errors, stdin, interrupt: _ } = environment;
+        let Environment { address: _, control_dir, miner_dir, styled, styled_errors, stdin, interrupt: _ } =
+            environment;
         let Global { address: _, miner, output, wait, timeout: _, trace: _, quiet } = global;
         Self {
             out,
             err,
             stdin: Some(stdin),
             address,
-            state_dir,
+            default_sockets: [control_dir.join(CONTROL_SOCKET), miner_dir.join(MINER_SOCKET)],
             miner,
             format: output,
             paint: Paint(styled),
@@ -85,7 +86,7 @@ impl<'a> Context<'a> {
 
     /// A channel to the service.
     pub(crate) fn connect(&self) -> impl Future<Output = Result<(Address, Client), CliError>> + Send + use<> {
-        connect(self.address.clone(), self.state_dir.clone())
+        connect(self.address.clone(), self.default_sockets.clone())
     }
 
     /// Writes an answer.
@@ -150,20 +151,20 @@ pub(crate) fn address(global: &Global, environment: &Environment) -> Result<Opti
     }
 }
 
-async fn connect(address: Option<Address>, state_dir: PathBuf) -> Result<(Address, Client), CliError> {
+async fn connect(address: Option<Address>, default_sockets: [PathBuf; 2]) -> Result<(Address, Client), CliError> {
     if let Some(address) = address {
         let client = dial(&address, DIAL).await?;
         return Ok((address, client));
     }
-    for socket in [CONTROL_SOCKET, MINER_SOCKET] {
-        let address = Address::Unix(state_dir.join(socket));
+    for socket in &default_sockets {
+        let address = Address::Unix(socket.clone());
         match dial(&address, DIAL).await {
             Ok(client) => return Ok((address, client)),
             Err(DialError::Nobody(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Err(CliError::NoService(state_dir))
+    Err(CliError::NoService(default_sockets))
 }
 
 /// Files and pipes may keep one waiting: they are read beside the runtime.

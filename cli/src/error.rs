@@ -58,8 +58,8 @@ pub enum CliError {
     #[error("{0}")]
     Dial(#[from] DialError),
     /// No address was given and nobody listens in the default places.
-    #[error("no service answers in {folder}", folder = .0.display())]
-    NoService(PathBuf),
+    #[error("no service answers on {control} or {miner}", control = .0[0].display(), miner = .0[1].display())]
+    NoService([PathBuf; 2]),
     /// A stream ended before it had said all.
     #[error("cannot {doing}: the service ended the stream; it may be shutting down")]
     Ended {

@@ -77,7 +77,7 @@ fn errors_of_our_own_have_their_exit_code_and_their_cause() {
         (CliError::Dial(DialError::Nobody(address())), exit::UNREACHABLE),
         (CliError::Dial(DialError::Forbidden(address())), exit::AUTH),
         (CliError::Dial(DialError::Late(address(), Duration::from_secs(1))), exit::DEADLINE),
-        (CliError::NoService("/run".into()), exit::UNREACHABLE),
+        (CliError::NoService(["/run/c".into(), "/run/m".into()]), exit::UNREACHABLE),
         (CliError::Ended { doing: "watch".into() }, exit::UNREACHABLE),
         (CliError::Deadline(Duration::from_secs(1)), exit::DEADLINE),
         (CliError::Interrupted, exit::INTERRUPTED),
