@@ -8,6 +8,7 @@ mod operation;
 mod pause;
 mod peer;
 pub(crate) mod pool;
+mod repeat;
 mod resume;
 mod shares;
 mod spec;

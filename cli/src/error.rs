@@ -183,6 +183,11 @@ fn read(status: &Status) -> Failure {
     }
 }
 
+/// The code of a status, a lost connection being UNAVAILABLE.
+pub(crate) fn code_of(status: &Status) -> Code {
+    read(status).code
+}
+
 /// The exit code of each gRPC code.
 pub(crate) fn exit_of(code: Code) -> u8 {
     match code {

@@ -11,6 +11,9 @@ use mujina_proto::types::v1::MinerSpec;
 /// Reason of a write over something else than what was read.
 const ETAG_MISMATCH: &str = "ETAG_MISMATCH";
 
+/// What is left of a write whose answer did not come.
+pub(crate) const MAY_BE_ACCEPTED: &str = "the change may have been accepted; see `mujinactl spec get`";
+
 /// Changes the pools of the miner that is meant, and shows what came of it.
 pub(crate) async fn pools(
     context: &mut Context<'_>,
@@ -20,6 +23,7 @@ pub(crate) async fn pools(
     let peer = Peer::find(context).await?;
     let target = peer.one(context.miner.as_ref())?;
     let doing = format!("change the pools of {}", target.label());
+    context.goes_on = (!dry_run).then(|| MAY_BE_ACCEPTED.to_owned());
     let written = match write(&target, &change, &doing, dry_run).await {
         Err(error) if error.reason() == Some(ETAG_MISMATCH) => write(&target, &change, &doing, dry_run).await?,
         written => written?,
@@ -47,6 +51,7 @@ pub(crate) async fn finish(
     written: &Written,
     dry_run: bool,
 ) -> Result<(), CliError> {
+    context.goes_on = None;
     let generation = written.generation();
     let changes = view::changes(written.changes(), context.paint);
     written.show(context, &changes)?;

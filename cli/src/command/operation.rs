@@ -1,6 +1,11 @@
 //! Operations of a control plane: started, then followed to their end.
 
-use super::{message, peer::Peer, view};
+use super::{
+    message,
+    peer::Peer,
+    repeat::{once_more, request_id},
+    view,
+};
 use crate::{context::Context, error::CliError};
 use mujina_core::spec::Problem;
 use mujina_proto::{
@@ -29,10 +34,13 @@ pub(crate) async fn start(
         action: Some(OperationAction { action: Some(action) }),
         miners,
         all: false,
-        request_id: String::new(),
+        request_id: request_id(),
     };
-    let mut service = OperationServiceClient::new(client.clone());
-    service.start_operation(request).await.map(tonic::Response::into_inner).map_err(CliError::call(doing))
+    let call = || {
+        let (mut service, request) = (OperationServiceClient::new(client.clone()), request.clone());
+        async move { service.start_operation(request).await }
+    };
+    once_more(call).await.map_err(CliError::call(doing))
 }
 
 /// Follows an operation to its end, over a restart of the control plane too; `tell` is called with it after every change.

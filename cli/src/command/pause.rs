@@ -1,6 +1,11 @@
 //! `pause`: no hashing; pool connections stay up.
 
-use super::{message, operation, peer::Peer, view};
+use super::{
+    message, operation,
+    peer::Peer,
+    repeat::{once_more, request_id},
+    view,
+};
 use crate::{args::Pause, context::Context, error::CliError};
 use mujina_proto::{
     control::v1::{PauseAction, operation_action::Action},
@@ -15,8 +20,12 @@ pub(crate) async fn run(args: Pause, context: &mut Context<'_>) -> Result<(), Cl
         return operation::run(context, &peer, Action::Pause(PauseAction { reason }), miners, "pause").await;
     }
     context.goes_on = Some("the miner was asked to pause and may do so yet".into());
-    let request = PauseRequest { reason, request_id: String::new() };
-    let mut service = peer.one(None)?.miners();
-    let response = service.pause(request).await.map_err(CliError::call("pause the miner"))?.into_inner();
+    let request = PauseRequest { reason, request_id: request_id() };
+    let target = peer.one(None)?;
+    let call = || {
+        let (mut service, request) = (target.miners(), request.clone());
+        async move { service.pause(request).await }
+    };
+    let response = once_more(call).await.map_err(CliError::call("pause the miner"))?;
     message::show(context, &response, |_| view::switched("paused", response.state.as_ref()))
 }

@@ -1,6 +1,11 @@
 //! `resume`: hashing again.
 
-use super::{message, operation, peer::Peer, view};
+use super::{
+    message, operation,
+    peer::Peer,
+    repeat::{once_more, request_id},
+    view,
+};
 use crate::{args::Resume, context::Context, error::CliError};
 use mujina_proto::{
     control::v1::{ResumeAction, operation_action::Action},
@@ -15,8 +20,12 @@ pub(crate) async fn run(args: Resume, context: &mut Context<'_>) -> Result<(), C
         return operation::run(context, &peer, Action::Resume(ResumeAction {}), miners, "resume").await;
     }
     context.goes_on = Some("the miner was asked to resume and may do so yet".into());
-    let request = ResumeRequest { request_id: String::new() };
-    let mut service = peer.one(None)?.miners();
-    let response = service.resume(request).await.map_err(CliError::call("resume the miner"))?.into_inner();
+    let request = ResumeRequest { request_id: request_id() };
+    let target = peer.one(None)?;
+    let call = || {
+        let (mut service, request) = (target.miners(), request.clone());
+        async move { service.resume(request).await }
+    };
+    let response = once_more(call).await.map_err(CliError::call("resume the miner"))?;
     message::show(context, &response, |_| view::switched("resumed", response.state.as_ref()))
 }

@@ -1,6 +1,10 @@
 //! Desired state of one miner, read and written the same way on a miner and through a control plane.
 
-use super::{message, peer::Target};
+use super::{
+    message,
+    peer::Target,
+    repeat::{once_more, request_id},
+};
 use crate::{context::Context, error::CliError};
 use mujina_proto::{
     control::v1::{self as control, spec_service_client::SpecServiceClient},
@@ -72,25 +76,31 @@ impl Write {
         let Self { spec, parts, etag, validate_only } = self;
         let mask = FieldMask { paths: parts.iter().map(|part| (*part).to_owned()).collect() };
         let (spec, update_mask) = (Some(spec), (!parts.is_empty()).then_some(mask));
-        let request_id = String::new();
+        let request_id = request_id();
         let written = match &target.name {
             None => {
-                let control_generation = 0;
                 let request = dataplane::ApplySpecRequest {
                     spec,
                     update_mask,
                     etag,
                     request_id,
                     validate_only,
-                    control_generation,
+                    control_generation: 0,
                 };
-                target.miners().apply_spec(request).await.map(|it| Written::Miner(it.into_inner()))
+                let call = || {
+                    let (mut service, request) = (target.miners(), request.clone());
+                    async move { service.apply_spec(request).await }
+                };
+                once_more(call).await.map(Written::Miner)
             }
             Some(name) => {
                 let miner = name.clone();
                 let request = control::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only };
-                let mut service = SpecServiceClient::new(target.client.clone());
-                service.apply_spec(request).await.map(|it| Written::Control(it.into_inner()))
+                let call = || {
+                    let (mut service, request) = (SpecServiceClient::new(target.client.clone()), request.clone());
+                    async move { service.apply_spec(request).await }
+                };
+                once_more(call).await.map(Written::Control)
             }
         };
         written.map_err(CliError::call(doing))

@@ -6,7 +6,7 @@ use crate::{
     command::{
         message, operation,
         peer::{Peer, Target},
-        view,
+        repeat, view,
     },
     context::Context,
     error::CliError,
@@ -177,7 +177,7 @@ async fn on_miner(
     mut tell: impl FnMut(&ConnectPhase) -> Result<(), CliError> + Send,
 ) -> Result<ReconnectResult, CliError> {
     let mode = mode(immediate).into();
-    let request = ReconnectPoolRequest { pool: pool.unwrap_or_default(), mode, request_id: String::new() };
+    let request = ReconnectPoolRequest { pool: pool.unwrap_or_default(), mode, request_id: repeat::request_id() };
     let failed = || CliError::call(DOING);
     let mut stream = target.pools().reconnect_pool(request).await.map_err(failed())?.into_inner();
     while let Some(message) = stream.message().await.map_err(failed())? {

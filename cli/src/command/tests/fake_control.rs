@@ -159,10 +159,11 @@ impl SpecService for FakeControl {
     }
 
     async fn apply_spec(&self, request: Request<ApplySpecRequest>) -> Result<Response<ApplySpecResponse>, Status> {
-        let ApplySpecRequest { miner, spec, update_mask, etag, validate_only, .. } = request.into_inner();
+        let ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only } = request.into_inner();
         let mut state = self.state();
-        let changes = state.shelf.write(spec, &update_mask.unwrap_or_default().paths, &etag, validate_only)?;
+        let mask = update_mask.unwrap_or_default().paths;
         state.desired |= !validate_only;
+        let changes = state.shelf.write(spec, &mask, &etag, &request_id, validate_only)?;
         let stored = state.shelf.state();
         let (spec, generation, etag) = (stored.spec, stored.generation, stored.etag);
         let desired = Some(DesiredSpec { miner, spec, generation, etag, stored_at: sample::at(0) });

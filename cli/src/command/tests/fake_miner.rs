@@ -32,6 +32,10 @@ pub(super) fn events<T: Send + 'static>(events: Vec<T>) -> Response<Events<T>> {
 pub(super) struct Shelf {
     pub(super) spec: MinerSpec,
     pub(super) generation: u64,
+    /// The next write is made, but its answer is lost.
+    pub(super) loses_answer: bool,
+    /// Id of the newest write, with what it changed.
+    pub(super) newest: Option<(String, Vec<SpecChange>)>,
     /// Writes that somebody else is faster than.
     pub(super) overtaken: u32,
 }
@@ -47,8 +51,14 @@ impl Shelf {
         spec: Option<mujina_proto::types::v1::MinerSpec>,
         mask: &[String],
         etag: &str,
+        request_id: &str,
         validate_only: bool,
     ) -> Result<Vec<SpecChange>, Status> {
+        if let Some((id, changes)) = &self.newest
+            && id == request_id
+        {
+            return Ok(changes.clone());
+        }
         if self.overtaken > 0 {
             self.overtaken -= 1;
             self.generation += 1;
@@ -62,12 +72,13 @@ impl Shelf {
         if !mask.is_empty() && !mask.iter().any(|part| part == "paused") {
             wanted.paused = self.spec.paused;
         }
-        let changes = self.spec.diff(&wanted).into_iter().map(Into::into).collect();
+        let changes: Vec<SpecChange> = self.spec.diff(&wanted).into_iter().map(Into::into).collect();
         if !validate_only {
             self.spec = wanted;
             self.generation += 1;
+            self.newest = Some((request_id.to_owned(), changes.clone()));
         }
-        Ok(changes)
+        if std::mem::take(&mut self.loses_answer) { Err(Status::unavailable("restarting")) } else { Ok(changes) }
     }
 
     pub(super) fn state(&self) -> SpecState {
@@ -156,10 +167,11 @@ impl MinerService for FakeMiner {
     }
 
     async fn apply_spec(&self, request: Request<ApplySpecRequest>) -> Result<Response<ApplySpecResponse>, Status> {
-        let ApplySpecRequest { spec, update_mask, etag, validate_only, .. } = self.arrive("ApplySpec", request).await;
+        let ApplySpecRequest { spec, update_mask, etag, request_id, validate_only, .. } =
+            self.arrive("ApplySpec", request).await;
         let mask = update_mask.unwrap_or_default().paths;
         let mut state = self.state();
-        let changes = state.shelf.write(spec, &mask, &etag, validate_only)?;
+        let changes = state.shelf.write(spec, &mask, &etag, &request_id, validate_only)?;
         Ok(Response::new(ApplySpecResponse { state: Some(state.shelf.state()), changes }))
     }
 

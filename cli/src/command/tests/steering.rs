@@ -84,6 +84,18 @@ async fn change_that_somebody_overtook_is_made_once_more() {
 }
 
 #[tokio::test]
+async fn change_whose_answer_was_lost_is_made_only_once() {
+    let miner = World::of_miner().await;
+    miner.miner.state().shelf.loses_answer = true;
+    let said = miner.answer(&format!("pool set {URL} --user alice")).await;
+    assert!(said.contains("user: alice") && said.contains("generation 1 is accepted"), "{said}");
+    let control = World::of_control(&["rig1"]).await;
+    control.control.state().shelf.loses_answer = true;
+    let said = control.answer(&format!("pool set {URL} --user alice")).await;
+    assert!(said.contains("user: alice") && said.contains("generation 1 is accepted"), "{said}");
+}
+
+#[tokio::test]
 async fn spec_that_was_read_can_be_edited_and_applied() {
     let world = World::of_miner().await;
     world.answer(&format!("pool set {URL} --user alice")).await;
