@@ -1,0 +1,340 @@
+//! The words of the command line, as clap reads them. Pure: what a command does stands in `command`.
+
+use crate::output::Format;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use mujina_core::{id::MinerName, units::duration};
+use mujina_proto::dial::Address;
+use std::{path::PathBuf, time::Duration};
+
+/// Sees and steers Mujina miners, one or many.
+///
+/// Speaks to a control plane or to a single miner: to --address or MUJINA_ADDRESS, else to the control plane's socket in
+/// its state folder, else to the miner's (MUJINA_CONTROL_STATE_DIR, MUJINA_STATE_DIR, or the default).
+///
+/// Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 4 not allowed, 5 unreachable, 6 deadline, 7 precondition, 8 not found.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mujinactl",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// The service: unix:///path/to/socket or http://127.0.0.1:port [env: MUJINA_ADDRESS]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub(crate) address: Option<Address>,
+    /// One of the control plane's miners; the only one when there is one
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) miner: Option<MinerName>,
+    /// How to answer
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// Wait until a change is in force, or an operation has ended
+    #[arg(long, global = true)]
+    pub(crate) wait: bool,
+    /// Deadline of the whole command, such as 10s or 5m; 30s by default, none for watches
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print the trace id of the command on standard error
+    #[arg(long, global = true)]
+    pub(crate) trace: bool,
+    /// Print nothing but what was asked for
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What is going on: one miner, or the fleet
+    Status(Status),
+    /// Miners
+    #[command(subcommand)]
+    Miner(Miner),
+    /// Pools and their connections
+    #[command(subcommand)]
+    Pool(Pool),
+    /// Stop hashing; pool connections stay up
+    Pause(Pause),
+    /// Hash again
+    Resume(Resume),
+    /// Shares and the ledger
+    #[command(subcommand)]
+    Shares(Shares),
+    /// Desired state
+    #[command(subcommand)]
+    Spec(Spec),
+    /// Traces of commands
+    #[command(subcommand)]
+    Trace(Trace),
+    /// Print a completion script for a shell
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the versions of the command line and of the services
+    Version,
+}
+
+/// `status`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Status {
+    /// Show it again after every change, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+/// `miner`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Miner {
+    /// The known miners
+    List,
+    /// One miner, as the control plane sees it
+    Get {
+        /// Its name; the same as --miner
+        name: Option<MinerName>,
+    },
+}
+
+/// `pool`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pool {
+    /// The pools and their connections
+    List,
+    /// Make this the only pool
+    Set(PoolSet),
+    /// Add a pool
+    Add(PoolAdd),
+    /// Take a pool out
+    Remove(PoolRemove),
+    /// Open a new connection, move the work to it, drain the old one
+    Reconnect(PoolReconnect),
+}
+
+/// What makes a pool.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolAccount {
+    /// stratum2+tcp://host[:port]/AUTHORITY_KEY
+    pub(crate) url: String,
+    /// Account, payout address or worker name that the pool knows
+    #[arg(short, long)]
+    pub(crate) user: String,
+    /// Read the password from this file; an empty file clears it
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+/// `pool set`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolSet {
+    #[command(flatten)]
+    pub(crate) account: PoolAccount,
+    /// Name of the pool
+    #[arg(long, default_value = "primary")]
+    pub(crate) name: String,
+    /// Only say what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `pool add`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolAdd {
+    #[command(flatten)]
+    pub(crate) account: PoolAccount,
+    /// Name of the pool; `primary`, or the first free of `pool-2`, `pool-3` and so on
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Group to add it to, made when there is none of that name; the first one by default
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Prefer it to the pools that are there
+    #[arg(long)]
+    pub(crate) first: bool,
+    /// Only say what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `pool remove`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolRemove {
+    /// Name of the pool
+    pub(crate) name: String,
+    /// Only say what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `pool reconnect`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolReconnect {
+    /// Name of the pool; the live one by default
+    pub(crate) name: Option<String>,
+    /// Close the old connection first; its pending shares are lost
+    #[arg(long)]
+    pub(crate) immediate: bool,
+    /// On all miners of the control plane
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `pause`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Pause {
+    /// Why, for the status and the log
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// All miners of the control plane
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `resume`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Resume {
+    /// All miners of the control plane
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `shares`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Shares {
+    /// The ledger: of the miner, its pools, boards and threads
+    Stats {
+        /// Sums over all miners, as the control plane collected them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Shares as they are submitted and judged, until Ctrl-C
+    Tail(SharesTail),
+    /// The newest shares
+    List(SharesList),
+}
+
+/// `shares tail`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SharesTail {
+    /// Only these outcomes
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) outcome: Vec<Outcome>,
+    /// End after this many
+    #[arg(short = 'n', long)]
+    pub(crate) limit: Option<u64>,
+}
+
+/// `shares list`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SharesList {
+    /// Only these outcomes
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) outcome: Vec<Outcome>,
+    /// At most this many
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// What became of a nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Outcome {
+    /// Not sent: its tip or connection was gone
+    Stale,
+    /// Not sent: found before
+    Duplicate,
+    /// Not sent: above the share target
+    BelowTarget,
+    /// Not sent: ntime out of the pool's window
+    OutOfWindow,
+    /// Not sent: the hash was not what the finder said
+    HardwareError,
+    /// Not sent: too many at once
+    Suppressed,
+    /// Sent, no verdict yet
+    Pending,
+    /// The pool counted it
+    Accepted,
+    /// The pool refused it
+    Rejected,
+    /// Sent, and never judged
+    Lost,
+}
+
+/// `spec`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Spec {
+    /// The spec, in a form that `spec apply` takes
+    Get,
+    /// Replace the spec
+    Apply(SpecFile),
+    /// Say what `spec apply` would change
+    Diff(SpecFile),
+}
+
+/// `spec apply`, `spec diff`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SpecFile {
+    /// JSON or YAML; `-` reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// `trace`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trace {
+    /// Where the time of a command went
+    Show {
+        /// 32 hex digits, as --trace prints them
+        id: String,
+    },
+}
+
+impl Command {
+    /// The words that name it, for spans and messages.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "status",
+            Self::Miner(Miner::List) => "miner list",
+            Self::Miner(Miner::Get { .. }) => "miner get",
+            Self::Pool(Pool::List) => "pool list",
+            Self::Pool(Pool::Set(_)) => "pool set",
+            Self::Pool(Pool::Add(_)) => "pool add",
+            Self::Pool(Pool::Remove(_)) => "pool remove",
+            Self::Pool(Pool::Reconnect(_)) => "pool reconnect",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
+            Self::Shares(Shares::Stats { .. }) => "shares stats",
+            Self::Shares(Shares::Tail(_)) => "shares tail",
+            Self::Shares(Shares::List(_)) => "shares list",
+            Self::Spec(Spec::Get) => "spec get",
+            Self::Spec(Spec::Apply(_)) => "spec apply",
+            Self::Spec(Spec::Diff(_)) => "spec diff",
+            Self::Trace(Trace::Show { .. }) => "trace show",
+            Self::Completion { .. } => "completion",
+            Self::Version => "version",
+        }
+    }
+
+    /// Whether it goes on until it is interrupted.
+    pub(crate) fn is_watch(&self) -> bool {
+        matches!(self, Self::Status(Status { watch: true }) | Self::Shares(Shares::Tail(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

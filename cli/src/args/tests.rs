@@ -1,0 +1,91 @@
+//! Words and what they mean.
+
+use super::*;
+use clap::CommandFactory;
+
+fn parse(line: &str) -> Result<Args, clap::Error> {
+    Args::try_parse_from(std::iter::once("mujinactl").chain(line.split_whitespace()))
+}
+
+#[test]
+fn definition_holds_together() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn every_command_is_found_by_its_name() {
+    for (line, name) in [
+        ("status", "status"),
+        ("status --watch", "status"),
+        ("miner list", "miner list"),
+        ("miner get", "miner get"),
+        ("miner get rig1", "miner get"),
+        ("pool list -m rig1", "pool list"),
+        ("pool set stratum2+tcp://other.example/KEY --user bc1q...", "pool set"),
+        ("pool set URL --user u --name spare --password-stdin --dry-run", "pool set"),
+        ("pool add URL -u u --group main --first --password-file /x", "pool add"),
+        ("pool remove spare", "pool remove"),
+        ("pool reconnect --trace", "pool reconnect"),
+        ("pool reconnect primary --immediate --all --wait", "pool reconnect"),
+        ("pause --reason maintenance", "pause"),
+        ("resume --all", "resume"),
+        ("shares stats", "shares stats"),
+        ("shares tail --outcome accepted,rejected -n 5", "shares tail"),
+        ("shares list --outcome lost --outcome below-target --limit 7", "shares list"),
+        ("spec get -o yaml", "spec get"),
+        ("spec apply -f spec.yaml", "spec apply"),
+        ("spec diff --file -", "spec diff"),
+        ("trace show 0af7651916cd43dd8448eb211c80319c", "trace show"),
+        ("completion fish", "completion"),
+        ("version --output=json", "version"),
+    ] {
+        let args = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(args.command.name(), name, "{line}");
+    }
+}
+
+#[test]
+fn switches_stand_before_or_after_the_command() {
+    for line in [
+        "--address /run/a.sock --miner rig1 -o json --wait --timeout 5m --trace -q pool list",
+        "pool list --address unix:///run/a.sock -m rig1 --output json --wait --timeout 5m --trace --quiet",
+    ] {
+        let Global { address, miner, output, wait, timeout, trace, quiet } = parse(line).unwrap().global;
+        assert_eq!(address, Some(Address::Unix("/run/a.sock".into())));
+        assert_eq!(
+            (miner, output, timeout),
+            (Some("rig1".parse().unwrap()), Format::Json, Some(Duration::from_secs(300)))
+        );
+        assert!(wait && trace && quiet);
+    }
+}
+
+#[test]
+fn wrong_words_are_refused_with_the_reason() {
+    for (line, reason) in [
+        ("", "Usage"),
+        ("pool", "Usage"),
+        ("pool set URL", "--user"),
+        ("pool set --user u", "<URL>"),
+        ("pool set URL --user u --password hunter2", "--password"),
+        ("pool set URL --user u --password-file /x --password-stdin", "cannot be used with"),
+        ("status --timeout 30", "duration has no unit"),
+        ("status --miner Rig_1", "use only a-z"),
+        ("status --address 10.0.0.1:50051", "is not this machine"),
+        ("status -o xml", "possible values: table, json, yaml"),
+        ("shares list --outcome fine", "possible values"),
+        ("spec apply", "--file"),
+        ("completion tcsh", "possible values"),
+        ("frobnicate", "unrecognized subcommand"),
+    ] {
+        let error = parse(line).unwrap_err().to_string();
+        assert!(error.contains(reason), "{line}: {error}");
+    }
+}
+
+#[test]
+fn only_watches_are_without_a_deadline() {
+    let is_watch = |line| parse(line).unwrap().command.is_watch();
+    assert!(is_watch("status --watch") && is_watch("shares tail"));
+    assert!(!is_watch("status") && !is_watch("pool reconnect") && !is_watch("shares list"));
+}

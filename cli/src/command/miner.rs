@@ -1,0 +1,4 @@
+//! `miner`: the miners themselves.
+
+pub(crate) mod get;
+pub(crate) mod list;

@@ -1,0 +1,170 @@
+//! Who answers: a control plane with its miners, or a miner itself. And which miner is meant.
+//!
+//! A control plane is known by its registry; a miner has none. Reads of one miner behind a control plane are relayed by a
+//! metadata key.
+
+use crate::{context::Context, error::CliError};
+use mujina_core::id::MinerName;
+use mujina_proto::{
+    control::v1::{ListMinersRequest, Miner, miner_registry_service_client::MinerRegistryServiceClient},
+    dataplane::v1::{
+        miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
+        share_service_client::ShareServiceClient,
+    },
+    dial::{Address, Client},
+};
+use tonic::{Code, Request, metadata::MetadataValue};
+
+/// Metadata key that names the miner of a relayed call.
+const RELAY: &str = "mujina-miner";
+/// Miners asked for at a time: a status tree is some kilobytes.
+const PAGE: u32 = 100;
+/// Most bytes of an answer: the first message of a fleet's watch holds every status tree.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// The service at the other end.
+pub(crate) struct Peer {
+    /// Where it was reached.
+    pub(crate) address: Address,
+    /// To it.
+    pub(crate) client: Client,
+    /// Its miners in order of their names, when it is a control plane.
+    pub(crate) miners: Option<Vec<Miner>>,
+}
+
+impl Peer {
+    /// Connects, and asks who is there.
+    pub(crate) fn find(context: &Context<'_>) -> impl Future<Output = Result<Self, CliError>> + Send + use<> {
+        let connecting = context.connect();
+        async {
+            let (address, client) = connecting.await?;
+            Self::ask(address, client).await
+        }
+    }
+
+    /// Asks who is there.
+    pub(crate) async fn ask(address: Address, client: Client) -> Result<Self, CliError> {
+        let mut registry = registry(&client);
+        let (mut miners, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = ListMinersRequest { page_size: PAGE, page_token };
+            let page = match registry.list_miners(request).await {
+                Ok(response) => response.into_inner(),
+                Err(status) if status.code() == Code::Unimplemented => {
+                    return Ok(Self { address, client, miners: None });
+                }
+                Err(status) => return Err(CliError::call("ask the service which miners it knows")(status)),
+            };
+            miners.extend(page.miners);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(Self { address, client, miners: Some(miners) });
+            }
+        }
+    }
+
+    /// The miner that is meant: the one that was named, else the only one.
+    pub(crate) fn one(&self, wanted: Option<&MinerName>) -> Result<Target, CliError> {
+        let target = |name| Target { client: self.client.clone(), name };
+        let Some(miners) = &self.miners else {
+            return match wanted {
+                None => Ok(target(None)),
+                Some(_) => Err(self.is_a_miner("--miner")),
+            };
+        };
+        match (wanted, miners.as_slice()) {
+            (Some(wanted), _) => self.known(wanted).map(|name| target(Some(name))),
+            (None, [only]) => Ok(target(Some(only.name.clone()))),
+            (None, []) => {
+                Err(CliError::NotFound("the control plane knows no miner; add one to its configuration".into()))
+            }
+            (None, _) => Err(CliError::Usage(format!("which miner? choose one of {} with --miner", self.names()))),
+        }
+    }
+
+    /// Names of the miners that an operation is for: all, the one that was named, or the only one.
+    pub(crate) fn some(&self, wanted: Option<&MinerName>, all: bool) -> Result<Vec<String>, CliError> {
+        if !all {
+            return self.one(wanted).map(|target| target.name.into_iter().collect()).map_err(|error| match error {
+                CliError::Usage(message) if wanted.is_none() => {
+                    CliError::Usage(format!("{message}, or all with --all"))
+                }
+                error => error,
+            });
+        }
+        match &self.miners {
+            None => Err(self.is_a_miner("--all")),
+            Some(_) if wanted.is_some() => {
+                Err(CliError::Usage("--all and --miner exclude each other; give one".into()))
+            }
+            Some(miners) if miners.is_empty() => self.one(None).map(|_| Vec::new()),
+            Some(miners) => Ok(miners.iter().map(|miner| miner.name.clone()).collect()),
+        }
+    }
+
+    fn known(&self, wanted: &MinerName) -> Result<String, CliError> {
+        let miners = self.miners.iter().flatten();
+        let found = miners.map(|miner| &miner.name).find(|name| *name == wanted.as_str());
+        let unknown = || CliError::NotFound(format!("no miner is called {wanted}; there are {}", self.names()));
+        found.cloned().ok_or_else(unknown)
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.miners.iter().flatten().map(|miner| miner.name.as_str()).collect();
+        if names.is_empty() { "none".into() } else { names.join(", ") }
+    }
+
+    fn is_a_miner(&self, flag: &str) -> CliError {
+        CliError::Usage(format!(
+            "{flag} chooses among the miners of a control plane, but {} is a miner itself; leave it out",
+            self.address
+        ))
+    }
+}
+
+/// The registry of a control plane.
+pub(crate) fn registry(client: &Client) -> MinerRegistryServiceClient<Client> {
+    MinerRegistryServiceClient::new(client.clone()).max_decoding_message_size(MAX_ANSWER)
+}
+
+/// One miner, directly or behind a control plane.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// To the service that answers.
+    pub(crate) client: Client,
+    /// Its name in the control plane, when there is one.
+    pub(crate) name: Option<String>,
+}
+
+impl Target {
+    /// The miner's own services.
+    pub(crate) fn miners(&self) -> MinerServiceClient<Client> {
+        MinerServiceClient::new(self.client.clone())
+    }
+
+    /// Its pools.
+    pub(crate) fn pools(&self) -> PoolServiceClient<Client> {
+        PoolServiceClient::new(self.client.clone())
+    }
+
+    /// Its shares.
+    pub(crate) fn shares(&self) -> ShareServiceClient<Client> {
+        ShareServiceClient::new(self.client.clone())
+    }
+
+    /// A request for the miner, relayed when it is behind a control plane.
+    pub(crate) fn request<T>(&self, message: T) -> Result<Request<T>, CliError> {
+        let mut request = Request::new(message);
+        if let Some(name) = &self.name {
+            let unfit =
+                |_| CliError::Usage(format!("the control plane calls a miner {name:?}, which no call can carry"));
+            request.metadata_mut().insert(RELAY, MetadataValue::try_from(name.as_str()).map_err(unfit)?);
+        }
+        Ok(request)
+    }
+
+    /// For messages.
+    pub(crate) fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or("the miner")
+    }
+}

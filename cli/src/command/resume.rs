@@ -1,0 +1,31 @@
+//! `resume`: hashing again.
+
+use super::{
+    message, operation,
+    peer::Peer,
+    repeat::{once_more, request_id},
+    view,
+};
+use crate::{args::Resume, context::Context, error::CliError};
+use mujina_proto::{
+    control::v1::{ResumeAction, operation_action::Action},
+    dataplane::v1::ResumeRequest,
+};
+
+pub(crate) async fn run(args: Resume, context: &mut Context<'_>) -> Result<(), CliError> {
+    let Resume { all } = args;
+    let peer = Peer::find(context).await?;
+    let miners = peer.some(context.miner.as_ref(), all)?;
+    if peer.miners.is_some() {
+        return operation::run(context, &peer, Action::Resume(ResumeAction {}), miners, "resume").await;
+    }
+    context.goes_on = Some("the miner was asked to resume and may do so yet".into());
+    let request = ResumeRequest { request_id: request_id() };
+    let target = peer.one(None)?;
+    let call = || {
+        let (mut service, request) = (target.miners(), request.clone());
+        async move { service.resume(request).await }
+    };
+    let response = once_more(call).await.map_err(CliError::call("resume the miner"))?;
+    message::show(context, &response, |_| view::switched("resumed", response.state.as_ref()))
+}

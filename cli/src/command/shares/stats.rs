@@ -1,0 +1,28 @@
+//! `shares stats`: the ledger of a miner with its pools, boards and threads; or the sums that a control plane collected.
+
+use crate::{
+    command::{message, peer::Peer, view},
+    context::Context,
+    error::CliError,
+};
+use mujina_proto::{
+    control::v1::{SummarizeSharesRequest, statistics_service_client::StatisticsServiceClient},
+    dataplane::v1::GetShareStatisticsRequest,
+};
+
+pub(crate) async fn run(all: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+    let peer = Peer::find(context).await?;
+    if all {
+        peer.some(context.miner.as_ref(), true)?;
+        let mut service = StatisticsServiceClient::new(peer.client.clone());
+        let request = SummarizeSharesRequest::default();
+        let failed = CliError::call("sum up the shares of all miners");
+        let response = service.summarize_shares(request).await.map_err(failed)?.into_inner();
+        return message::show(context, &response, |paint| view::summary(&response, paint));
+    }
+    let target = peer.one(context.miner.as_ref())?;
+    let failed = CliError::call(format!("read the share statistics of {}", target.label()));
+    let request = target.request(GetShareStatisticsRequest {})?;
+    let response = target.shares().get_share_statistics(request).await.map_err(failed)?.into_inner();
+    message::show(context, &response, |paint| view::statistics(&response, paint))
+}

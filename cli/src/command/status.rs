@@ -1,0 +1,72 @@
+//! `status`: what is going on. Of a control plane the fleet, and the miner when there is one; of a miner itself.
+
+use super::{
+    message,
+    peer::{Peer, Target, registry},
+    view,
+};
+use crate::{args::Status, context::Context, error::CliError, output::Paint};
+use mujina_proto::{
+    control::v1::{ListMinersResponse, Miner, WatchMinersRequest},
+    dataplane::v1::{GetMinerRequest, WatchMinerRequest},
+    dial::Client,
+};
+use std::{collections::BTreeMap, time::SystemTime};
+
+pub(crate) async fn run(args: Status, context: &mut Context<'_>) -> Result<(), CliError> {
+    let peer = Peer::find(context).await?;
+    match (&peer.miners, context.miner.is_some(), args.watch) {
+        (Some(_), false, true) => watch_fleet(&peer.client, context).await,
+        (Some(miners), false, false) => {
+            let response = ListMinersResponse { miners: miners.clone(), next_page_token: String::new() };
+            message::show(context, &response, |paint| fleet(miners, paint))
+        }
+        (_, _, true) => watch(&peer.one(context.miner.as_ref())?, context).await,
+        (_, _, false) => once(&peer.one(context.miner.as_ref())?, context).await,
+    }
+}
+
+async fn once(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {
+    let failed = CliError::call(format!("read the status of {}", target.label()));
+    let request = target.request(GetMinerRequest {})?;
+    let response = target.miners().get_miner(request).await.map_err(failed)?.into_inner();
+    message::show(context, &response, |paint| view::status(&response.miner.clone().unwrap_or_default(), paint))
+}
+
+async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {
+    let doing = format!("watch the status of {}", target.label());
+    let failed = || CliError::call(doing.clone());
+    let request = target.request(WatchMinerRequest { min_interval: None })?;
+    let mut stream = target.miners().watch_miner(request).await.map_err(failed())?.into_inner();
+    while let Some(response) = stream.message().await.map_err(failed())? {
+        message::event(context, &response, |paint| {
+            format!("{}{}", paint.redraw(), view::status(&response.miner.clone().unwrap_or_default(), paint))
+        })?;
+    }
+    Err(CliError::Ended { doing })
+}
+
+async fn watch_fleet(client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
+    let failed = || CliError::call("watch the miners");
+    let mut registry = registry(client);
+    let mut stream = registry.watch_miners(WatchMinersRequest {}).await.map_err(failed())?.into_inner();
+    let mut known = BTreeMap::<String, Miner>::new();
+    while let Some(response) = stream.message().await.map_err(failed())? {
+        if response.snapshot {
+            known.clear();
+        }
+        known.extend(response.miners.iter().map(|miner| (miner.name.clone(), miner.clone())));
+        let miners: Vec<_> = known.values().cloned().collect();
+        message::event(context, &response, |paint| format!("{}{}", paint.redraw(), fleet(&miners, paint)))?;
+    }
+    Err(CliError::Ended { doing: "watch the miners".into() })
+}
+
+/// The fleet, and below it the miner when there is one.
+fn fleet(miners: &[Miner], paint: Paint) -> String {
+    let table = view::fleet(miners, SystemTime::now(), paint);
+    match miners {
+        [Miner { status: Some(status), .. }] => format!("{table}\n{}", view::status(status, paint)),
+        _ => table,
+    }
+}

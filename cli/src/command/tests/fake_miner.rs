@@ -1,0 +1,287 @@
+//! A miner's API over a spec that is really checked and stored, with switches for what goes wrong.
+
+use super::sample;
+use mujina_core::spec::{MinerSpec, SpecDraft};
+use mujina_proto::{
+    convert,
+    dataplane::v1::{
+        diagnostics_service_server::DiagnosticsService, miner_service_server::MinerService,
+        pool_service_server::PoolService, reconnect_pool_response::Event, share_service_server::ShareService,
+        watch_shares_response::Event as ShareEvent, *,
+    },
+    failure::Failure,
+    types::v1::{MinerStatus, ShareOutcome, SpecChange, SpecOrigin, SpecState},
+};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::sync::Notify;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Code, Request, Response, Status};
+
+pub(super) type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Events, then silence: watches do not end by themselves.
+pub(super) fn events<T: Send + 'static>(events: Vec<T>) -> Response<Events<T>> {
+    Response::new(Box::pin(tokio_stream::iter(events.into_iter().map(Ok)).chain(tokio_stream::pending())))
+}
+
+/// A desired state with its place in history.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) spec: MinerSpec,
+    pub(super) generation: u64,
+    /// The next write is made, but its answer is lost.
+    pub(super) loses_answer: bool,
+    /// Id of the newest write, with what it changed.
+    pub(super) newest: Option<(String, Vec<SpecChange>)>,
+    /// Writes that somebody else is faster than.
+    pub(super) overtaken: u32,
+}
+
+impl Shelf {
+    pub(super) fn etag(&self) -> String {
+        format!("e{}", self.generation)
+    }
+
+    /// Checks and stores a change, as the services do.
+    pub(super) fn write(
+        &mut self,
+        spec: Option<mujina_proto::types::v1::MinerSpec>,
+        mask: &[String],
+        etag: &str,
+        request_id: &str,
+        validate_only: bool,
+    ) -> Result<Vec<SpecChange>, Status> {
+        if let Some((id, changes)) = &self.newest
+            && id == request_id
+        {
+            return Ok(changes.clone());
+        }
+        if self.overtaken > 0 {
+            self.overtaken -= 1;
+            self.generation += 1;
+        }
+        if !etag.is_empty() && etag != self.etag() {
+            return Err(
+                Failure::new(Code::Aborted, "ETAG_MISMATCH", "the spec is another by now; read it again").into()
+            );
+        }
+        let mut wanted = SpecDraft::from(spec.unwrap_or_default()).check(Some(&self.spec)).map_err(Failure::from)?;
+        if !mask.is_empty() && !mask.iter().any(|part| part == "paused") {
+            wanted.paused = self.spec.paused;
+        }
+        let changes: Vec<SpecChange> = self.spec.diff(&wanted).into_iter().map(Into::into).collect();
+        if !validate_only {
+            self.spec = wanted;
+            self.generation += 1;
+            self.newest = Some((request_id.to_owned(), changes.clone()));
+        }
+        if std::mem::take(&mut self.loses_answer) { Err(Status::unavailable("restarting")) } else { Ok(changes) }
+    }
+
+    pub(super) fn state(&self) -> SpecState {
+        SpecState {
+            spec: Some((&self.spec).into()),
+            generation: self.generation,
+            etag: self.etag(),
+            origin: SpecOrigin::Local.into(),
+            observed_generation: self.generation,
+            ..SpecState::default()
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) shelf: Shelf,
+    /// `method`, or `method@miner` when the call was relayed.
+    pub(super) calls: Vec<String>,
+    /// `traceparent` of the newest call.
+    pub(super) traceparent: Option<String>,
+    /// Every call hangs.
+    pub(super) hangs: bool,
+    /// Reconnects fail with this.
+    pub(super) failure: Option<Failure>,
+}
+
+/// The miner. Clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct FakeMiner {
+    state: Arc<Mutex<State>>,
+    /// A call has arrived.
+    pub(super) called: Arc<Notify>,
+}
+
+impl FakeMiner {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    async fn arrive<T>(&self, method: &str, request: Request<T>) -> T {
+        let text = |key: &str| request.metadata().get(key).map(|value| value.to_str().unwrap().to_owned());
+        let call = text("mujina-miner").map_or_else(|| method.to_owned(), |miner| format!("{method}@{miner}"));
+        let hangs = {
+            let mut state = self.state();
+            state.calls.push(call);
+            state.traceparent = text("traceparent");
+            state.hangs
+        };
+        self.called.notify_one();
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        request.into_inner()
+    }
+
+    fn status(&self) -> MinerStatus {
+        let generation = self.state().shelf.generation;
+        MinerStatus { generation, observed_generation: generation, ..sample::status() }
+    }
+}
+
+#[tonic::async_trait]
+impl MinerService for FakeMiner {
+    type WatchMinerStream = Events<WatchMinerResponse>;
+
+    async fn get_miner(&self, request: Request<GetMinerRequest>) -> Result<Response<GetMinerResponse>, Status> {
+        self.arrive("GetMiner", request).await;
+        Ok(Response::new(GetMinerResponse { miner: Some(self.status()) }))
+    }
+
+    async fn watch_miner(
+        &self,
+        request: Request<WatchMinerRequest>,
+    ) -> Result<Response<Self::WatchMinerStream>, Status> {
+        self.arrive("WatchMiner", request).await;
+        let now = self.status();
+        let before =
+            MinerStatus { observed_generation: now.generation.saturating_sub(1), pools: Vec::new(), ..now.clone() };
+        Ok(events([before, now].map(|miner| WatchMinerResponse { miner: Some(miner) }).to_vec()))
+    }
+
+    async fn get_spec(&self, request: Request<GetSpecRequest>) -> Result<Response<GetSpecResponse>, Status> {
+        self.arrive("GetSpec", request).await;
+        Ok(Response::new(GetSpecResponse { state: Some(self.state().shelf.state()) }))
+    }
+
+    async fn apply_spec(&self, request: Request<ApplySpecRequest>) -> Result<Response<ApplySpecResponse>, Status> {
+        let ApplySpecRequest { spec, update_mask, etag, request_id, validate_only, .. } =
+            self.arrive("ApplySpec", request).await;
+        let mask = update_mask.unwrap_or_default().paths;
+        let mut state = self.state();
+        let changes = state.shelf.write(spec, &mask, &etag, &request_id, validate_only)?;
+        Ok(Response::new(ApplySpecResponse { state: Some(state.shelf.state()), changes }))
+    }
+
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        self.arrive("Pause", request).await;
+        let mut state = self.state();
+        state.shelf.spec.paused = true;
+        state.shelf.generation += 1;
+        Ok(Response::new(PauseResponse { state: Some(state.shelf.state()) }))
+    }
+
+    async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {
+        self.arrive("Resume", request).await;
+        let mut state = self.state();
+        state.shelf.spec.paused = false;
+        state.shelf.generation += 1;
+        Ok(Response::new(ResumeResponse { state: Some(state.shelf.state()) }))
+    }
+}
+
+/// What a reconnect comes to.
+pub(super) fn result() -> ReconnectResult {
+    let pool = "primary".into();
+    ReconnectResult { pool, connection_id: 4, work_gap: sample::millis(0), shares_lost: 0, phases: sample::phases() }
+}
+
+#[tonic::async_trait]
+impl PoolService for FakeMiner {
+    type ReconnectPoolStream = Events<ReconnectPoolResponse>;
+
+    async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
+        self.arrive("ListPools", request).await;
+        Ok(Response::new(ListPoolsResponse { pools: vec![sample::pool()] }))
+    }
+
+    async fn reconnect_pool(
+        &self,
+        request: Request<ReconnectPoolRequest>,
+    ) -> Result<Response<Self::ReconnectPoolStream>, Status> {
+        self.arrive("ReconnectPool", request).await;
+        if let Some(failure) = self.state().failure.clone() {
+            return Err(failure.into());
+        }
+        let phases = sample::phases().into_iter().map(Event::Phase);
+        let all = phases.chain([Event::Result(result())]).map(|event| ReconnectPoolResponse { event: Some(event) });
+        Ok(events(all.collect()))
+    }
+}
+
+#[tonic::async_trait]
+impl ShareService for FakeMiner {
+    type WatchSharesStream = Events<WatchSharesResponse>;
+
+    async fn get_share_statistics(
+        &self,
+        request: Request<GetShareStatisticsRequest>,
+    ) -> Result<Response<GetShareStatisticsResponse>, Status> {
+        self.arrive("GetShareStatistics", request).await;
+        let status = sample::status();
+        let scope =
+            |name: &str| ShareScope { name: name.into(), totals: Some(sample::totals()), rates: status.rates.clone() };
+        Ok(Response::new(GetShareStatisticsResponse {
+            miner: Some(scope("rig1")),
+            pools: vec![scope("primary")],
+            boards: vec![scope("cpu")],
+            threads: Vec::new(),
+        }))
+    }
+
+    /// Two pages of one share each.
+    async fn list_shares(&self, request: Request<ListSharesRequest>) -> Result<Response<ListSharesResponse>, Status> {
+        let ListSharesRequest { page_token, outcomes, .. } = self.arrive("ListShares", request).await;
+        let outcome = outcomes.first().map_or(ShareOutcome::Accepted, |one| ShareOutcome::try_from(*one).unwrap());
+        let (id, next) = if page_token.is_empty() { (2, "p2") } else { (1, "") };
+        Ok(Response::new(ListSharesResponse { shares: vec![sample::share(id, outcome)], next_page_token: next.into() }))
+    }
+
+    async fn watch_shares(
+        &self,
+        request: Request<WatchSharesRequest>,
+    ) -> Result<Response<Self::WatchSharesStream>, Status> {
+        self.arrive("WatchShares", request).await;
+        let shares = [(1, ShareOutcome::Pending), (1, ShareOutcome::Rejected)];
+        let shares = shares.map(|(id, outcome)| ShareEvent::Share(Box::new(sample::share(id, outcome))));
+        let all = shares.into_iter().chain([ShareEvent::Missed(7)]);
+        Ok(events(all.map(|event| WatchSharesResponse { event: Some(event) }).collect()))
+    }
+
+    async fn list_share_buckets(
+        &self,
+        _: Request<ListShareBucketsRequest>,
+    ) -> Result<Response<ListShareBucketsResponse>, Status> {
+        Err(Status::unimplemented("no command asks for buckets"))
+    }
+}
+
+#[tonic::async_trait]
+impl DiagnosticsService for FakeMiner {
+    async fn list_spans(&self, request: Request<ListSpansRequest>) -> Result<Response<ListSpansResponse>, Status> {
+        let ListSpansRequest { trace_id } = self.arrive("ListSpans", request).await;
+        let known = trace_id == "0af7651916cd43dd8448eb211c80319c";
+        let span = mujina_proto::types::v1::Span {
+            trace_id,
+            span_id: "00f067aa0ba902b7".into(),
+            name: "pool.connect".into(),
+            service: "mujina-dataplane".into(),
+            begin: Some(convert::timestamp(std::time::UNIX_EPOCH)),
+            end: Some(convert::timestamp(std::time::UNIX_EPOCH)),
+            ..Default::default()
+        };
+        Ok(Response::new(ListSpansResponse { spans: if known { vec![span] } else { Vec::new() } }))
+    }
+}

@@ -1,0 +1,122 @@
+//! Miners as a control plane sees them.
+
+use super::{
+    clean, rate_of_minute,
+    status::{status, tone_of_miner},
+};
+use crate::output::{Cell, Paint, Table, Tone, age, word};
+use mujina_proto::{
+    control::v1::{Miner, MinerReachability, SyncState},
+    convert::time,
+    types::v1::MinerStatus,
+};
+use std::time::SystemTime;
+
+const HEADERS: [&str; 9] = ["NAME", "STATE", "REACHED", "SYNC", "POOL", ">RATE", ">ACCEPTED", ">REJECTED", "REASON"];
+
+/// A row a miner. Of those that are not reached, what was last known.
+pub(crate) fn fleet(miners: &[Miner], now: SystemTime, paint: Paint) -> String {
+    if miners.is_empty() {
+        return "the control plane knows no miner; add one to its configuration\n".into();
+    }
+    let mut table = Table::new(&HEADERS);
+    for miner in miners {
+        let reason = [&miner.unreachable_reason, &miner.sync_reason].into_iter().find(|reason| !reason.is_empty());
+        let reached = miner.reachability() == MinerReachability::Connected;
+        let reachability = match miner.reachability() {
+            MinerReachability::Connected => Cell::new("yes", Tone::Good),
+            MinerReachability::Unreachable => {
+                Cell::new(format!("no, for {}", age(time(miner.reachability_since), now)), Tone::Bad)
+            }
+            MinerReachability::Unspecified => Cell::new("not tried", Tone::Dim),
+        };
+        let synced = Cell::new(sync(miner.sync_state()), tone(miner.sync_state()));
+        let [state, pool, rate, accepted, rejected] = observed(miner.status.as_ref(), reached);
+        let reason = Cell::new(reason.map(String::as_str).unwrap_or_default(), Tone::Dim);
+        table.row([
+            Cell::new(&miner.name, Tone::Strong),
+            state,
+            reachability,
+            synced,
+            pool,
+            rate,
+            accepted,
+            rejected,
+            reason,
+        ]);
+    }
+    table.render(paint)
+}
+
+/// The one miner that answered by itself, in the same columns.
+pub(crate) fn lone(status: &MinerStatus, paint: Paint) -> String {
+    let mut table = Table::new(&HEADERS);
+    let [state, pool, rate, accepted, rejected] = observed(Some(status), true);
+    let (name, reached) = (Cell::new(&status.name, Tone::Strong), Cell::new("yes", Tone::Good));
+    table.row([
+        name,
+        state,
+        reached,
+        "".into(),
+        pool,
+        rate,
+        accepted,
+        rejected,
+        Cell::new(&status.state_reason, Tone::Dim),
+    ]);
+    table.render(paint)
+}
+
+/// One miner: its place in the control plane, then its status.
+pub(crate) fn known(miner: &Miner, now: SystemTime, paint: Paint) -> String {
+    let mut text = fleet(std::slice::from_ref(miner), now, paint);
+    let mut labels: Vec<_> = miner.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    labels.sort();
+    let Miner { address, desired_generation, acknowledged_generation, .. } = miner;
+    let labels = if labels.is_empty() { String::new() } else { format!("; labels {}", labels.join(" ")) };
+    let place = format!(
+        "at {address}; desired generation {desired_generation}, acknowledged {acknowledged_generation}{labels}"
+    );
+    text.push_str(&format!("{}\n", clean(&place)));
+    match &miner.status {
+        None => text.push_str("\nno status yet\n"),
+        Some(last) => {
+            if miner.reachability() != MinerReachability::Connected {
+                let stale = format!("what was known {} ago:", age(time(miner.status_at), now));
+                text.push_str(&format!("\n{}\n", paint.text(&stale, Tone::Warn)));
+            } else {
+                text.push('\n');
+            }
+            text.push_str(&status(last, paint));
+        }
+    }
+    text
+}
+
+fn observed(status: Option<&MinerStatus>, reached: bool) -> [Cell; 5] {
+    let Some(status) = status else { return ["", "", "", "", ""].map(Cell::from) };
+    let totals = status.totals.clone().unwrap_or_default();
+    let tone = if reached { tone_of_miner(status.state()) } else { Tone::Dim };
+    let shown = if reached { Tone::Plain } else { Tone::Dim };
+    [
+        Cell::new(word(status.state().as_str_name(), "MINER_STATE"), tone),
+        Cell::new(&status.live_pool, shown),
+        Cell::new(rate_of_minute(&status.rates), shown),
+        Cell::new(totals.accepted, shown),
+        Cell::new(totals.rejected, shown),
+    ]
+}
+
+/// Whether a miner does what is wanted; nothing may be wanted of it yet.
+pub(crate) fn sync(state: SyncState) -> String {
+    if state == SyncState::Unspecified { "not managed".into() } else { word(state.as_str_name(), "SYNC_STATE") }
+}
+
+fn tone(state: SyncState) -> Tone {
+    match state {
+        SyncState::InSync => Tone::Good,
+        SyncState::Applying => Tone::Warn,
+        SyncState::Drifted | SyncState::Rejected | SyncState::Unreachable => Tone::Bad,
+        SyncState::Unspecified => Tone::Dim,
+    }
+}
