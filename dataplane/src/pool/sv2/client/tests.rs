@@ -288,7 +288,7 @@ async fn mute_pool_is_given_up_in_every_phase() {
 #[tokio::test]
 async fn bring_up_as_a_whole_has_a_deadline() {
     let pool = ScriptedPool::listen().await;
-    let limits = Limits { bring_up: Duration::from_millis(60), ..Limits::default() };
+    let limits = Limits { bring_up: Duration::from_millis(500), ..Limits::default() };
     let mut miner = Miner::with(pool.endpoint(), limits, tracing::Span::none());
     let _stream = pool.accept_tcp().await;
     let (kind, _, phase, _) = miner.failed().await;

@@ -85,6 +85,16 @@ fn shares_of_a_dead_tip_do_not_wait_for_the_socket() {
     assert_eq!(not_sent(world.hear(tip(11, 2))), [(1, DropReason::Stale)]);
 }
 
+// J4
+#[test]
+fn past_jobs_die_with_their_tip() {
+    let (mut world, past) = World::working();
+    world.hear(job(11, Some(1000)));
+    world.hear(job(12, None));
+    world.hear(tip(12, 2));
+    assert_eq!(not_sent(world.find(&past)), [(1, DropReason::Stale)]);
+}
+
 // J5, J8
 #[test]
 fn late_shares_of_a_refreshed_job_keep_its_own_id() {

@@ -110,3 +110,20 @@ fn verdicts_follow_the_count_and_late_errors_take_back() {
         panic!("{told:?}")
     };
 }
+
+// A2
+#[test]
+fn share_that_a_count_went_past_may_be_counted_later() {
+    let (mut world, job) = World::working();
+    for _ in 0..3 {
+        world.find(&job);
+    }
+    world.sent();
+    let mut count = |last_sequence_number, count| {
+        verdicts(world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number, count }))
+    };
+    assert_eq!(count(2, 1), [(1, Verdict::Accepted)]);
+    // The newer one first: the pool had its chance with the other.
+    assert_eq!(count(3, 1), [(3, Verdict::Accepted)]);
+    assert_eq!(count(3, 1), [(2, Verdict::Accepted)]);
+}
