@@ -79,7 +79,7 @@ async fn reach(pool: &PoolSpec, limits: &Limits, outlet: &mut Outlet) -> Result<
     let PoolEndpoint::V2 { host, port, authority } = &pool.endpoint else { return Err(Failure::NotV2) };
     let began = outlet.begin(PhaseName::Dns);
     let addresses = connect::resolve(host, *port, limits.dns).await?;
-    outlet.over(PhaseName::Dns, began, format!("{} addresses", addresses.len())).await;
+    outlet.over(PhaseName::Dns, began, format!("addresses: {}", addresses.len())).await;
 
     let began = outlet.begin(PhaseName::Tcp);
     let stream = connect::dial(&addresses, limits.tcp).await?;

@@ -118,11 +118,8 @@ impl Pair {
         let Some(certificate) = certificate else {
             return Ok(Secured { engine: judge(now)?, certificate_not_after: None });
         };
-        if certificate.version != CERTIFICATE_VERSION {
-            return Err(HandshakeError::CertificateVersion(certificate.version));
-        }
         let (valid_from, not_valid_after) = (certificate.valid_from, certificate.not_valid_after);
-        if valid_from.saturating_sub(LEEWAY) <= now && now <= not_valid_after.saturating_add(LEEWAY) {
+        if is_in_force(certificate.version, valid_from, not_valid_after, now)? {
             let end = UNIX_EPOCH + Duration::from_secs(not_valid_after.into());
             return Ok(Secured { engine: judge(now)?, certificate_not_after: Some(end) });
         }
@@ -130,6 +127,14 @@ impl Pair {
         judge(valid_from)?;
         Err(HandshakeError::ClockSkew { valid_from, not_valid_after, now })
     }
+}
+
+/// Whether a certificate counts at `now`, with some leeway; of no use at all in another version (N5, N6).
+fn is_in_force(version: u16, valid_from: u32, not_valid_after: u32, now: u32) -> Result<bool, HandshakeError> {
+    if version != CERTIFICATE_VERSION {
+        return Err(HandshakeError::CertificateVersion(version));
+    }
+    Ok(valid_from.saturating_sub(LEEWAY) <= now && now <= not_valid_after.saturating_add(LEEWAY))
 }
 
 fn unix_seconds(time: SystemTime) -> Result<u32, HandshakeError> {

@@ -60,11 +60,6 @@ impl Pending {
         self.open.is_empty()
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.open.len()
-    }
-
     /// Answers of the pool that made no sense.
     pub(super) fn implausible(&self) -> u64 {
         self.implausible
@@ -170,5 +165,12 @@ impl Open {
         span.record("verdict", name);
         drop(submit);
         ConnectionEvent::Judged { share, verdict, latency: now.saturating_duration_since(sent_at) }
+    }
+}
+
+#[cfg(test)]
+impl Pending {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 }

@@ -11,8 +11,6 @@
 mod bring_up;
 mod channel;
 mod due;
-#[cfg(test)]
-mod tests;
 
 use super::{
     failure::Failure,
@@ -100,6 +98,8 @@ pub(super) struct Session {
     extranonce_size: Option<u8>,
     had_job: bool,
     reopened: bool,
+    /// Where the pool asked to go, once the channel is closed.
+    redirect: Option<(String, u16)>,
     actions: Vec<Action>,
 }
 
@@ -142,6 +142,7 @@ impl Session {
             extranonce_size: None,
             had_job: false,
             reopened: false,
+            redirect: None,
             actions: Vec::new(),
         }
     }
@@ -273,7 +274,10 @@ impl Session {
     }
 
     fn end(&mut self, failure: Option<Failure>, now: Instant) {
-        self.finish(failure, None, now);
+        let redirect = self.redirect.take();
+        let asked = redirect.clone().map(|(host, port)| Failure::Redirected { host, port });
+        // A pool that asked to go and then hung up did what it said.
+        self.finish(asked.or(failure), redirect, now);
     }
 
     /// Says what became of every share, and that it is over.
@@ -311,3 +315,6 @@ impl Session {
         self.actions.push(Action::Event(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

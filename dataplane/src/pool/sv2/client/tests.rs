@@ -288,7 +288,7 @@ async fn mute_pool_is_given_up_in_every_phase() {
 #[tokio::test]
 async fn bring_up_as_a_whole_has_a_deadline() {
     let pool = ScriptedPool::listen().await;
-    let limits = Limits { bring_up: Duration::from_millis(60), ..Limits::default() };
+    let limits = Limits { bring_up: Duration::from_millis(500), ..Limits::default() };
     let mut miner = Miner::with(pool.endpoint(), limits, tracing::Span::none());
     let _stream = pool.accept_tcp().await;
     let (kind, _, phase, _) = miner.failed().await;
@@ -395,6 +395,7 @@ async fn close_and_abort_before_the_channel_is_open_end_at_once() {
 async fn reconnect_ends_with_where_to_go() {
     let (mut miner, mut line, _) = working(8).await;
     line.say(&Incoming::Reconnect { host: "127.0.0.2".into(), port: 3336 }).await;
+    drop(line);
     let (_, failure, redirect) = miner.ended().await;
     assert_eq!(failure.unwrap().kind, FailureKind::Redirected);
     assert_eq!(redirect, Some(("127.0.0.2".into(), 3336)));

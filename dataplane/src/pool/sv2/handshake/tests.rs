@@ -126,3 +126,12 @@ async fn responder_that_hangs_up_is_told_apart() {
     let (failed, ()) = tokio::join!(initiate(&mut client, &key, DEADLINE), pool);
     assert!(matches!(failed, Err(HandshakeError::Closed(_))), "{failed:?}");
 }
+
+// N5, N6
+#[test]
+fn certificate_counts_in_its_time_with_ten_seconds_leeway_and_in_version_0_only() {
+    let in_force = |now| is_in_force(0, 1_000, 2_000, now).unwrap();
+    assert!(in_force(990) && in_force(2_010) && !in_force(989) && !in_force(2_011));
+    assert!(is_in_force(0, 5, u32::MAX, u32::MAX).unwrap());
+    assert!(matches!(is_in_force(1, 1_000, 2_000, 1_500), Err(HandshakeError::CertificateVersion(1))));
+}

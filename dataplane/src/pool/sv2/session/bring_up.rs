@@ -95,7 +95,11 @@ impl Session {
             debug!(host, port, "request to connect elsewhere ignored");
             return;
         }
-        let redirect = Some((host.clone(), port));
-        self.finish(Some(Failure::Redirected { host, port }), redirect, now);
+        self.redirect = Some((host, port));
+        match &mut self.stage {
+            // What was found is still sent, and verdicts have a moment to come (R4).
+            Stage::Open(channel) => channel.close_by(now + self.limits.flush),
+            _ => self.end(None, now),
+        }
     }
 }
