@@ -5,9 +5,13 @@
 //! the message schedule of the second chunk ("AsicBoost"): kernels with a width above one compute it once per nonce.
 //! Source: FIPS 180-4; the protocol of block headers.
 
+#[cfg(target_arch = "x86_64")]
+mod assembly;
 mod block;
 mod choose;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod prepare;
 mod scanner;
 #[cfg(target_arch = "x86_64")]
 mod shani;
@@ -30,13 +34,17 @@ pub const MAX_WIDTH: usize = 8;
 pub enum Kernel {
     /// Plain Rust.
     Portable,
-    /// SHA extensions of x86-64 CPUs.
+    /// SHA extensions of x86-64, by the compiler's intrinsics.
     ShaNi,
+    /// SHA extensions of x86-64, with generated assembly for rolled versions.
+    ShaNiAsm,
+    /// The same with the registers of AVX-512.
+    ShaNiAvx512,
 }
 
 impl Kernel {
     /// All of them, whether this CPU has them or not.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::ShaNi];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::ShaNi, Self::ShaNiAsm, Self::ShaNiAvx512];
 
     /// Stable name for configuration and people.
     #[must_use]
@@ -44,19 +52,15 @@ impl Kernel {
         match self {
             Self::Portable => "portable",
             Self::ShaNi => "sha-ni",
+            Self::ShaNiAsm => "sha-ni-asm",
+            Self::ShaNiAvx512 => "sha-ni-avx512",
         }
     }
 
     /// Whether this CPU has the instructions.
     #[must_use]
     pub fn is_supported(self) -> bool {
-        match self {
-            Self::Portable => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::ShaNi => shani::is_supported(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::ShaNi => false,
-        }
+        scanner::lanes(self).is_some()
     }
 }
 

@@ -5,6 +5,8 @@ use super::{
     block::{Midstate, Tail, double_hash},
     portable::Portable,
 };
+#[cfg(target_arch = "x86_64")]
+use super::{assembly, shani};
 use mujina_core::units::ShareTarget;
 
 /// A nonce whose hash meets the target.
@@ -28,6 +30,27 @@ pub(super) trait Lanes: std::fmt::Debug + Send {
     fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32));
 }
 
+/// A kernel's loops, for as many midstates as it takes and for one; `None` when this CPU lacks the instructions.
+pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> {
+    match kernel {
+        Kernel::Portable => Some(pair(Portable::default(), Portable::default())),
+        #[cfg(target_arch = "x86_64")]
+        Kernel::ShaNi => shani::is_supported().then(|| pair(shani::rolled(), shani::fixed())),
+        #[cfg(target_arch = "x86_64")]
+        Kernel::ShaNiAsm => assembly::is_supported().then(|| pair(assembly::rolled(), shani::fixed())),
+        #[cfg(target_arch = "x86_64")]
+        Kernel::ShaNiAvx512 => {
+            assembly::is_supported_with_avx512().then(|| pair(assembly::rolled_avx512(), assembly::fixed_avx512()))
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        Kernel::ShaNi | Kernel::ShaNiAsm | Kernel::ShaNiAvx512 => None,
+    }
+}
+
+fn pair(rolled: impl Lanes + 'static, fixed: impl Lanes + 'static) -> (Box<dyn Lanes>, Box<dyn Lanes>) {
+    (Box::new(rolled), Box::new(fixed))
+}
+
 /// Hashes headers. Allocates when it is made, never while it works.
 #[derive(Debug)]
 pub struct HeaderScanner {
@@ -49,16 +72,7 @@ impl HeaderScanner {
     /// # Errors
     /// The CPU cannot run the kernel.
     pub fn new(kernel: Kernel) -> Result<Self, KernelError> {
-        if !kernel.is_supported() {
-            return Err(KernelError::Unsupported(kernel));
-        }
-        let (rolled, fixed): (Box<dyn Lanes>, Box<dyn Lanes>) = match kernel {
-            Kernel::Portable => (Box::new(Portable::default()), Box::new(Portable::default())),
-            #[cfg(target_arch = "x86_64")]
-            Kernel::ShaNi => (Box::new(super::shani::rolled()), Box::new(super::shani::fixed())),
-            #[cfg(not(target_arch = "x86_64"))]
-            Kernel::ShaNi => return Err(KernelError::Unsupported(kernel)),
-        };
+        let (rolled, fixed) = lanes(kernel).ok_or(KernelError::Unsupported(kernel))?;
         Ok(Self {
             kernel,
             rolled,

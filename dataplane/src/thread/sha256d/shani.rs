@@ -15,7 +15,8 @@
 )]
 
 use super::{
-    block::{DIGEST_BITS, HEADER_BITS, IV, K, Midstate, PAD, Tail, round, small_sigma0, small_sigma1},
+    block::{DIGEST_BITS, IV, Midstate, PAD, Tail, small_sigma0},
+    prepare::{Quad, Schedule, Start, constants, group_sum, halves},
     scanner::Lanes,
 };
 use std::arch::x86_64::{
@@ -44,87 +45,6 @@ pub(super) fn rolled() -> impl Lanes {
 pub(super) fn fixed() -> impl Lanes {
     assert!(is_supported(), "the scanner asks before it makes a kernel");
     Fixed { tail: Schedule::default(), midstate: Start::default(), filter: 0 }
-}
-
-/// Four words, the first in the lowest lane.
-type Quad = [u32; 4];
-
-/// What is known of a header's second chunk before the nonce is.
-#[derive(Debug, Clone, Copy, Default)]
-struct Schedule {
-    /// Words 4 to 15 with their round constants.
-    kw: [Quad; 3],
-    /// Words 16 to 19 without the nonce's terms.
-    w16: Quad,
-    /// Words 20 to 23 before the step that takes the newest words in.
-    x20: Quad,
-    /// `msg1` of words 8 to 15.
-    m24: Quad,
-    /// `msg1` of words 12 to 19: the nonce is not in it.
-    m28: Quad,
-}
-
-impl Schedule {
-    fn of(tail: Tail) -> Self {
-        let mut w = [0_u32; 20];
-        for (place, word) in w.iter_mut().zip(tail.chunk(0)) {
-            *place = word;
-        }
-        w[16] = small_sigma0(w[1]).wrapping_add(w[0]);
-        w[17] = small_sigma1(HEADER_BITS).wrapping_add(small_sigma0(w[2])).wrapping_add(w[1]);
-        w[18] = small_sigma1(w[16]).wrapping_add(w[2]);
-        w[19] = small_sigma1(w[17]).wrapping_add(small_sigma0(PAD));
-        let quad = |i: usize| -> Quad { std::array::from_fn(|lane| w.get(i + lane).copied().unwrap_or_default()) };
-        let msg1 = |i: usize| zip(quad(i), quad(i + 1).map(small_sigma0));
-        Self {
-            kw: std::array::from_fn(|group| zip(constants(group + 1), quad(4 * group + 4))),
-            w16: quad(16),
-            x20: zip(msg1(4), quad(13)),
-            m24: msg1(8),
-            m28: msg1(12),
-        }
-    }
-}
-
-/// A midstate, ready for round 4.
-#[derive(Debug, Clone, Copy, Default)]
-struct Start {
-    /// After round 3, but for the nonce's own term in `a` and `e`.
-    abef: Quad,
-    cdgh: Quad,
-    /// To be added at the end.
-    midstate_abef: Quad,
-    midstate_cdgh: Quad,
-}
-
-impl Start {
-    fn of(Midstate(midstate): Midstate, tail: Tail) -> Self {
-        let rounds = K.into_iter().zip(tail.chunk(0)).take(4);
-        let after = rounds.fold(midstate, |state, (k, w)| round(state, k.wrapping_add(w)));
-        let (abef, cdgh) = halves(after);
-        let (midstate_abef, midstate_cdgh) = halves(midstate);
-        Self { abef, cdgh, midstate_abef, midstate_cdgh }
-    }
-}
-
-fn halves([a, b, c, d, e, f, g, h]: [u32; 8]) -> (Quad, Quad) {
-    ([f, e, b, a], [h, g, d, c])
-}
-
-fn zip(a: Quad, b: Quad) -> Quad {
-    std::array::from_fn(|lane| {
-        let word = |quad: Quad| quad.get(lane).copied().unwrap_or_default();
-        word(a).wrapping_add(word(b))
-    })
-}
-
-/// Round constants of a group of four rounds.
-const fn constants(group: usize) -> Quad {
-    let (_, rest) = K.split_at(4 * group);
-    match rest.first_chunk() {
-        Some(quad) => *quad,
-        None => [0; 4],
-    }
 }
 
 /// Several midstates, one nonce at a time.
@@ -329,8 +249,8 @@ fn second_hash<const N: usize>(digests: States<N>) -> [__m128i; N] {
     four::<N, 0>(&mut states, &w[0]);
     four::<N, 1>(&mut states, &w[1]);
     let (w8, w12) = (vector([PAD, 0, 0, 0]), vector([0, 0, 0, DIGEST_BITS]));
-    four_shared(&mut states, vector(zip(constants(2), [PAD, 0, 0, 0])));
-    four_shared(&mut states, vector(zip(constants(3), [0, 0, 0, DIGEST_BITS])));
+    four_shared(&mut states, vector(group_sum(constants(2), [PAD, 0, 0, 0])));
+    four_shared(&mut states, vector(group_sum(constants(3), [0, 0, 0, DIGEST_BITS])));
     // Words 8 to 15 are constants, most of them zero: what needs no instruction gets none.
     for way in 0..N {
         w[0][way] = _mm_sha256msg2_epu32(_mm_sha256msg1_epu32(w[0][way], w[1][way]), w12);

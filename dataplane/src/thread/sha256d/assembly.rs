@@ -1,0 +1,235 @@
+//! Kernels for the SHA extensions of x86-64 in assembly: the same hashing as in `shani`, with a plan for every register.
+//!
+//! The loops are written by `assembly/generate.rs`, which says how they work; tests hold the checked-in text to it. What they
+//! read and write is one [`Context`] each.
+
+// JUSTIFICATION: compilers spill the states of the hashes in flight, at the price of a quarter of the hash rate.
+
+#[cfg(test)]
+mod generate;
+mod loops;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail},
+    prepare::{Quad, Schedule, Start, constants, group_sum, halves, words_16_to_63},
+    scanner::Lanes,
+};
+use std::fmt;
+
+/// Midstates of the rolled kernels.
+const ROLLED: usize = 6;
+/// Nonces that the fixed kernel has in flight.
+const FIXED: u32 = 4;
+/// Candidates that the rolled kernels note before they return.
+const CAPACITY: usize = 64;
+/// Beyond so many candidates there may not be room for those of one more nonce.
+const ROOM: usize = CAPACITY - 2;
+
+/// Whether the CPU has what the loops with schedules in memory need.
+pub(super) fn is_supported() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("sha") && has!("avx") && has!("bmi2")
+}
+
+/// Whether the CPU has what the loops with schedules in high registers need.
+pub(super) fn is_supported_with_avx512() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    is_supported() && has!("avx512f") && has!("avx512bw") && has!("avx512vl")
+}
+
+/// The kernel for several midstates. Only for CPUs that [`is_supported`] says have the instructions.
+pub(super) fn rolled() -> impl Lanes {
+    assert!(is_supported(), "the scanner asks before it makes a kernel");
+    Rolled { context: Context::boxed(), tail: Tail::default(), run: loops::rolled_memory }
+}
+
+/// The same for CPUs that [`is_supported_with_avx512`].
+pub(super) fn rolled_avx512() -> impl Lanes {
+    assert!(is_supported_with_avx512(), "the scanner asks before it makes a kernel");
+    Rolled { context: Context::boxed(), tail: Tail::default(), run: loops::rolled_registers }
+}
+
+/// The kernel for one midstate, for CPUs that [`is_supported_with_avx512`].
+pub(super) fn fixed_avx512() -> impl Lanes {
+    assert!(is_supported_with_avx512(), "the scanner asks before it makes a kernel");
+    Fixed { context: Context::boxed(), run: loops::fixed_registers }
+}
+
+/// What a loop works on. The offsets of its fields are in the loops.
+#[repr(C, align(64))]
+struct Context {
+    /// Midstates; the fixed kernel takes the first.
+    starts: [[Quad; 4]; ROLLED],
+    /// Words 4 to 15 of the second chunk with their constants.
+    kw: [Quad; 3],
+    w16: Quad,
+    x20: Quad,
+    m24: Quad,
+    m28: Quad,
+    k: [Quad; 16],
+    iv_abef: Quad,
+    iv_cdgh: Quad,
+    /// Words 8 to 11, and 12 to 15, of the second hash with their constants.
+    k8: Quad,
+    k12: Quad,
+    /// The same without.
+    w8: Quad,
+    w12: Quad,
+    iv7: Quad,
+    filter: Quad,
+    /// Nonces as message words, with what they add to the schedule.
+    words: [Quad; FIXED as usize],
+    word: Quad,
+    spill: [Quad; 8],
+    /// Words 4 to 63 of this nonce and the next, with their constants.
+    schedules: [[Quad; 15]; 2],
+    /// Schedules of the hashes in flight.
+    w: [[Quad; 4]; 4],
+    /// Nonces with candidates, and which midstates they are of.
+    found: [(u32, u32); CAPACITY],
+    found_len: u32,
+    stop: u32,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    fn boxed() -> Box<Self> {
+        let (iv_abef, iv_cdgh) = halves(IV);
+        let (w8, w12) = ([PAD, 0, 0, 0], [0, 0, 0, DIGEST_BITS]);
+        Box::new(Self {
+            starts: [[[0; 4]; 4]; ROLLED],
+            kw: [[0; 4]; 3],
+            w16: [0; 4],
+            x20: [0; 4],
+            m24: [0; 4],
+            m28: [0; 4],
+            k: std::array::from_fn(constants),
+            iv_abef,
+            iv_cdgh,
+            k8: group_sum(constants(2), w8),
+            k12: group_sum(constants(3), w12),
+            w8,
+            w12,
+            iv7: [IV[7]; 4],
+            filter: [0; 4],
+            words: [[0; 4]; FIXED as usize],
+            word: [0; 4],
+            spill: [[0; 4]; 8],
+            schedules: [[[0; 4]; 15]; 2],
+            w: [[[0; 4]; 4]; 4],
+            found: [(0, 0); CAPACITY],
+            found_len: 0,
+            stop: 0,
+        })
+    }
+
+    fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32) {
+        let Schedule { kw, w16, x20, m24, m28 } = Schedule::of(tail);
+        (self.kw, self.w16, self.x20, self.m24, self.m28) = (kw, w16, x20, m24, m28);
+        for (place, midstate) in self.starts.iter_mut().zip(midstates) {
+            let Start { abef, cdgh, midstate_abef, midstate_cdgh } = Start::of(*midstate, tail);
+            *place = [abef, cdgh, midstate_abef, midstate_cdgh];
+        }
+        for schedule in &mut self.schedules {
+            for (place, quad) in schedule.iter_mut().zip(kw) {
+                *place = quad;
+            }
+        }
+        self.filter = [filter; 4];
+    }
+
+    /// Puts the schedule of the first nonce where the loop looks for it.
+    fn prime(&mut self, tail: Tail, nonce: u32) {
+        let words = words_16_to_63(tail, nonce);
+        let [schedule, _] = &mut self.schedules;
+        let quads = schedule.iter_mut().flatten().skip(12);
+        for (place, (word, k)) in quads.zip(words.into_iter().zip(K.into_iter().skip(16))) {
+            *place = word.wrapping_add(k);
+        }
+    }
+}
+
+/// A loop over `count` nonces (or batches) from `first`; it touches the context and nothing else.
+type Loop = unsafe extern "sysv64" fn(context: &mut Context, first: u32, count: u64) -> u32;
+
+/// Six midstates, one nonce at a time.
+#[derive(Debug)]
+struct Rolled {
+    context: Box<Context>,
+    tail: Tail,
+    run: Loop,
+}
+
+impl Lanes for Rolled {
+    fn width(&self) -> usize {
+        ROLLED
+    }
+
+    fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32) {
+        self.tail = tail;
+        self.context.load(tail, midstates, filter);
+    }
+
+    #[expect(unsafe_code, reason = "calls assembly")]
+    fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32)) {
+        let (mut nonce, mut left) = (first, count);
+        while left > 0 {
+            self.context.prime(self.tail, nonce);
+            // SAFETY: the constructor of this value has seen that the CPU has the loop's instructions. The loop keeps to the
+            // fields of the context, whose offsets the compiler puts into it; what it finds is bounded by `ROOM`.
+            unsafe { (self.run)(&mut self.context, nonce, u64::from(left) + 1) };
+            let Context { found, found_len, stop, .. } = &*self.context;
+            // The last nonce is not complete. Results for others than those asked for are of leftovers in registers.
+            let done = stop.wrapping_sub(nonce);
+            let found = found.iter().take(usize::try_from(*found_len).unwrap_or(usize::MAX));
+            for (at, midstates) in found.filter(|(at, _)| at.wrapping_sub(nonce) < done) {
+                for index in (0..ROLLED).filter(|index| midstates >> index & 1 != 0) {
+                    candidate(index, *at);
+                }
+            }
+            left -= done;
+            nonce = *stop;
+        }
+    }
+}
+
+/// One midstate, consecutive nonces at a time.
+#[derive(Debug)]
+struct Fixed {
+    context: Box<Context>,
+    run: Loop,
+}
+
+impl Lanes for Fixed {
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32) {
+        self.context.load(tail, midstates, filter);
+    }
+
+    #[expect(unsafe_code, reason = "calls assembly")]
+    fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32)) {
+        let (mut nonce, mut left) = (first, count);
+        while left > 0 {
+            let batches = u64::from(left.div_ceil(FIXED));
+            // SAFETY: as for the rolled loops; this one notes nothing but where it stopped.
+            let ways = unsafe { (self.run)(&mut self.context, nonce, batches) };
+            let done = self.context.stop.wrapping_sub(nonce);
+            // The last batch may reach beyond the range.
+            for way in (0..FIXED).filter(|way| ways >> way & 1 != 0 && done + way < left) {
+                candidate(0, self.context.stop.wrapping_add(way));
+            }
+            left = left.saturating_sub(done.saturating_add(FIXED));
+            nonce = self.context.stop.wrapping_add(FIXED);
+        }
+    }
+}
