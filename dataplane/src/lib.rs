@@ -1,5 +1,6 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
+pub mod config;
 pub mod identity;
 pub mod job;
 pub mod miner;
