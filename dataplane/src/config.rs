@@ -27,8 +27,8 @@ use std::{ffi::OsString, num::NonZeroU32, path::PathBuf, time::Duration};
 
 /// How often the status line is logged unless told otherwise: often enough to see a fault soon, 2,880 lines a day.
 pub const DEFAULT_STATUS_LINE: Duration = Duration::from_secs(30);
-/// Shares a minute of invented work unless told otherwise: the first one within seconds, too few to fill a log.
-pub const DEFAULT_SYNTHETIC_RATE: f64 = 12.0;
+/// How often invented work gives a share unless told otherwise: the first one within seconds, too few to fill a log.
+pub const DEFAULT_SYNTHETIC_SHARE: Duration = Duration::from_secs(5);
 
 /// Everything that is configured.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,15 +100,15 @@ pub enum KernelChoice {
 }
 
 /// Invented work.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticSettings {
-    /// Shares that all threads together should find in a minute.
-    pub shares_per_minute: f64,
+    /// All threads together should find a share about this often.
+    pub share_every: Duration,
 }
 
 impl Default for SyntheticSettings {
     fn default() -> Self {
-        Self { shares_per_minute: DEFAULT_SYNTHETIC_RATE }
+        Self { share_every: DEFAULT_SYNTHETIC_SHARE }
     }
 }
 

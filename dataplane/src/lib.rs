@@ -5,6 +5,7 @@ pub mod identity;
 pub mod job;
 pub mod miner;
 pub mod pool;
+pub mod program;
 pub mod scheduler;
 pub mod source;
 pub mod spec;

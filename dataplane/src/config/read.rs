@@ -35,6 +35,8 @@ use std::{
 
 /// Most CPU threads: more than any machine has cores, so a greater number is a slip.
 const MOST_THREADS: u64 = 1024;
+/// Fewest synthetic shares a minute: about one a week.
+const LEAST_SHARES: f64 = 0.0001;
 /// Most synthetic shares a minute: a hundred a second, beyond which counting costs more than hashing.
 const MOST_SHARES: f64 = 6000.0;
 /// Shortest time between two status lines.
@@ -227,13 +229,9 @@ impl Reader {
     }
 
     fn synthetic(&mut self) -> Option<SyntheticSettings> {
-        let defaults = SyntheticSettings::default();
-        let rate = self.take("synthetic.shares_per_minute", |given| {
-            let rate = given.real()?;
-            let reason = || format!("is {rate}; use a number above 0 and up to {MOST_SHARES}");
-            (rate > 0.0 && rate <= MOST_SHARES).then_some(rate).ok_or_else(reason)
-        });
-        let settings = SyntheticSettings { shares_per_minute: rate.unwrap_or(defaults.shares_per_minute) };
+        let share_every = self.take("synthetic.shares_per_minute", share_every);
+        let settings =
+            share_every.map_or_else(SyntheticSettings::default, |share_every| SyntheticSettings { share_every });
         self.take("synthetic.enabled", Given::switch).unwrap_or(true).then_some(settings)
     }
 
@@ -326,6 +324,15 @@ fn kernel(given: &Given) -> Result<KernelChoice, String> {
         "portable" => Ok(KernelChoice::Portable),
         "sha-ni" => Ok(KernelChoice::ShaNi),
         other => Err(format!("is `{other}`; use auto, portable or sha-ni")),
+    }
+}
+
+fn share_every(given: &Given) -> Result<Duration, String> {
+    let rate = given.real()?;
+    if (LEAST_SHARES..=MOST_SHARES).contains(&rate) {
+        Ok(Duration::from_secs_f64(60.0 / rate))
+    } else {
+        Err(format!("is {rate}; use a number from {LEAST_SHARES} to {MOST_SHARES}"))
     }
 }
 

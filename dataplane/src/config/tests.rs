@@ -137,7 +137,7 @@ fn every_setting_can_stand_in_the_file() {
     };
     assert_eq!(config.cpu, Some(cpu));
     assert_eq!(config.api, ListenOn { socket: Some("/run/rig.sock".into()), tcp: "127.0.0.1:50051".parse().ok() });
-    assert_eq!(config.synthetic, Some(SyntheticSettings { shares_per_minute: 30.0 }));
+    assert_eq!(config.synthetic, Some(SyntheticSettings { share_every: Duration::from_secs(2) }));
 }
 
 #[test]
@@ -263,8 +263,8 @@ fn every_bad_value_is_refused_with_a_way_out() {
         ("[api]\nlisten = '::1'", "has no port"),
         ("[api]\nlisten = 'localhost'", "no address"),
         ("[api]\nlisten = '192.168.1.2:1'", "TLS"),
-        ("[synthetic]\nshares_per_minute = 0", "above 0"),
-        ("[synthetic]\nshares_per_minute = nan", "above 0"),
+        ("[synthetic]\nshares_per_minute = 0", "from 0.0001"),
+        ("[synthetic]\nshares_per_minute = nan", "from 0.0001"),
         ("[pool]\nuser = 'a'", "without `pool.url`"),
         ("[pool]\npass_file = '/nonexistent'\nurl = 'x'\nuser = 'a'", "cannot read /nonexistent"),
         ("[cpu", "no TOML at line 1"),
