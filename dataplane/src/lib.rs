@@ -1,8 +1,10 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
+pub mod board;
 pub mod config;
 pub mod identity;
 pub mod job;
+mod ledger;
 pub mod miner;
 pub mod pool;
 pub mod program;

@@ -1,6 +1,9 @@
 //! The mining side as one thing: what it is made of, and what the service side may know of it.
 
+mod compose;
+
 use crate::{scheduler::SchedulerHandle, source::SourceHandle};
+pub use compose::{Miner, MinerError, MinerPlan};
 use mujina_core::id::BoardId;
 use std::collections::BTreeMap;
 

@@ -4,6 +4,8 @@
 //! happens in order. It lives exactly once: a reconnect is another connection with another id.
 
 pub mod backoff;
+pub mod connect;
+pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{

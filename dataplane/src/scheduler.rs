@@ -4,7 +4,18 @@
 //! mailboxes and sends nonces. It waits for nobody: threads are written to without waiting, shares are handed to
 //! connections without waiting. Knows no pool protocol, chip or board.
 
+mod actor;
+mod assignments;
+pub(crate) mod estimate;
+mod members;
+mod share;
 pub mod slot;
+mod state;
+mod told;
+mod verify;
+mod waiting;
+
+pub use self::actor::Scheduler;
 
 use crate::{
     job::Job,
@@ -121,10 +132,6 @@ impl SchedulerHandle {
     /// The scheduler is gone.
     pub async fn stop(&self) -> Result<(), SchedulerGone> {
         self.ask(|reply| Command::Stop { reply }).await
-    }
-
-    pub(crate) async fn activate(&self, connection: ConnectionId) -> Result<SwitchReport, SchedulerGone> {
-        self.ask(|reply| Command::Activate { connection, reply }).await
     }
 
     pub(crate) async fn send(&self, command: Command) -> Result<(), SchedulerGone> {

@@ -6,9 +6,11 @@
 mod actor;
 mod connection;
 mod entry;
+pub mod forced_rate;
 mod reconnect;
 mod selector;
 mod state;
+pub mod synthetic;
 
 pub use self::actor::{Connector, Lines, Source};
 use crate::{pool::ConnectionFacts, scheduler::SwitchReport, trace::TraceParent};

@@ -48,7 +48,7 @@ impl Supervisor {
         loop {
             match self.tasks.join_next_with_id().await {
                 Some(ended) => {
-                    if let Some(failure) = self.judge(ended) {
+                    if let Some(failure) = self.judge(&ended) {
                         return failure;
                     }
                 }
@@ -88,8 +88,8 @@ impl Supervisor {
         first
     }
 
-    fn judge(&mut self, ended: Result<(Id, ()), JoinError>) -> Option<TaskFailed> {
-        let (task, policy) = self.names.remove(&id(&ended))?;
+    fn judge(&mut self, ended: &Result<(Id, ()), JoinError>) -> Option<TaskFailed> {
+        let (task, policy) = self.names.remove(&id(ended))?;
         let cause = if ended.is_err() { "panicked" } else { "ended early" };
         match policy {
             ExitPolicy::Essential => Some(TaskFailed { task, cause }),

@@ -3,7 +3,9 @@
 //! A hash thread is an OS thread (CPU) or a chain of chips; `scheduler` never waits for one. Work is handed over by a
 //! latest-wins [`mailbox`]; what is found comes back through one bounded channel.
 
+pub mod cpu;
 pub mod mailbox;
+pub mod sha256d;
 
 use crate::{
     job::{Job, extranonce::Extranonce},

@@ -10,6 +10,7 @@ use crate::{
     scheduler::{self, Scheduler},
     source::{
         Connector, Lines, Source,
+        forced_rate::forced_rate,
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
@@ -18,7 +19,7 @@ use crate::{
 use std::{collections::BTreeMap, io, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, dispatcher};
+use tracing::{debug, dispatcher, error};
 
 /// Time that hash threads have to stop.
 const THREADS_STOP: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ pub struct MinerPlan {
     pub cpu: Option<CpuConfig>,
     /// What to hash while no pool is configured; `None` = nothing.
     pub synthetic: Option<SyntheticWork>,
+    /// Mean time between two shares of the whole miner, whatever targets its jobs come with; `None` = as the pool wants.
+    pub share_every: Option<Duration>,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -78,7 +81,9 @@ impl Miner {
         std::thread::Builder::new().name("mujina-mining".into()).spawn(body).map_err(MinerError::Thread)?;
         match is_up.await {
             Ok(handle) => Ok(Self { handle, ended }),
-            Err(_) => Err(ended.await.map_or(MinerError::Panicked, |result| result.err().unwrap_or(MinerError::Panicked))),
+            Err(_) => {
+                Err(ended.await.map_or(MinerError::Panicked, |result| result.err().unwrap_or(MinerError::Panicked)))
+            }
         }
     }
 
@@ -113,7 +118,11 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let connector = connector(plan.identity, plan.synthetic);
+        let plain = connector(plan.identity, plan.synthetic);
+        let connector = match plan.share_every {
+            Some(share_every) => forced_rate(plain, share_every),
+            None => plain,
+        };
         let (source, source_handle) = Source::new(scheduler_handle.clone(), plan.synthetic.is_some(), connector);
         let (stop_scheduler, stop_source) = (CancellationToken::new(), CancellationToken::new());
         let mut supervisor = Supervisor::default();
@@ -131,15 +140,16 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             failure = supervisor.first_failure() => Some(failure),
         };
         // In order: no new work, then no open share, then no ledger.
-        if tokio::time::timeout(THREADS_STOP, scheduler_handle.stop()).await.is_err() {
-            tracing::error!("hash threads did not stop in time; they end with the process");
+        let threads_stopped = tokio::time::timeout(THREADS_STOP, scheduler_handle.stop()).await.is_ok();
+        if !threads_stopped {
+            error!("hash threads did not stop in time; they end with the process");
         }
         stop_source.cancel();
         let source_ended = supervisor.ended("source", TASKS_STOP).await;
         debug!(source_ended, "connections are closed");
         stop_scheduler.cancel();
         let panicked = supervisor.finish(TASKS_STOP).await;
-        if let Some(board) = cpu {
+        if let Some(board) = cpu.filter(|_| threads_stopped) {
             board.join();
         }
         failure.or(panicked).map_or(Ok(()), |failure| Err(failure.into()))

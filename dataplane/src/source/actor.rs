@@ -52,7 +52,9 @@ pub struct Source {
     connector: Connector,
     commands: mpsc::Receiver<Command>,
     snapshot: watch::Sender<Arc<Snapshot>>,
-    events: (mpsc::Sender<(ConnectionId, ConnectionEvent)>, mpsc::Receiver<(ConnectionId, ConnectionEvent)>),
+    /// Handed to every connection.
+    event_sender: mpsc::Sender<(ConnectionId, ConnectionEvent)>,
+    events: mpsc::Receiver<(ConnectionId, ConnectionEvent)>,
     tasks: JoinSet<()>,
     running: HashMap<tokio::task::Id, ConnectionId>,
     lines: HashMap<ConnectionId, Line>,
@@ -83,13 +85,15 @@ impl Source {
     pub fn new(scheduler: SchedulerHandle, synthetic: bool, connector: Connector) -> (Self, SourceHandle) {
         let (commands, command_queue) = mpsc::channel(super::COMMAND_QUEUE);
         let (snapshot, watcher) = watch::channel(Arc::default());
+        let (event_sender, events) = mpsc::channel(EVENT_QUEUE);
         let source = Self {
             state: State::new(synthetic, rand::random::<f64>),
             scheduler,
             connector,
             commands: command_queue,
             snapshot,
-            events: mpsc::channel(EVENT_QUEUE),
+            event_sender,
+            events,
             tasks: JoinSet::new(),
             running: HashMap::new(),
             lines: HashMap::new(),
@@ -129,7 +133,7 @@ impl Source {
         tokio::select! {
             biased;
             () = stop => Wake::Stop,
-            Some((id, event)) = self.events.1.recv() => Wake::Event(id, event),
+            Some((id, event)) = self.events.recv() => Wake::Event(id, event),
             Some(Ok((id, report))) = self.switches.join_next() => Wake::Switched(id, report),
             Some(command) = self.commands.recv() => Wake::Command(command),
             Some(ended) = self.tasks.join_next_with_id() => Wake::TaskEnded(ended),
@@ -172,7 +176,7 @@ impl Source {
         self.lines.remove(&id);
         if failed {
             error!(connection.id = %id, "connection task panicked; please report this with the log");
-            while let Ok((id, event)) = self.events.1.try_recv() {
+            while let Ok((id, event)) = self.events.try_recv() {
                 self.step(Input::Event(id, event)).await;
             }
             self.step(Input::Vanished(id)).await;
@@ -222,7 +226,7 @@ impl Source {
         }
     }
 
-    async fn tell(&self, order: scheduler::Command) {
+    async fn tell(&mut self, order: scheduler::Command) {
         // Without a scheduler the miner is on its way down, and nothing counts any more.
         let _ = self.scheduler.send(order).await;
     }
@@ -239,7 +243,7 @@ impl Source {
             id,
             hash_rate: self.scheduler.hash_rate(),
             shares,
-            events: self.events.0.clone(),
+            events: self.event_sender.clone(),
             close,
             abort,
             span,
@@ -255,7 +259,7 @@ impl Source {
         }
         let counted = async {
             while !self.state.is_empty() {
-                let Some((id, event)) = self.events.1.recv().await else { return };
+                let Some((id, event)) = self.events.recv().await else { return };
                 self.step(Input::Event(id, event)).await;
             }
         };

@@ -1,0 +1,27 @@
+//! Boards: what carries hash threads.
+//!
+//! Each kind of board has a file of its own, which starts it and says what it is. Only the CPU board exists so far.
+
+pub mod cpu;
+
+use crate::thread::sha256d::KernelError;
+use std::io;
+
+/// Why a board could not be started or is not as it was configured.
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    /// More threads than makes sense.
+    #[error("{wanted} CPU threads are too many; use `auto`, or at most {most}")]
+    TooManyThreads {
+        /// What was asked.
+        wanted: u32,
+        /// What is accepted.
+        most: u32,
+    },
+    /// No kernel to hash with.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The operating system gives no thread.
+    #[error("cannot start a hash thread; check the limits of the process")]
+    Thread(#[source] io::Error),
+}

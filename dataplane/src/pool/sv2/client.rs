@@ -1,0 +1,378 @@
+//! The loop of a connection: carries frames, shares and deadlines to the session, and does what comes back.
+//!
+//! Everything is decided in `session`; here are the tasks, the clock and the spans. Each phase of the bring-up is a child
+//! of the `pool.connect` span, which is let go with the first job or the failure: later work only remembers where it was.
+
+mod phases;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    failure::Failure,
+    handshake,
+    limits::Limits,
+    message::{self, Setup},
+    session::{Action, Input, Profile, Session},
+    transport::{Frame, Reader, TransportError, Writer},
+};
+use crate::{
+    pool::{ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, ShareSubmission, connect},
+    trace::TraceParent,
+};
+use mujina_core::{
+    id::ConnectionId,
+    pool::{AuthorityKey, Host, PoolEndpoint, PoolSpec},
+    share::DropReason,
+    status::PhaseName,
+    units::HashRate,
+};
+use phases::Phases;
+use std::{sync::Arc, time::Instant};
+use stratum_apps::stratum_core::noise_sv2::NoiseEngine;
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{sleep_until, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info_span;
+
+/// Runs a connection from its beginning to its end.
+pub(super) async fn run(plan: ConnectionPlan, limits: Limits) {
+    let ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span } = plan;
+    let place = TraceParent::of(&span);
+    let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span) };
+    let begun = now();
+    let bring_up_by = begun + limits.bring_up;
+    let reached = tokio::select! {
+        biased;
+        () = abort.cancelled() => Err(Some(Failure::Aborted)),
+        () = close.cancelled() => Err(None),
+        reached = timeout_at(bring_up_by.into(), reach(&pool, &limits, &mut outlet)) => match reached {
+            Ok(reached) => reached.map_err(Some),
+            Err(_) => Err(Some(Failure::BringUp(limits.bring_up))),
+        },
+    };
+    let (failure, redirect) = match reached {
+        Ok(reached) => {
+            let rate = RateLine { fixed: pool.nominal_hash_rate, line: hash_rate };
+            let profile = profile(id, &reached, pool.user, identity);
+            let mut client = Client::new(profile, reached, rate, limits, bring_up_by, &mut outlet);
+            client.run(&close, &abort).await
+        }
+        Err(failure) => (failure.map(|failure| failure.report(outlet.phases.current())), None),
+    };
+    outlet.end(failure, redirect, &limits).await;
+}
+
+/// A connected and authenticated stream.
+struct Reached {
+    stream: TcpStream,
+    engine: NoiseEngine,
+    host: Host,
+    port: u16,
+    facts: ConnectionFacts,
+}
+
+async fn reach(pool: &PoolSpec, limits: &Limits, outlet: &mut Outlet) -> Result<Reached, Failure> {
+    let PoolEndpoint::V2 { host, port, authority } = &pool.endpoint else { return Err(Failure::NotV2) };
+    let began = outlet.begin(PhaseName::Dns);
+    let addresses = connect::resolve(host, *port, limits.dns).await?;
+    outlet.over(PhaseName::Dns, began, format!("{} addresses", addresses.len())).await;
+
+    let began = outlet.begin(PhaseName::Tcp);
+    let stream = connect::dial(&addresses, limits.tcp).await?;
+    let peer_address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+    outlet.over(PhaseName::Tcp, began, peer_address.clone()).await;
+    secure(stream, host, *port, authority, peer_address, limits, outlet).await
+}
+
+async fn secure(
+    mut stream: TcpStream,
+    host: &Host,
+    port: u16,
+    authority: &AuthorityKey,
+    peer_address: String,
+    limits: &Limits,
+    outlet: &mut Outlet,
+) -> Result<Reached, Failure> {
+    let began = outlet.begin(PhaseName::Noise);
+    let secured = handshake::initiate(&mut stream, authority, limits.noise).await?;
+    outlet.over(PhaseName::Noise, began, format!("authority {}", authority.fingerprint())).await;
+    let facts = ConnectionFacts {
+        peer_address,
+        authenticated: true,
+        certificate_not_after: secured.certificate_not_after,
+        ..ConnectionFacts::default()
+    };
+    outlet.tell(ConnectionEvent::Facts(Box::new(facts.clone()))).await;
+    Ok(Reached { stream, engine: secured.engine, host: host.clone(), port, facts })
+}
+
+fn profile(connection: ConnectionId, reached: &Reached, user: String, identity: MinerIdentity) -> Profile {
+    let MinerIdentity { vendor, hardware_version, firmware } = identity;
+    let host = match &reached.host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.as_str().to_owned(),
+    };
+    // No flag: we need no standard jobs, select no transactions, and a CPU does without rolled versions (S3).
+    let setup = Setup { flags: 0, host, port: reached.port, vendor, hardware_version, firmware };
+    Profile { connection, setup, user }
+}
+
+/// Our end of the lines to the rest of the miner.
+struct Outlet {
+    id: ConnectionId,
+    events: mpsc::Sender<(ConnectionId, ConnectionEvent)>,
+    shares: mpsc::Receiver<ShareSubmission>,
+    /// Where the connection stands in a trace; its first job continues there.
+    place: TraceParent,
+    phases: Phases,
+}
+
+impl Outlet {
+    fn begin(&mut self, phase: PhaseName) -> Instant {
+        self.phases.begin(phase);
+        now()
+    }
+
+    async fn over(&mut self, name: PhaseName, began: Instant, detail: String) {
+        let elapsed = now().saturating_duration_since(began);
+        self.tell(ConnectionEvent::Phase { name, elapsed, detail }).await;
+    }
+
+    async fn tell(&mut self, event: ConnectionEvent) {
+        if let ConnectionEvent::Phase { name, detail, .. } = &event {
+            self.phases.over(*name, detail);
+        }
+        // Without a source nobody counts any more, and the tokens end us soon.
+        let _ = self.events.send((self.id, event)).await;
+    }
+
+    async fn job(&mut self, mut job: Box<crate::job::Job>) {
+        let span = info_span!(parent: None, "pool.job", connection.id = %self.id, job.id = %job.label);
+        if job.first {
+            self.place.adopt(&span);
+        }
+        job.span = span;
+        self.tell(ConnectionEvent::Job(Arc::from(job))).await;
+    }
+
+    /// The last words, after a word on every share that is still in the line.
+    async fn end(
+        mut self,
+        failure: Option<crate::pool::PoolFailure>,
+        redirect: Option<(String, u16)>,
+        limits: &Limits,
+    ) {
+        self.phases.end(failure.as_ref().map(ToString::to_string));
+        self.shares.close();
+        while let Ok(Some(share)) = timeout(limits.flush, self.shares.recv()).await {
+            self.tell(ConnectionEvent::NotSent { share: share.id, reason: DropReason::Stale }).await;
+        }
+        self.tell(ConnectionEvent::Ended { failure, redirect }).await;
+    }
+}
+
+/// The hash rate to tell: the operator's word, or what is measured.
+struct RateLine {
+    fixed: Option<HashRate>,
+    line: watch::Receiver<Option<HashRate>>,
+}
+
+impl RateLine {
+    fn now(&mut self) -> Option<HashRate> {
+        self.fixed.or(*self.line.borrow_and_update())
+    }
+
+    /// Waits for another rate; for ever when there cannot be one. Cancel-safe.
+    async fn changed(&mut self) -> Option<HashRate> {
+        if self.fixed.is_some() || self.line.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.now()
+    }
+}
+
+/// A connection with a stream.
+struct Client<'a> {
+    session: Session,
+    outlet: &'a mut Outlet,
+    rate: RateLine,
+    limits: Limits,
+    inbound: mpsc::Receiver<Result<Frame, TransportError>>,
+    /// Dropped to let the writer end.
+    outbound: Option<mpsc::Sender<Vec<u8>>>,
+    reader: JoinSet<()>,
+    writer: JoinSet<Result<(), TransportError>>,
+    /// The writer failed; what the pool said before that is still read until then.
+    broken: Option<(TransportError, Instant)>,
+}
+
+/// What woke the loop.
+enum Wake {
+    Input(Input),
+    Frame(Option<Result<Frame, TransportError>>),
+    WriterEnded(Result<(), TransportError>),
+    Broken,
+    Close,
+}
+
+/// How a session ended.
+type Ending = (Option<crate::pool::PoolFailure>, Option<(String, u16)>);
+
+impl<'a> Client<'a> {
+    fn new(
+        profile: Profile,
+        reached: Reached,
+        mut rate: RateLine,
+        limits: Limits,
+        bring_up_by: Instant,
+        outlet: &'a mut Outlet,
+    ) -> Self {
+        let Reached { stream, engine, facts, .. } = reached;
+        let (read, write) = stream.into_split();
+        let (encryptor, decryptor) = engine.into_split();
+        let (frames, inbound) = mpsc::channel(limits.inbound_frames);
+        let (outbound, queue) = mpsc::channel(limits.outbound_frames);
+        let (mut reader, mut writer) = (JoinSet::new(), JoinSet::new());
+        reader.spawn(Reader::new(read, decryptor, limits).run(frames));
+        writer.spawn(Writer::new(write, encryptor, limits).run(queue));
+        let session = Session::new(profile, limits, facts, rate.now(), bring_up_by, now());
+        outlet.phases.begin(PhaseName::SetupConnection);
+        Self { session, outlet, rate, limits, inbound, outbound: Some(outbound), reader, writer, broken: None }
+    }
+
+    async fn run(&mut self, close: &CancellationToken, abort: &CancellationToken) -> Ending {
+        let mut closing = false;
+        loop {
+            let wake = self.next(close, abort, closing).await;
+            closing |= matches!(wake, Wake::Close);
+            if let Some(ending) = self.handle(wake).await {
+                return ending;
+            }
+        }
+    }
+
+    async fn next(&mut self, close: &CancellationToken, abort: &CancellationToken, closing: bool) -> Wake {
+        let deadline = sleep_until_some(self.session.deadline());
+        let broken = sleep_until_some(self.broken.as_ref().map(|(_, until)| *until));
+        let has_outgoing = self.session.has_outgoing();
+        let writable = async {
+            match &self.outbound {
+                // The room stays: nobody else sends. Without a writer there is none.
+                Some(outbound) if has_outgoing && outbound.reserve().await.is_ok() => {}
+                _ => std::future::pending().await,
+            }
+        };
+        // Deadlines and the socket before what may come in a flood; each of them ends its own readiness.
+        tokio::select! {
+            biased;
+            () = abort.cancelled() => Wake::Input(Input::Failed(Failure::Aborted)),
+            () = close.cancelled(), if !closing => Wake::Close,
+            () = deadline => Wake::Input(Input::Tick),
+            () = broken => Wake::Broken,
+            () = writable => Wake::Input(Input::Writable),
+            frame = self.inbound.recv() => Wake::Frame(frame),
+            Some(ended) = self.writer.join_next(), if self.broken.is_none() => {
+                Wake::WriterEnded(ended.unwrap_or(Err(TransportError::Closed)))
+            }
+            Some(share) = self.outlet.shares.recv() => Wake::Input(Input::Share(share)),
+            rate = self.rate.changed() => Wake::Input(Input::HashRate(rate)),
+        }
+    }
+
+    async fn handle(&mut self, wake: Wake) -> Option<Ending> {
+        let input = match wake {
+            Wake::Input(input) => input,
+            Wake::Frame(Some(Ok(frame))) => match message::decode(frame) {
+                Ok(message) => Input::Message(message),
+                Err(malformed) => Input::Failed(malformed.into()),
+            },
+            Wake::Frame(Some(Err(error))) => Input::Failed(self.cause(error).into()),
+            Wake::Frame(None) => Input::Failed(self.cause(TransportError::Closed).into()),
+            Wake::WriterEnded(ended) => {
+                self.outbound = None;
+                self.broken = Some((ended.err().unwrap_or(TransportError::Closed), now() + self.limits.flush));
+                return None;
+            }
+            Wake::Broken => Input::Failed(self.cause(TransportError::Closed).into()),
+            Wake::Close => {
+                // What was found before the end is still sent.
+                self.outlet.shares.close();
+                while let Ok(share) = self.outlet.shares.try_recv() {
+                    if let Some(ending) = self.step(Input::Share(share)).await {
+                        return Some(ending);
+                    }
+                }
+                Input::Close
+            }
+        };
+        self.step(input).await
+    }
+
+    /// The failure of the writer explains more than the end of the stream that followed it.
+    fn cause(&mut self, error: TransportError) -> TransportError {
+        match (error, self.broken.take()) {
+            (TransportError::Closed, Some((error, _))) => error,
+            (error, _) => error,
+        }
+    }
+
+    async fn step(&mut self, input: Input) -> Option<Ending> {
+        for action in self.session.handle(input, now()) {
+            match action {
+                Action::Send(message) => match (message::encode(&message), &self.outbound) {
+                    // A full or closed queue means that the writer is gone, which is seen on its own.
+                    (Ok(frame), Some(outbound)) => drop(outbound.try_send(frame)),
+                    (Ok(_), None) => {}
+                    (Err(unsendable), _) => return Box::pin(self.step(Input::Failed(unsendable.into()))).await,
+                },
+                Action::Event(event) => self.outlet.tell(event).await,
+                Action::Job(job) => self.outlet.job(job).await,
+                Action::End { failure, redirect } => {
+                    let in_order = !matches!(
+                        failure,
+                        Some(Failure::Transport(_) | Failure::Malformed(_) | Failure::Aborted | Failure::Unsendable(_))
+                    );
+                    self.hang_up(in_order).await;
+                    let phase = self.session.phase();
+                    return Some((failure.map(|failure| failure.report(phase)), redirect));
+                }
+            }
+        }
+        None
+    }
+
+    /// Says what is left to say, and ends both tasks.
+    async fn hang_up(&mut self, in_order: bool) {
+        let last_words = self.session.take_outbox();
+        if let (true, Some(outbound)) = (in_order, self.outbound.take()) {
+            let flush = async {
+                for frame in last_words.iter().filter_map(|message| message::encode(message).ok()) {
+                    if outbound.send(frame).await.is_err() {
+                        return;
+                    }
+                }
+                drop(outbound);
+                // Its result no longer matters: the connection is over.
+                let _ = self.writer.join_next().await;
+            };
+            let _ = timeout(self.limits.flush * 2, flush).await;
+        }
+        self.reader.shutdown().await;
+        self.writer.shutdown().await;
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,205 @@
+//! Decides what becomes of a nonce before anything is sent (stratum-client 4.5): pure, one verifier per connection.
+//!
+//! In order: version bits, header hash, ticket target, stale, share target (or block), duplicate, ntime window, flood cap.
+//! The first that fails names the outcome.
+
+use crate::{
+    job::{Job, header},
+    thread::Nonce,
+};
+use mujina_core::share::DropReason;
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+/// Header hashes of a tip that are remembered (stratum-client U7).
+const SEEN: usize = 4096;
+/// Shares per second that a connection sends in the long run, and at once (stratum-client U10).
+pub(super) const FLOOD_RATE: f64 = 20.0;
+const FLOOD_BURST: f64 = 100.0;
+/// Network difficulty from which on a block is worth sending when everything else speaks against it (stratum-client T6, U8).
+const HARD_CHAIN: f64 = 1e6;
+
+/// A nonce with its outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    /// The header that was hashed. Zeros for a version that cannot be.
+    pub(super) header: [u8; header::HEADER_LEN],
+    /// Its hash, internal byte order.
+    pub(super) hash: [u8; 32],
+    /// Whether it proves hashing: it met its ticket target and was not counted before.
+    pub(super) proves_work: bool,
+    /// What follows.
+    pub(super) fate: Fate,
+}
+
+/// What is to be done with a nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Count it.
+    Drop(DropReason),
+    /// Send it.
+    Submit {
+        /// It meets the network target.
+        block: bool,
+        /// It is a block on a tip that is no longer the pool's: may still win (stratum-client U8).
+        late: bool,
+    },
+}
+
+/// What a connection remembers of its shares.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    tip: Option<[u8; 32]>,
+    shares: Seen,
+    /// Nonces that are no shares, so that a repeated one does not count twice as work.
+    others: Seen,
+    flood: TokenBucket,
+}
+
+impl Verifier {
+    pub(super) fn new(now: Instant) -> Self {
+        let flood = TokenBucket::new(FLOOD_RATE, FLOOD_BURST, now);
+        Self { tip: None, shares: Seen::default(), others: Seen::default(), flood }
+    }
+
+    /// Learns of the connection's newest job. Hashes are forgotten only when the previous block is another.
+    pub(super) fn job(&mut self, job: &Job) {
+        if self.tip != Some(job.prev_hash) {
+            self.tip = Some(job.prev_hash);
+            self.shares.clear();
+        }
+    }
+
+    /// Checks a nonce of this connection, whose newest job is `current`; `None` = its jobs are void.
+    pub(super) fn check(&mut self, nonce: &Nonce, current: Option<&Job>, now: Instant) -> Checked {
+        let job = &*nonce.work.job;
+        let Some((header, hash)) = examine(nonce) else { return Checked::faulty() };
+        if !nonce.work.ticket_target.is_met_by(hash) {
+            return Checked { header, hash, ..Checked::faulty() };
+        }
+        let drop = |reason, proves_work| Checked { header, hash, proves_work, fate: Fate::Drop(reason) };
+        let block = job.is_block(hash);
+        let late = !current.is_some_and(|current| job.shares_tip_with(current));
+        if late && !(block && is_hard(job)) {
+            return drop(DropReason::Stale, self.others.insert(hash));
+        }
+        if !block && !job.share_target.is_met_by(hash) {
+            return drop(DropReason::BelowTarget, self.others.insert(hash));
+        }
+        if !self.shares.insert(hash) {
+            return drop(DropReason::Duplicate, false);
+        }
+        if nonce.ntime < job.min_ntime || nonce.ntime > job.max_ntime(now) {
+            return drop(DropReason::OutOfWindow, true);
+        }
+        if !block && !self.flood.take(now) {
+            return drop(DropReason::Suppressed, true);
+        }
+        Checked { header, hash, proves_work: true, fate: Fate::Submit { block, late } }
+    }
+}
+
+impl Checked {
+    fn faulty() -> Self {
+        let fate = Fate::Drop(DropReason::HardwareError);
+        Self { header: [0; header::HEADER_LEN], hash: [0xff; 32], proves_work: false, fate }
+    }
+}
+
+/// Checks a nonce whose connection is gone: it is stale, or a hardware error all the same.
+pub(super) fn check_orphan(nonce: &Nonce) -> Checked {
+    match examine(nonce) {
+        Some((header, hash)) if nonce.work.ticket_target.is_met_by(hash) => {
+            Checked { header, hash, proves_work: false, fate: Fate::Drop(DropReason::Stale) }
+        }
+        Some((header, hash)) => Checked { header, hash, ..Checked::faulty() },
+        None => Checked::faulty(),
+    }
+}
+
+/// Whether a hash that is not sent would have been a block on a real chain: worth a line in the log, so that a person may
+/// rescue it (stratum-client L5).
+pub(super) fn is_lost_block(job: &Job, hash: [u8; 32]) -> bool {
+    job.network_target.is_met_by(hash) && is_hard(job)
+}
+
+fn is_hard(job: &Job) -> bool {
+    job.network_target.difficulty().as_f64() >= HARD_CHAIN
+}
+
+/// Header and hash; `None` when the version has bits that may not be rolled.
+fn examine(nonce: &Nonce) -> Option<([u8; header::HEADER_LEN], [u8; 32])> {
+    let job = &*nonce.work.job;
+    if !job.allows_version(nonce.version) {
+        return None;
+    }
+    let header = header::assemble(job, nonce.extranonce.as_bytes(), nonce.version, nonce.ntime, nonce.nonce);
+    Some((header, header::hash(&header)))
+}
+
+/// The newest hashes of something; the oldest goes first.
+#[derive(Debug, Default)]
+struct Seen {
+    set: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Seen {
+    /// Whether it is new.
+    fn insert(&mut self, hash: [u8; 32]) -> bool {
+        if !self.set.insert(hash) {
+            return false;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > SEEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+        true
+    }
+
+    fn clear(&mut self) {
+        self.set.clear();
+        self.order.clear();
+    }
+}
+
+/// Lets events pass at a rate, with some in reserve.
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    per_second: f64,
+    burst: f64,
+    tokens: f64,
+    filled_at: Instant,
+}
+
+impl TokenBucket {
+    pub(super) fn new(per_second: f64, burst: f64, now: Instant) -> Self {
+        Self { per_second, burst, tokens: burst, filled_at: now }
+    }
+
+    /// Takes one, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.filled_at);
+        self.filled_at = self.filled_at.max(now);
+        self.tokens = (self.tokens + elapsed.as_secs_f64() * self.per_second).min(self.burst);
+        let has = self.tokens >= 1.0;
+        if has {
+            self.tokens -= 1.0;
+        }
+        has
+    }
+
+    /// When the next can be taken, at the latest.
+    pub(super) fn next_at(&self) -> Instant {
+        let missing = (1.0 - self.tokens).max(0.0);
+        // A microsecond more than it takes, so that rounding cannot leave it just short.
+        self.filled_at + Duration::from_secs_f64(missing / self.per_second) + Duration::from_micros(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

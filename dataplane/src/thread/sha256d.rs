@@ -1,0 +1,125 @@
+//! Double SHA-256 of block headers, as fast as this CPU can: one [`HeaderScanner`] over several kernels.
+//!
+//! Used by `thread::cpu`, and by emulated chips. A header is 80 bytes: the first 64 give a [`Midstate`] that does not depend
+//! on the nonce, the rest is the [`Tail`]. Rolling version bits changes the midstate only, so several rolled versions share
+//! the message schedule of the second chunk ("AsicBoost"): kernels with a width above one compute it once per nonce.
+//! Source: FIPS 180-4; the protocol of block headers.
+
+mod block;
+mod choose;
+mod portable;
+mod scanner;
+#[cfg(target_arch = "x86_64")]
+mod shani;
+#[cfg(test)]
+mod tests;
+
+pub(in crate::thread) use self::choose::thread_time;
+pub use self::{
+    block::{Midstate, Tail},
+    choose::{Choice, choose},
+    scanner::{HeaderScanner, Hit},
+};
+use std::{fmt, str::FromStr};
+
+/// Most midstates that any kernel takes at once.
+pub const MAX_WIDTH: usize = 8;
+
+/// An implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Plain Rust.
+    Portable,
+    /// SHA extensions of x86-64 CPUs.
+    ShaNi,
+}
+
+impl Kernel {
+    /// All of them, whether this CPU has them or not.
+    pub const ALL: [Self; 2] = [Self::Portable, Self::ShaNi];
+
+    /// Stable name for configuration and people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::ShaNi => "sha-ni",
+        }
+    }
+
+    /// Whether this CPU has the instructions.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::ShaNi => shani::is_supported(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::ShaNi => false,
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is wanted: a certain kernel, or the fastest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum KernelChoice {
+    /// The fastest that computes right, by a test at start.
+    #[default]
+    Auto,
+    /// This one.
+    Only(Kernel),
+}
+
+impl fmt::Display for KernelChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Only(kernel) => kernel.fmt(f),
+        }
+    }
+}
+
+impl FromStr for KernelChoice {
+    type Err = KernelError;
+
+    fn from_str(text: &str) -> Result<Self, KernelError> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let named = Kernel::ALL.into_iter().find(|kernel| kernel.as_str() == text);
+        named.map(Self::Only).ok_or_else(|| KernelError::Unknown { found: text.to_owned() })
+    }
+}
+
+/// Why a kernel cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// No kernel of that name.
+    #[error("no kernel is called `{found}`; use `auto` or one of {others}", others = names(&Kernel::ALL))]
+    Unknown {
+        /// The refused name.
+        found: String,
+    },
+    /// The CPU lacks its instructions.
+    #[error("this CPU cannot run the kernel `{0}`; use `auto` or one of {others}", others = names(&supported()))]
+    Unsupported(Kernel),
+    /// It computed a wrong hash.
+    #[error("the kernel `{0}` computes wrong hashes on this machine; use `portable`, and check the machine")]
+    Wrong(Kernel),
+}
+
+/// Kernels that this CPU can run.
+#[must_use]
+pub fn supported() -> Vec<Kernel> {
+    Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()).collect()
+}
+
+fn names(kernels: &[Kernel]) -> String {
+    kernels.iter().map(|kernel| format!("`{kernel}`")).collect::<Vec<_>>().join(", ")
+}
