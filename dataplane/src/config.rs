@@ -15,21 +15,18 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
+use crate::{board::cpu::CpuConfig, source::synthetic::SyntheticWork};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
     spec::{GroupDraft, PoolDraft, SpecDraft},
     text::Secret,
-    units::DutyPercent,
 };
 use mujina_proto::serve::ListenOn;
-use std::{ffi::OsString, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// How often the status line is logged unless told otherwise: often enough to see a fault soon, 2,880 lines a day.
 pub const DEFAULT_STATUS_LINE: Duration = Duration::from_secs(30);
-/// How often invented work gives a share unless told otherwise: the first one within seconds, too few to fill a log.
-pub const DEFAULT_SYNTHETIC_SHARE: Duration = Duration::from_secs(5);
-
 /// Everything that is configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -40,7 +37,7 @@ pub struct Config {
     /// The pool to mine on; `None` = what the stored spec says.
     pub pool: Option<PoolSettings>,
     /// The CPU board; `None` = there is none.
-    pub cpu: Option<CpuSettings>,
+    pub cpu: Option<CpuConfig>,
     /// Whether boards on USB are looked for.
     pub usb: bool,
     /// Where the API listens.
@@ -50,7 +47,9 @@ pub struct Config {
     /// How often the status line is logged; `None` = never.
     pub status_line: Option<Duration>,
     /// What to hash while no pool is wanted; `None` = nothing.
-    pub synthetic: Option<SyntheticSettings>,
+    pub synthetic: Option<SyntheticWork>,
+    /// Mean time between two shares of the whole miner, never more than the pool asks for; `None` = what the pool wants.
+    pub share_every: Option<Duration>,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -66,52 +65,6 @@ pub struct PoolSettings {
     pub password: Option<Secret>,
 }
 
-/// The CPU board.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CpuSettings {
-    /// Hash threads.
-    pub threads: ThreadCount,
-    /// Part of the time that each hashes.
-    pub duty: DutyPercent,
-    /// What they hash with.
-    pub kernel: KernelChoice,
-}
-
-/// How many hash threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ThreadCount {
-    /// One per core that the process may use.
-    #[default]
-    Auto,
-    /// So many.
-    Exactly(NonZeroU32),
-}
-
-/// Which kernel computes hashes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum KernelChoice {
-    /// The fastest that this CPU has.
-    #[default]
-    Auto,
-    /// Plain Rust.
-    Portable,
-    /// SHA extensions of x86-64 CPUs.
-    ShaNi,
-}
-
-/// Invented work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SyntheticSettings {
-    /// All threads together should find a share about this often.
-    pub share_every: Duration,
-}
-
-impl Default for SyntheticSettings {
-    fn default() -> Self {
-        Self { share_every: DEFAULT_SYNTHETIC_SHARE }
-    }
-}
-
 impl Config {
     /// The defaults, with a folder for the state: all cores, no pool, the API on a socket in that folder alone.
     #[must_use]
@@ -120,12 +73,13 @@ impl Config {
         Self {
             name: None,
             pool: None,
-            cpu: Some(CpuSettings::default()),
+            cpu: Some(CpuConfig::default()),
             usb: true,
             api: ListenOn { socket: Some(state_dir.join(MINER_SOCKET)), tcp: None },
             log: "info".into(),
             status_line: Some(DEFAULT_STATUS_LINE),
-            synthetic: Some(SyntheticSettings::default()),
+            synthetic: Some(SyntheticWork::default()),
+            share_every: None,
             otlp_endpoint: None,
             state_dir,
         }

@@ -1,6 +1,6 @@
 //! The program around a data plane: flags, configuration, telemetry, signals, exit code.
 //!
-//! `main.rs` is one call of [`start`] with [`crate::run`]. Hosts in another process (tests, demo) call `run` themselves
+//! `main.rs` is one call of [`start`] with `run`. Hosts in another process (tests, demo) call `run` themselves
 //! and bring their own [`Surroundings`].
 
 use crate::config::{Config, Flags};

@@ -4,19 +4,16 @@
 //! service side does never decides whether hashing goes on: an API that fails is reported, and the miner mines.
 
 use crate::{
-    board::cpu::{CpuConfig, ThreadCount as CpuThreads},
-    config::{Config, CpuSettings, KernelChoice, PoolSettings, SyntheticSettings, ThreadCount},
+    config::{Config, PoolSettings},
     identity::{Identity, IdentityError},
-    miner::compose::{Miner, MinerError, MinerPlan},
+    miner::{Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
     program::{Ready, Surroundings},
     rpc::{self, RpcPlan},
-    source::synthetic::SyntheticWork,
     spec::{self, StartError},
     state_dir::{StateDir, StateDirError},
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     telemetry::{self, TelemetryPlan},
-    thread::sha256d::{Kernel, KernelChoice as CpuKernel},
 };
 use mujina_core::id::MinerId;
 use mujina_proto::{
@@ -71,7 +68,8 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`]. A second instance on the same state folder or socket is refused before anything is touched.
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, name, pool, cpu, usb, api, log: _, status_line, synthetic, otlp_endpoint: _ } = config;
+    let Config { state_dir, name, pool, cpu, usb, api, log: _, status_line, synthetic, share_every, otlp_endpoint: _ } =
+        config;
     let Surroundings { spans, ready } = surroundings;
     let (folder, identity) = in_background(move || {
         let folder = StateDir::open(&state_dir)?;
@@ -84,8 +82,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     log_start(&identity, &addresses, usb);
 
     let plan = MinerPlan {
-        cpu: cpu.map(cpu_config),
-        synthetic: synthetic.map(synthetic_work),
+        cpu,
+        synthetic,
+        share_every,
         identity: MinerIdentity {
             vendor: "Mujina".into(),
             hardware_version: "cpu".into(),
@@ -214,23 +213,4 @@ fn tell_ready(ready: Option<tokio::sync::oneshot::Sender<Ready>>, addresses: Vec
         // Who asked may have lost interest.
         let _ = ready.send(Ready { addresses, miner_id });
     }
-}
-
-fn cpu_config(settings: CpuSettings) -> CpuConfig {
-    let CpuSettings { threads, duty, kernel } = settings;
-    let threads = match threads {
-        ThreadCount::Auto => CpuThreads::Auto,
-        ThreadCount::Exactly(number) => CpuThreads::Exactly(number),
-    };
-    let kernel = match kernel {
-        KernelChoice::Auto => CpuKernel::Auto,
-        KernelChoice::Portable => CpuKernel::Only(Kernel::Portable),
-        KernelChoice::ShaNi => CpuKernel::Only(Kernel::ShaNi),
-    };
-    CpuConfig { threads, duty, kernel }
-}
-
-fn synthetic_work(settings: SyntheticSettings) -> SyntheticWork {
-    let SyntheticSettings { share_every } = settings;
-    SyntheticWork { share_every, ..SyntheticWork::default() }
 }

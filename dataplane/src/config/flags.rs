@@ -11,7 +11,7 @@ pub struct Flags {
     /// Folder of everything that survives a restart
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<OsString>,
-    /// Pool, as stratum2+tcp://host[:port]/AUTHORITY_KEY
+    /// Pool, as stratum2+tcp://host:port/AUTHORITY_KEY
     #[arg(long, value_name = "URL")]
     pub pool_url: Option<OsString>,
     /// Account or payout address at the pool

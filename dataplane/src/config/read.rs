@@ -1,11 +1,16 @@
 //! Turns stacked values into settings. Goes on after a mistake, so that all of them are found.
 
 use super::{
-    Config, ConfigError, CpuSettings, KernelChoice, Mistake, Origin, PoolSettings, SyntheticSettings, ThreadCount,
-    draft,
+    Config, ConfigError, Mistake, Origin, PoolSettings, draft,
     layers::{self, KEYS, Layers},
 };
-use crate::{identity, spec};
+use crate::{
+    board::cpu::{CpuConfig, ThreadCount},
+    identity,
+    source::synthetic::SyntheticWork,
+    spec,
+    thread::sha256d::{KernelChoice, KernelError},
+};
 use figment::{
     Figment, Profile, Provider,
     value::{Dict, Value},
@@ -35,9 +40,9 @@ use std::{
 
 /// Most CPU threads: more than any machine has cores, so a greater number is a slip.
 const MOST_THREADS: u64 = 1024;
-/// Fewest synthetic shares a minute: about one a week.
+/// Fewest shares a minute that can be wished for: about one a week.
 const LEAST_SHARES: f64 = 0.0001;
-/// Most synthetic shares a minute: a hundred a second, beyond which counting costs more than hashing.
+/// Most shares a minute that can be wished for: a hundred a second, beyond which counting costs more than hashing.
 const MOST_SHARES: f64 = 6000.0;
 /// Shortest time between two status lines.
 const SHORTEST_STATUS_LINE: Duration = Duration::from_secs(1);
@@ -65,8 +70,10 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let log = reader.take("log", log_filter).unwrap_or(defaults.log);
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
+    let share_every = reader.take("forced_rate.shares_per_minute", share_every);
     let otlp_endpoint = reader.collector(&surroundings);
-    let config = Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, otlp_endpoint };
+    let config =
+        Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, share_every, otlp_endpoint };
     if reader.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(reader.mistakes)) }
 }
 
@@ -219,8 +226,8 @@ impl Reader {
         }
     }
 
-    fn cpu(&mut self) -> Option<CpuSettings> {
-        let settings = CpuSettings {
+    fn cpu(&mut self) -> Option<CpuConfig> {
+        let settings = CpuConfig {
             threads: self.take("cpu.threads", threads).unwrap_or_default(),
             duty: self.take("cpu.duty_percent", duty).unwrap_or_default(),
             kernel: self.take("cpu.kernel", kernel).unwrap_or_default(),
@@ -228,11 +235,12 @@ impl Reader {
         self.take("cpu.enabled", Given::switch).unwrap_or(true).then_some(settings)
     }
 
-    fn synthetic(&mut self) -> Option<SyntheticSettings> {
-        let share_every = self.take("synthetic.shares_per_minute", share_every);
-        let settings =
-            share_every.map_or_else(SyntheticSettings::default, |share_every| SyntheticSettings { share_every });
-        self.take("synthetic.enabled", Given::switch).unwrap_or(true).then_some(settings)
+    fn synthetic(&mut self) -> Option<SyntheticWork> {
+        let mut work = SyntheticWork::default();
+        if let Some(share_every) = self.take("synthetic.shares_per_minute", share_every) {
+            work.share_every = share_every;
+        }
+        self.take("synthetic.enabled", Given::switch).unwrap_or(true).then_some(work)
     }
 
     fn api(&mut self, state_dir: &Path) -> ListenOn {
@@ -319,11 +327,10 @@ fn duty(given: &Given) -> Result<DutyPercent, String> {
 }
 
 fn kernel(given: &Given) -> Result<KernelChoice, String> {
-    match given.text()? {
-        "auto" => Ok(KernelChoice::Auto),
-        "portable" => Ok(KernelChoice::Portable),
-        "sha-ni" => Ok(KernelChoice::ShaNi),
-        other => Err(format!("is `{other}`; use auto, portable or sha-ni")),
+    let choice: KernelChoice = given.text()?.parse().map_err(|error: KernelError| error.to_string())?;
+    match choice {
+        KernelChoice::Only(kernel) if !kernel.is_supported() => Err(KernelError::Unsupported(kernel).to_string()),
+        KernelChoice::Only(_) | KernelChoice::Auto => Ok(choice),
     }
 }
 

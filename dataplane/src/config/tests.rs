@@ -1,4 +1,9 @@
 use super::*;
+use crate::{
+    board::cpu::ThreadCount,
+    thread::sha256d::{Kernel, KernelChoice},
+};
+use mujina_core::units::DutyPercent;
 use std::{collections::BTreeMap, fs, path::Path};
 
 const URL: &str = "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72";
@@ -89,7 +94,7 @@ fn environment_alone_is_enough_to_mine() {
     assert_eq!((pool.url.to_string(), pool.user.as_str()), (URL.parse::<PoolEndpoint>().unwrap().to_string(), "bc1q"));
     assert_eq!(pool.password, Some(Secret::from("12345")));
     let cpu = config.cpu.unwrap();
-    assert_eq!((cpu.threads, cpu.duty.get()), (ThreadCount::Exactly(NonZeroU32::new(2).unwrap()), 50));
+    assert_eq!((cpu.threads, cpu.duty.get()), (ThreadCount::from(2), 50));
     assert!(!config.usb);
     assert_eq!(config.state_dir, Path::new("/var/lib/rig"));
     assert_eq!(config.api.socket.as_deref(), Some(Path::new("/var/lib/rig/api.sock")));
@@ -121,6 +126,8 @@ fn every_setting_can_stand_in_the_file() {
         [synthetic]
         enabled = true
         shares_per_minute = 30
+        [forced_rate]
+        shares_per_minute = 10
         "#
     ));
     fs::write(machine.usual().with_file_name("secret"), "hunter2\n").unwrap();
@@ -130,14 +137,15 @@ fn every_setting_can_stand_in_the_file() {
     assert_eq!(config.state_dir, folder.join("state"));
     assert_eq!((config.name.as_deref(), config.log.as_str(), config.status_line), (Some("rig"), "debug", None));
     assert_eq!(config.pool.unwrap().password, Some(Secret::from("hunter2")));
-    let cpu = CpuSettings {
+    let cpu = CpuConfig {
         threads: ThreadCount::Auto,
         duty: DutyPercent::try_from(7_u64).unwrap(),
-        kernel: KernelChoice::Portable,
+        kernel: KernelChoice::Only(Kernel::Portable),
     };
     assert_eq!(config.cpu, Some(cpu));
     assert_eq!(config.api, ListenOn { socket: Some("/run/rig.sock".into()), tcp: "127.0.0.1:50051".parse().ok() });
-    assert_eq!(config.synthetic, Some(SyntheticSettings { share_every: Duration::from_secs(2) }));
+    assert_eq!(config.synthetic.unwrap().share_every, Duration::from_secs(2));
+    assert_eq!(config.share_every, Some(Duration::from_secs(6)));
 }
 
 #[test]
@@ -148,8 +156,8 @@ fn flags_go_over_variables_over_the_file_over_defaults() {
     machine.flags.threads = Some("3".into());
     let config = machine.good();
     let cpu = config.cpu.unwrap();
-    assert_eq!(cpu.threads, ThreadCount::Exactly(NonZeroU32::new(3).unwrap()));
-    assert_eq!((cpu.duty.get(), cpu.kernel), (2, KernelChoice::Portable));
+    assert_eq!(cpu.threads, ThreadCount::from(3));
+    assert_eq!((cpu.duty.get(), cpu.kernel), (2, KernelChoice::Only(Kernel::Portable)));
     assert_eq!((config.name.as_deref(), config.log.as_str()), (Some("variable"), "warn"));
     assert_eq!(config.status_line, Some(DEFAULT_STATUS_LINE));
 }
