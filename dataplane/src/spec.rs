@@ -231,3 +231,6 @@ async fn find(folder: &StateDir, configured: Option<Vec<PoolGroup>>) -> Result<R
     }
     actor::store(folder, record).await.map_err(StartError::Storage)
 }
+
+#[cfg(test)]
+mod tests;
