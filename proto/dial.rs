@@ -17,7 +17,7 @@ use tower::service_fn;
 /// How often an idle connection is probed, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 /// Longest path of a unix socket that the kernel takes.
-pub(crate) const MAX_SOCKET_PATH: usize = 107;
+pub const MAX_SOCKET_PATH: usize = 107;
 
 /// A channel to a service; calls on it continue the caller's trace. Cheap to clone.
 pub type Client = Traced<Channel>;

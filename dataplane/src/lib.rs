@@ -1,11 +1,13 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
 pub mod board;
+pub mod config;
 pub mod identity;
 pub mod job;
 mod ledger;
 pub mod miner;
 pub mod pool;
+pub mod program;
 pub mod scheduler;
 pub mod source;
 pub mod spec;

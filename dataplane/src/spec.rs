@@ -194,7 +194,8 @@ pub fn fault(state: &SpecState) -> Option<Fault> {
     })
 }
 
-fn check_configured(draft: SpecDraft) -> Result<Vec<PoolGroup>, Problems> {
+/// Checks pools that the configuration names.
+pub(crate) fn check_configured(draft: SpecDraft) -> Result<Vec<PoolGroup>, Problems> {
     let spec = draft.check(None)?;
     step::check_supported(&spec)?;
     Ok(spec.pool_groups)
@@ -230,3 +231,6 @@ async fn find(folder: &StateDir, configured: Option<Vec<PoolGroup>>) -> Result<R
     }
     actor::store(folder, record).await.map_err(StartError::Storage)
 }
+
+#[cfg(test)]
+mod tests;
