@@ -49,9 +49,6 @@ pub enum RunError {
     /// The spec.
     #[error(transparent)]
     Spec(#[from] StartError),
-    /// What is counted.
-    #[error("cannot start telemetry")]
-    Telemetry(#[from] telemetry::StartError),
     /// A task that must run ended.
     #[error(transparent)]
     Task(#[from] TaskFailed),
@@ -162,7 +159,7 @@ impl Service<'_> {
             state_dir: folder.path().into(),
             status_line,
         };
-        let telemetry = telemetry::start(plan, supervisor, stops.service.clone())?;
+        let telemetry = telemetry::start(plan, supervisor, &stops.service);
         let plan = RpcPlan { miner: miner.handle(), spec, telemetry, spans };
         let stop = stops.api.clone();
         let serving = async move {

@@ -12,21 +12,17 @@ mod status;
 pub use self::history::{BucketPage, BucketRequest, HistoryError};
 use self::{history::HistoryHandle, shares::ShareLog};
 use crate::{
+    identity::Identity,
     miner::MinerHandle,
     supervisor::{ExitPolicy, Supervisor},
 };
 use mujina_core::{
-    fault::Fault,
-    id::{MinerId, ShareId},
+    id::ShareId,
     share::{Share, ShareOutcome},
     spec::SpecState,
     status::MinerStatus,
 };
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -34,32 +30,15 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub struct TelemetryPlan {
     /// Whose status it is.
-    pub identity: ProcessIdentity,
+    pub identity: Identity,
     /// The mining side.
     pub miner: MinerHandle,
     /// What is wanted.
     pub spec: watch::Receiver<Arc<SpecState>>,
-    /// Faults that others found.
-    pub faults: watch::Receiver<Vec<Fault>>,
     /// Where statistics are kept.
     pub state_dir: PathBuf,
     /// How often a status line goes to the log; `None` = never.
     pub status_line: Option<Duration>,
-}
-
-/// What never changes of the process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcessIdentity {
-    /// Stable id.
-    pub miner_id: MinerId,
-    /// Name from the configuration.
-    pub name: String,
-    /// Version of the program.
-    pub version: String,
-    /// Changes with every start.
-    pub boot_id: String,
-    /// When it started.
-    pub started_at: SystemTime,
 }
 
 /// The way to what is told. Cheap to clone.
@@ -72,13 +51,12 @@ pub struct TelemetryHandle {
 
 /// Begins to look. Cancel it after the mining side has stopped: then the last buckets hold everything.
 pub fn start(plan: TelemetryPlan, supervisor: &mut Supervisor, cancel: &CancellationToken) -> TelemetryHandle {
-    let TelemetryPlan { identity, miner, spec, faults, state_dir, status_line } = plan;
+    let TelemetryPlan { identity, miner, spec, state_dir, status_line } = plan;
     let (history, history_handle) = history::History::new(&state_dir, miner.scheduler.snapshot());
     let seen = status::Sources {
         scheduler: miner.scheduler.snapshot(),
         source: miner.source.snapshot(),
         spec,
-        faults,
         storage: history_handle.failure(),
         boards: miner.boards.clone(),
     };

@@ -3,10 +3,9 @@
 
 mod assemble;
 
-use super::ProcessIdentity;
-use crate::{miner::BoardFacts, scheduler, source};
+use crate::{identity::Identity, miner::BoardFacts, scheduler, source};
 use assemble::{Assembler, Seen};
-use mujina_core::{fault::Fault, id::BoardId, spec::SpecState, status::MinerStatus};
+use mujina_core::{id::BoardId, spec::SpecState, status::MinerStatus};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -27,7 +26,6 @@ pub(super) struct Sources {
     pub(super) scheduler: watch::Receiver<Arc<scheduler::Snapshot>>,
     pub(super) source: watch::Receiver<Arc<source::Snapshot>>,
     pub(super) spec: watch::Receiver<Arc<SpecState>>,
-    pub(super) faults: watch::Receiver<Vec<Fault>>,
     pub(super) storage: watch::Receiver<Option<String>>,
     pub(super) boards: BTreeMap<BoardId, BoardFacts>,
 }
@@ -40,7 +38,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(identity: ProcessIdentity, mut sources: Sources) -> (Self, watch::Receiver<Arc<MinerStatus>>) {
+    pub(super) fn new(identity: Identity, mut sources: Sources) -> (Self, watch::Receiver<Arc<MinerStatus>>) {
         let mut assembler = Assembler::new(identity);
         let first = assemble_now(&mut assembler, &mut sources, false);
         let (status, watched) = watch::channel(Arc::new(first));
@@ -58,12 +56,11 @@ impl Publisher {
                     return std::future::pending().await;
                 }
                 sleep_until(not_before).await;
-                let Sources { scheduler, source, spec, faults, storage, boards: _ } = &mut self.sources;
+                let Sources { scheduler, source, spec, storage, boards: _ } = &mut self.sources;
                 tokio::select! {
                     changed = scheduler.changed() => changed.is_err(),
                     changed = source.changed() => changed.is_err(),
                     changed = spec.changed() => changed.is_err(),
-                    Ok(()) = faults.changed() => false,
                     Ok(()) = storage.changed() => false,
                 }
             };
@@ -85,13 +82,12 @@ impl Publisher {
 }
 
 fn assemble_now(assembler: &mut Assembler, sources: &mut Sources, stopping: bool) -> MinerStatus {
-    let Sources { scheduler, source, spec, faults, storage, boards } = sources;
+    let Sources { scheduler, source, spec, storage, boards } = sources;
     let storage = storage.borrow_and_update().clone();
     let seen = Seen {
         scheduler: &scheduler.borrow_and_update(),
         source: &source.borrow_and_update(),
         spec: &spec.borrow_and_update(),
-        faults: &faults.borrow_and_update(),
         storage: storage.as_deref(),
         boards,
         stopping,

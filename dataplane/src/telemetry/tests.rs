@@ -11,12 +11,13 @@ use mujina_core::{
     status::MinerState,
     units::Difficulty,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A share of which only id and outcome matter.
 pub(super) fn share(id: u64, outcome: ShareOutcome) -> Share {
     Share {
         id: ShareId(id),
-        found_at: SystemTime::UNIX_EPOCH,
+        found_at: UNIX_EPOCH,
         pool: "main".parse().unwrap(),
         connection: ConnectionId(1),
         board: "cpu".parse().unwrap(),
@@ -59,19 +60,11 @@ async fn hashing_of_a_real_miner_shows_in_status_shares_and_buckets() {
     };
     let mut miner = Miner::start(mining, stop_mining.clone()).await.unwrap();
     let (_spec, watched_spec) = watch::channel(Arc::new(spec()));
-    let (_faults, watched_faults) = watch::channel(Vec::new());
-    let identity = ProcessIdentity {
-        miner_id: "m1".parse().unwrap(),
-        name: "rig".into(),
-        version: "1".into(),
-        boot_id: "b".into(),
-        started_at: SystemTime::now(),
-    };
+    let identity = Identity { miner_id: "m1".parse().unwrap(), name: "rig".into(), boot_id: "b".into() };
     let plan = TelemetryPlan {
         identity,
         miner: miner.handle(),
         spec: watched_spec,
-        faults: watched_faults,
         state_dir: folder.path().into(),
         status_line: None,
     };

@@ -1,10 +1,11 @@
 //! The status tree of one moment.   Pure: called by `status` with what the parts published and the time.
 
 use crate::{
+    identity::Identity,
     miner::BoardFacts,
     scheduler::{self, PoolScope, ThreadScope},
     source::{self, ConnectionSnapshot, PoolSnapshot},
-    telemetry::ProcessIdentity,
+    spec,
 };
 use mujina_core::{
     fault::{Fault, FaultReason},
@@ -27,7 +28,6 @@ pub(super) struct Seen<'a> {
     pub(super) scheduler: &'a scheduler::Snapshot,
     pub(super) source: &'a source::Snapshot,
     pub(super) spec: &'a SpecState,
-    pub(super) faults: &'a [Fault],
     /// Why statistics cannot be stored.
     pub(super) storage: Option<&'a str>,
     pub(super) boards: &'a BTreeMap<BoardId, BoardFacts>,
@@ -37,7 +37,7 @@ pub(super) struct Seen<'a> {
 /// Makes trees, and remembers since when things are as they are.
 #[derive(Debug)]
 pub(super) struct Assembler {
-    identity: ProcessIdentity,
+    identity: Identity,
     state: Option<(MinerState, SystemTime)>,
     faults: BTreeMap<(String, String), SystemTime>,
     drought: Drought,
@@ -55,12 +55,12 @@ struct Drought {
 }
 
 impl Assembler {
-    pub(super) fn new(identity: ProcessIdentity) -> Self {
+    pub(super) fn new(identity: Identity) -> Self {
         Self { identity, state: None, faults: BTreeMap::new(), drought: Drought::default(), had_work: false }
     }
 
     pub(super) fn assemble(&mut self, seen: &Seen<'_>, now: SystemTime) -> MinerStatus {
-        let ProcessIdentity { miner_id, name, version, boot_id, started_at } = self.identity.clone();
+        let Identity { miner_id, name, boot_id } = self.identity.clone();
         self.had_work |= seen.source.live.is_some();
         let (state, state_reason) = self.state(seen);
         let state_since = match self.state {
@@ -76,9 +76,9 @@ impl Assembler {
         MinerStatus {
             miner_id,
             name,
-            version,
+            version: env!("CARGO_PKG_VERSION").into(),
             boot_id,
-            started_at,
+            started_at: seen.scheduler.since,
             observed_at: now,
             state,
             state_reason,
@@ -155,7 +155,7 @@ impl Assembler {
             let message = format!("{DUE_SHARES} shares were due and none was found; please report it with the log");
             found.push((FaultReason::NoNonces, "miner".into(), message));
         }
-        let mut faults = seen.faults.to_vec();
+        let mut faults: Vec<_> = spec::fault(seen.spec).into_iter().collect();
         let before = std::mem::take(&mut self.faults);
         for (reason, subject, message) in found {
             let key = (reason.to_string(), subject.clone());

@@ -20,7 +20,6 @@ struct World {
     scheduler: scheduler::Snapshot,
     source: source::Snapshot,
     spec: SpecState,
-    faults: Vec<Fault>,
     storage: Option<&'static str>,
     stopping: bool,
 }
@@ -28,13 +27,7 @@ struct World {
 impl World {
     /// One thread that hashes for pool `main`.
     fn mining() -> Self {
-        let identity = ProcessIdentity {
-            miner_id: "m1".parse().unwrap(),
-            name: "rig".into(),
-            version: "1".into(),
-            boot_id: "b".into(),
-            started_at: at(0),
-        };
+        let identity = Identity { miner_id: "m1".parse().unwrap(), name: "rig".into(), boot_id: "b".into() };
         let thread = ThreadScope {
             id: "cpu-0".parse().unwrap(),
             board: "cpu".parse().unwrap(),
@@ -94,15 +87,7 @@ impl World {
             configured: 1,
             settled: 1,
         };
-        Self {
-            assembler: Assembler::new(identity),
-            scheduler,
-            source,
-            spec: spec(),
-            faults: Vec::new(),
-            storage: None,
-            stopping: false,
-        }
+        Self { assembler: Assembler::new(identity), scheduler, source, spec: spec(), storage: None, stopping: false }
     }
 
     fn look(&mut self, second: u64) -> MinerStatus {
@@ -111,7 +96,6 @@ impl World {
             scheduler: &self.scheduler,
             source: &self.source,
             spec: &self.spec,
-            faults: &self.faults,
             storage: self.storage,
             boards: &boards,
             stopping: self.stopping,
@@ -203,17 +187,12 @@ fn times_since_are_kept_until_the_thing_changes() {
 }
 
 #[test]
-fn faults_of_threads_storage_and_others_are_listed() {
+fn faults_of_threads_storage_and_spec_are_listed() {
     let mut world = World::mining();
     world.scheduler.threads[0].state = ThreadState::Dead;
     world.scheduler.threads[0].failure = Some("panicked".into());
     world.storage = Some("disk full");
-    world.faults.push(Fault {
-        reason: FaultReason::SpecUnreadable,
-        subject: "spec".into(),
-        message: "set aside".into(),
-        since: at(0),
-    });
+    world.spec.origin = SpecOrigin::Recovery;
     let found = reasons(&world.look(1));
     for reason in [FaultReason::SpecUnreadable, FaultReason::ThreadDead, FaultReason::StorageFailed] {
         assert!(found.contains(&reason), "{found:?}");
