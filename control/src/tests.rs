@@ -1,0 +1,1 @@
+//! Whole control planes against miners that are made up here.
