@@ -86,7 +86,7 @@ pub enum RunError {
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
     let Config { state_dir, socket, listen, miners, log: _, otlp_endpoint: _, keep_statistics } = config;
     let Surroundings { spans, ready } = surroundings;
-    let store = Store::open(&state_dir).await?;
+    let (store, lock) = Store::open(&state_dir).await?;
     let registry = Registry::new(&miners, store.all_desired().await?)?;
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
@@ -110,9 +110,11 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let result = {
         tokio::pin!(serving);
         let first = tokio::select! {
+            // The stop ends the tasks too, and is the cause then.
+            biased;
+            () = cancel.cancelled() => Ended::Asked,
             served = &mut serving => Ended::Serving(served),
             failure = tasks.first_end() => Ended::Task(failure),
-            () = cancel.cancelled() => Ended::Asked,
         };
         stop.cancel();
         match first {
@@ -124,6 +126,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.finish().await;
     drop(parts);
     store.close().await;
+    drop(lock);
     info!("control plane stopped");
     result
 }
@@ -165,6 +168,3 @@ impl Tasks {
         self.0.shutdown().await;
     }
 }
-
-#[cfg(test)]
-mod tests;

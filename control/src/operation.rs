@@ -8,7 +8,7 @@ mod run;
 use crate::{
     registry::Registry,
     spec::Specs,
-    store::{Store, StoreError},
+    store::{self, Store, StoreError},
     trace::TraceParent,
 };
 use mujina_core::id::{MinerName, PoolName};
@@ -267,7 +267,7 @@ impl Operations {
             action,
             state: OperationState::Running,
             targets: miners.into_iter().map(waiting).collect(),
-            created_at: SystemTime::now(),
+            created_at: store::now(),
             finished_at: None,
             trace_id: trace_parent.trace_id(),
         };

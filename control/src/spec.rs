@@ -6,7 +6,7 @@ pub(crate) mod merge;
 
 use crate::{
     registry::Registry,
-    store::{Store, StoreError},
+    store::{self, Store, StoreError},
     trace::TraceParent,
 };
 pub use merge::{Base, Left, MergeError, WantedSpec, merge};
@@ -163,7 +163,7 @@ impl Specs {
             wanted,
             generation: before.max(accepted).next(),
             etag: uuid::Uuid::new_v4().simple().to_string(),
-            stored_at: SystemTime::now(),
+            stored_at: store::now(),
             trace_parent: TraceParent::current(),
         });
         write.insert_desired(&desired).await?;

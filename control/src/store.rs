@@ -83,9 +83,12 @@ pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     database_id: Arc<str>,
-    /// Locked while any clone lives.
-    _lock: Arc<File>,
 }
+
+/// The state folder, taken for this process until it is dropped.
+#[derive(Debug)]
+#[must_use = "the folder is free again when this is dropped"]
+pub struct FolderLock(#[expect(dead_code, reason = "locked while it is open")] File);
 
 /// Changes that happen together or not at all; dropped without [`Write::commit`], nothing happened.
 #[derive(Debug)]
@@ -133,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`]; a database of a newer version is left untouched.
-    pub async fn open(state_dir: &Path) -> Result<Self, StoreError> {
+    pub async fn open(state_dir: &Path) -> Result<(Self, FolderLock), StoreError> {
         let lock = lock(state_dir)?;
         let path = state_dir.join(DATABASE);
         private(&path)?;
@@ -153,7 +156,7 @@ impl Store {
             .await?;
         let id: String = sqlx::query("SELECT database_id FROM identity").fetch_one(&writer).await?.try_get(0)?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, readers, database_id: id.into(), _lock: Arc::new(lock) })
+        Ok((Self { writer, readers, database_id: id.into() }, lock))
     }
 
     /// Identifies this database among all that ever were.
@@ -178,7 +181,7 @@ impl Store {
 }
 
 /// Makes the folder and takes it for this process.
-fn lock(state_dir: &Path) -> Result<File, StoreError> {
+fn lock(state_dir: &Path) -> Result<FolderLock, StoreError> {
     let failed = |error| StoreError::Folder(state_dir.into(), error);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
     let file = File::options()
@@ -189,7 +192,7 @@ fn lock(state_dir: &Path) -> Result<File, StoreError> {
         .open(state_dir.join(LOCK))
         .map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(state_dir.into())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -225,6 +228,11 @@ async fn refuse_newer(path: &Path) -> Result<(), StoreError> {
 /// Milliseconds since the epoch; times before it do not occur.
 pub(crate) fn millis(time: SystemTime) -> i64 {
     span_millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// The time now, as precisely as it is stored.
+pub(crate) fn now() -> SystemTime {
+    from_millis(millis(SystemTime::now()))
 }
 
 /// Whole milliseconds.

@@ -9,6 +9,7 @@ use crate::{
     registry::{CallError, CallKind, Miner, ReconnectEvent, backoff},
     spec::{SpecError, SpecParts, SpecRequest, Specs},
     store::StoreError,
+    trace::TraceParent,
 };
 use mujina_core::{
     id::{Generation, MinerName, PoolName},
@@ -123,7 +124,12 @@ impl Work {
             let open = |target: &&Target| matches!(target.state, TargetState::Waiting | TargetState::Running);
             for target in operation.targets.iter().filter(open) {
                 let (work, operation, miner) = (self.clone(), operation.clone(), target.miner.clone());
-                let span = info_span!("operation.target", operation.id = operation.id, miner.name = %miner, error = tracing::field::Empty);
+                // A remote parent: the database's threads hold a span for a moment after it ended.
+                let span = info_span!(
+                    parent: None, "operation.target",
+                    operation.id = operation.id, miner.name = %miner, error = tracing::field::Empty
+                );
+                TraceParent::current().adopt(&span);
                 targets.spawn(async move { work.target(number, &operation, &miner).await }.instrument(span));
             }
             while let Some(ended) = targets.join_next().await {

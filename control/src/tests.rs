@@ -1,1 +1,0 @@
-//! Whole control planes against miners that are made up here.
