@@ -12,6 +12,7 @@ use crate::{
     reconcile::{Agreement, Confirmed},
     spec::DesiredState,
 };
+pub(crate) use link::deepest;
 pub use link::{CallError, CallKind, Link, ReconnectEvent};
 use mujina_core::id::{Generation, MinerName};
 use mujina_proto::{

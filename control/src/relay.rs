@@ -4,7 +4,7 @@
 //! control, because both sides are the same HTTP/2 bodies. Calls that change the spec are refused: what is wanted of a miner
 //! is written here, or the two would undo each other.
 
-use crate::registry::Registry;
+use crate::registry::{Registry, deepest};
 use http::{Request, Response};
 use mujina_core::{
     id::MinerName,
@@ -67,11 +67,7 @@ impl Relay {
 }
 
 fn unreachable(miner: &MinerName, error: &(dyn std::error::Error + 'static)) -> Failure {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    let cause = sanitise(&cause.to_string(), PEER_TEXT_BYTES);
+    let cause = sanitise(&deepest(error).to_string(), PEER_TEXT_BYTES);
     let message = format!("miner {miner} is not reached: {cause}; is its data plane running?");
     Failure::new(Code::Unavailable, "MINER_UNREACHABLE", message).with("miner", miner).retry_after(RETRY_AFTER)
 }

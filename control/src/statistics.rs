@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -74,6 +75,7 @@ impl Collector {
             }
         };
         let (database, after) = cursor.unwrap_or_default();
+        let asked = Instant::now();
         let page = match self.miner.link.share_buckets(&database, after, PAGE, WAIT).await {
             Err(failed) if failed.kind == CallKind::OutOfRange => {
                 self.miner.link.share_buckets("", 0, PAGE, Duration::ZERO).await
@@ -89,7 +91,8 @@ impl Collector {
             }
         };
         if page.database_id == database && page.buckets.is_empty() {
-            return true;
+            // A miner that does not wait must not be asked in a circle.
+            return asked.elapsed() >= WAIT / 2;
         }
         match self.store(&page).await {
             Ok(missing) => {

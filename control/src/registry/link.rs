@@ -83,12 +83,25 @@ impl From<Status> for CallError {
             Code::Ok | Code::Unknown | Code::ResourceExhausted | Code::Internal | Code::DataLoss => CallKind::Failed,
         };
         let mut failure = Box::new(Failure::from(&status));
+        if let Some(cause) = std::error::Error::source(&status) {
+            // Not said by the miner but met on the way there; the deepest cause says most.
+            failure.message = format!("the miner is not reached: {}", deepest(cause));
+        }
         failure.message = sanitise(&failure.message, 4 * PEER_TEXT_BYTES);
         if kind == CallKind::Unreachable && failure.reason.is_empty() {
             failure.reason = "MINER_UNREACHABLE".into();
         }
         Self { kind, failure }
     }
+}
+
+/// The cause of all causes.
+pub(crate) fn deepest<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause
 }
 
 /// The way to one miner. Cheap to clone.

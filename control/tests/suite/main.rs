@@ -5,6 +5,7 @@
 mod host;
 mod miner;
 mod operations;
+mod process;
 mod relay;
 mod specs;
 mod statistics;

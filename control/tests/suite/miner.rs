@@ -102,6 +102,11 @@ impl FakeMiner {
         result
     }
 
+    /// How many calls follow the miner now.
+    pub(crate) fn watchers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// Waits until something holds.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
         let mut changes = self.changes.subscribe();

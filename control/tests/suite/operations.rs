@@ -4,8 +4,10 @@ use crate::{
     miner::FakeMiner,
     world::{Control, PATIENCE, config, spec},
 };
+use mujina_control::relay::MINER;
 use mujina_proto::{
     control::v1::{self, diagnostics_service_client::DiagnosticsServiceClient, operation_action::Action},
+    dataplane::v1::{self as wire, pool_service_client::PoolServiceClient},
     failure::Failure,
     trace::{Telemetry, TelemetrySettings, trace_id},
 };
@@ -168,9 +170,13 @@ async fn one_trace_leads_from_the_request_over_the_operation_to_the_miner() {
     let control = Control::start_with(config, telemetry.spans()).await;
     let unreachable = |miner: &v1::Miner| miner.reachability() == v1::MinerReachability::Unreachable;
     control.until("rig2", "unreachable", unreachable).await;
+    control.until_connected("rig1").await;
     let command = tracing::info_span!(target: "mujina", "command");
     let trace = trace_id(&command).unwrap();
     let started = start(&control, reconnect(&["rig1"])).instrument(command.clone()).await;
+    let mut relayed = tonic::Request::new(wire::ListPoolsRequest {});
+    relayed.metadata_mut().insert(MINER, "rig1".parse().unwrap());
+    PoolServiceClient::new(control.client.clone()).list_pools(relayed).instrument(command.clone()).await.unwrap();
     drop(command);
     assert_eq!(started.trace_id, trace);
     until_ended(&control, &started.operation_id).await;
@@ -197,6 +203,9 @@ async fn one_trace_leads_from_the_request_over_the_operation_to_the_miner() {
     assert_eq!(target.parent_span_id, run.span_id);
     assert!(answer.spans.iter().any(|span| span.name == call.name && span.parent_span_id == target.span_id));
     span("pool.connect");
+    // The command's call, control's answer to it, its own call to the miner, and the miner's answer, which runs here too.
+    let relayed = answer.spans.iter().filter(|span| span.name == "mujina.dataplane.v1.PoolService/ListPools").count();
+    assert_eq!(relayed, 4, "{answer:?}");
     assert_eq!(answer.unreachable_miners, ["rig2"]);
     control.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     miner::FakeMiner,
-    world::{Control, config},
+    world::{Control, PATIENCE, config},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -93,6 +93,32 @@ async fn calls_that_change_the_spec_or_name_no_miner_are_refused() {
     control.stop().await;
 }
 
+#[tokio::test]
+async fn caller_that_goes_away_ends_the_call_on_the_miner() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    let until = async |watchers: usize| {
+        let wait = async {
+            while miner.watchers() != watchers {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{} watchers", miner.watchers()));
+    };
+    // The session and the collector.
+    until(2).await;
+    let mut client = MinerServiceClient::new(control.client.clone());
+    let mut stream = client.watch_miner(to("rig1", wire::WatchMinerRequest::default())).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap();
+    until(3).await;
+    drop(stream);
+    until(2).await;
+    control.stop().await;
+}
+
 /// Answers with the bytes that it was sent, and with headers and trailers that no version of ours knows.
 #[derive(Debug, Clone)]
 struct Echo;
@@ -115,12 +141,16 @@ impl Service<Request<Body>> for Echo {
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         trailers.insert("x-trailer-bin", HeaderValue::from_static("AAEC"));
         let said = request.headers().get("x-said").cloned();
+        let timeout = request.headers().get("grpc-timeout").cloned();
         let was_named = request.headers().contains_key(MINER);
         let body = request.into_body().with_trailers(ready(Some(Ok(trailers))));
         let mut response = Response::new(Body::new(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         if let Some(said) = said.filter(|_| !was_named) {
             response.headers_mut().insert("x-heard", said);
+        }
+        if let Some(timeout) = timeout {
+            response.headers_mut().insert("x-timeout", timeout);
         }
         ready(Ok(response))
     }
@@ -131,6 +161,7 @@ async fn exchange(client: &Client, body: Bytes) -> Response<Body> {
         .header(CONTENT_TYPE, "application/grpc")
         .header(MINER, "rig1")
         .header("x-said", "hello")
+        .header("grpc-timeout", "25S")
         .header("te", "trailers")
         .body(Body::new(Full::new(body).map_err(|never| match never {})))
         .unwrap();
@@ -152,6 +183,7 @@ async fn bytes_headers_and_trailers_of_a_method_nobody_knows_pass_unchanged() {
     let sent: Bytes = (0..3_000_000_u32).map(|n| n.to_le_bytes()[(n % 3) as usize] ^ 0xff).collect();
     let answer = exchange(&control.client, sent.clone()).await;
     assert_eq!(answer.headers().get("x-heard").unwrap(), "hello");
+    assert_eq!(answer.headers().get("x-timeout").unwrap(), "25S");
     let heard = answer.into_body().collect().await.unwrap();
     assert_eq!(heard.trailers().unwrap().get("x-trailer-bin").unwrap(), "AAEC");
     assert_eq!(heard.to_bytes(), sent);

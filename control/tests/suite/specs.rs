@@ -63,6 +63,23 @@ async fn rejected_spec_says_why_and_is_left_until_a_new_one_is_written() {
 }
 
 #[tokio::test]
+async fn spec_that_meets_a_conflict_three_times_is_given_up_until_a_new_one_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let busy = || Failure::new(Code::Aborted, "STALE_GENERATION", "somebody else writes").into();
+    miner.change(|state| state.refusals.extend((0..3).map(|_| busy())));
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.apply(whole("rig1", None)).await;
+    let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
+    assert_eq!(seen.sync_reason, "somebody else writes");
+    assert_eq!(miner.state().applied.len(), 3);
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    control.stop().await;
+}
+
+#[tokio::test]
 async fn miner_that_somebody_changed_is_left_alone_until_a_new_spec_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let miner = FakeMiner::new(folder.path(), "rig1");
@@ -98,7 +115,7 @@ async fn miner_that_was_away_is_reconciled_when_it_returns() {
     drop(serving);
     let away = |miner: &v1::Miner| miner.reachability() == v1::MinerReachability::Unreachable;
     let seen = control.until("rig1", "unreachable", away).await;
-    assert!(!seen.unreachable_reason.is_empty());
+    assert!(seen.unreachable_reason.starts_with("the miner"), "{}", seen.unreachable_reason);
     control.apply(whole("rig1", None)).await;
     control.until_sync("rig1", v1::SyncState::Unreachable).await;
     miner.change(|state| state.boot_id = "boot-2".into());
