@@ -1,1 +1,170 @@
-//! Placeholder.
+//! The control plane of Mujina: what operators want of one miner or many, kept and made true.
+//!
+//! ```text
+//!  callers ──▶ api ──▶ spec, operation ──▶ store (SQLite)
+//!               │            │ desired states
+//!               ▼            ▼
+//!             relay      registry: one session per miner ──▶ reconcile/plan ──▶ the miner's API
+//!                                  one collector per miner ──▶ statistics ──▶ store
+//! ```
+//!
+//! Nothing here is needed for mining: a miner goes on by its last spec whatever becomes of this process.
+
+mod api;
+pub mod config;
+pub mod operation;
+pub mod reconcile;
+pub mod registry;
+pub mod relay;
+pub mod spec;
+pub mod statistics;
+pub mod store;
+pub mod trace;
+
+pub use config::{Config, ConfigError, MinerConfig};
+pub use store::StoreError;
+
+use mujina_proto::{
+    dial::{Address, DialError},
+    serve::{ListenOn, Listeners, ServeError},
+    trace::SpanRing,
+};
+use operation::Operations;
+use registry::{Registry, Session};
+use spec::Specs;
+use statistics::Collector;
+use std::time::Duration;
+use store::Store;
+use tokio::{sync::oneshot, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, info};
+
+/// How long tasks may take to stop: longer than the listeners give their calls.
+const STOP: Duration = Duration::from_secs(5);
+
+/// What the process around gives.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The process's memory of spans.
+    pub spans: SpanRing,
+    /// Told once the API answers.
+    pub ready: Option<oneshot::Sender<Ready>>,
+}
+
+/// The API answers.
+#[derive(Debug)]
+pub struct Ready {
+    /// Where, the unix socket first.
+    pub addresses: Vec<Address>,
+}
+
+/// Why the control plane ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The API cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A miner's address cannot be dialled at all.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// A part ended although nobody asked it to.
+    #[error("task `{0}` ended early; this is a bug, please report it with the log")]
+    TaskEnded(&'static str),
+    /// A part panicked.
+    #[error("a task panicked; this is a bug, please report it with the log")]
+    TaskPanicked,
+}
+
+/// Runs the control plane until `cancel`, then stops it in order: no new calls, calls under way end within a second,
+/// sessions and operations are cut (they go on with the next start), the database is closed. Works on any tokio runtime.
+///
+/// # Errors
+/// See [`RunError`].
+pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
+    let Config { state_dir, socket, listen, miners, log: _, otlp_endpoint: _, keep_statistics } = config;
+    let Surroundings { spans, ready } = surroundings;
+    let (store, lock) = Store::open(&state_dir).await?;
+    let registry = Registry::new(&miners, store.all_desired().await?)?;
+    let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
+    let addresses = listeners.addresses();
+    let specs = Specs::new(store.clone(), registry.clone());
+    let operations = Operations::new(store.clone(), registry.clone());
+    let stop = cancel.child_token();
+    let mut tasks = Tasks::default();
+    for miner in registry.iter() {
+        tasks.spawn("session", Session::new(miner.clone(), store.database_id()).run(stop.clone()));
+        tasks.spawn("collector", Collector::new(miner.clone(), store.clone()).run(stop.clone()));
+    }
+    tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
+    tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
+    let parts = api::Parts { store: store.clone(), registry, specs, operations, spans, cancel: stop.clone() };
+    let serving = listeners.serve(api::routes(&parts), stop.clone());
+    info!(addresses = ?addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), miners = miners.len(), "control plane ready");
+    if let Some(ready) = ready {
+        // Whoever asked may have gone.
+        let _ = ready.send(Ready { addresses });
+    }
+    let result = {
+        tokio::pin!(serving);
+        let first = tokio::select! {
+            // The stop ends the tasks too, and is the cause then.
+            biased;
+            () = cancel.cancelled() => Ended::Asked,
+            served = &mut serving => Ended::Serving(served),
+            failure = tasks.first_end() => Ended::Task(failure),
+        };
+        stop.cancel();
+        match first {
+            Ended::Serving(served) => served.map_err(RunError::from),
+            Ended::Task(failure) => serving.await.map_err(RunError::from).and(Err(failure)),
+            Ended::Asked => serving.await.map_err(RunError::from),
+        }
+    };
+    tasks.finish().await;
+    drop(parts);
+    store.close().await;
+    drop(lock);
+    info!("control plane stopped");
+    result
+}
+
+enum Ended {
+    Serving(Result<(), ServeError>),
+    Task(RunError),
+    Asked,
+}
+
+/// All tasks of the control plane; each must run until the stop.
+#[derive(Debug, Default)]
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let named = async move {
+            task.await;
+            name
+        };
+        self.0.spawn(named.in_current_span());
+    }
+
+    /// Waits until a task ends, which none should.
+    async fn first_end(&mut self) -> RunError {
+        match self.0.join_next().await {
+            Some(Ok(name)) => RunError::TaskEnded(name),
+            Some(Err(_)) => RunError::TaskPanicked,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, now that they were asked to.
+    async fn finish(mut self) {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, all).await.is_err() {
+            error!(tasks = self.0.len(), "tasks did not stop in time and were cut");
+        }
+        self.0.shutdown().await;
+    }
+}

@@ -1,0 +1,115 @@
+//! What the control plane serves: each method converts, asks, converts.
+
+mod diagnostics;
+mod operation;
+mod registry;
+mod spec;
+mod statistics;
+
+use crate::{
+    operation::Operations,
+    registry::Registry,
+    relay,
+    spec::Specs,
+    store::{Store, StoreError},
+};
+use futures_util::stream::{Stream, unfold};
+use mujina_core::{
+    id::MinerName,
+    spec::{Problem, Problems},
+};
+use mujina_proto::{
+    control::v1::{
+        diagnostics_service_server::DiagnosticsServiceServer,
+        miner_registry_service_server::MinerRegistryServiceServer, operation_service_server::OperationServiceServer,
+        spec_service_server::SpecServiceServer, statistics_service_server::StatisticsServiceServer,
+    },
+    failure::Failure,
+    serve::standard_routes,
+    trace::SpanRing,
+};
+use std::pin::Pin;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, service::Routes};
+use tracing::error;
+
+/// What the methods ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) specs: Specs,
+    pub(crate) operations: Operations,
+    pub(crate) spans: SpanRing,
+    /// Ends watches, which would otherwise hold up the stop.
+    pub(crate) cancel: CancellationToken,
+}
+
+/// All services, the relay included.
+pub(crate) fn routes(parts: &Parts) -> Routes {
+    // The reporter is not needed: while the process serves, it is healthy.
+    let (mut routes, _reporter) = standard_routes();
+    routes
+        .add_service(MinerRegistryServiceServer::new(registry::Service(parts.clone())))
+        .add_service(SpecServiceServer::new(spec::Service(parts.clone())))
+        .add_service(OperationServiceServer::new(operation::Service(parts.clone())))
+        .add_service(StatisticsServiceServer::new(statistics::Service(parts.clone())))
+        .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())));
+    relay::routes(&mut routes, &parts.registry);
+    routes.routes()
+}
+
+/// A stream of answers.
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Answers with what `next` makes of `state`, until it gives none or the stop is asked for. Nothing is made before the
+/// reader takes it, so a slow reader gets the newest and costs one message.
+fn watch<S, T, F>(cancel: CancellationToken, state: S, mut next: impl FnMut(S) -> F + Send + 'static) -> Answers<T>
+where
+    S: Send + 'static,
+    T: Send + 'static,
+    F: Future<Output = Option<(Result<T, Status>, S)>> + Send + 'static,
+{
+    let step = move |state| {
+        let (cancel, next) = (cancel.clone(), next(state));
+        async move { cancel.run_until_cancelled_owned(next).await.flatten() }
+    };
+    Box::pin(unfold(state, step))
+}
+
+/// The name of a miner in a request.
+fn miner_name(field: &str, text: &str) -> Result<MinerName, Problem> {
+    text.parse().map_err(|error| problem(field, format!("`{}` {error}", text.escape_debug())))
+}
+
+fn problem(field: &str, reason: impl Into<String>) -> Problem {
+    Problem { field: field.into(), reason: reason.into() }
+}
+
+/// Bad input.
+fn refuse(problem: Problem) -> Status {
+    Failure::invalid(Problems(vec![problem])).into()
+}
+
+fn unknown_miner(name: &MinerName) -> Failure {
+    let message = format!("no miner is named {name}; see the list of miners, or add it to the configuration");
+    Failure::new(Code::NotFound, "MINER_NOT_FOUND", message).with("miner", name)
+}
+
+/// A failure of the database, told to its owner here and to the caller.
+fn storage(failure: &StoreError) -> Failure {
+    error!(error = failure as &(dyn std::error::Error + 'static), "a call failed on the database");
+    Failure::new(Code::Internal, "STORAGE_FAILED", failure.to_string())
+}
+
+/// How many items a page has.
+fn page_size(asked: u32, usual: usize, most: usize) -> usize {
+    match usize::try_from(asked).unwrap_or(most) {
+        0 => usual,
+        asked => asked.min(most),
+    }
+}
+
+fn bad_token() -> Problem {
+    problem("page_token", "is not one that this service gave; begin without a token")
+}

@@ -1,0 +1,58 @@
+//! Making a desired state true: what a miner confirmed, what to do about it, and how that is called.
+//!
+//! The decision is `plan`, pure; the session of the miner acts on it.
+
+pub mod plan;
+
+use mujina_core::{
+    id::{Generation, PoolName},
+    spec::{MinerSpec, SpecOrigin},
+};
+pub use plan::{Memory, Plan, plan};
+use std::collections::BTreeSet;
+
+/// What a miner said last of its spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confirmed {
+    /// The spec without passwords; `None` when this version cannot read it.
+    pub spec: Option<MinerSpec>,
+    /// Pools that have a password.
+    pub passwords_set: BTreeSet<PoolName>,
+    /// The miner's own count.
+    pub generation: Generation,
+    /// Newest of the miner's generations that is fully in force.
+    pub observed_generation: Generation,
+    /// Newest generation of a desired state that the miner accepted; 0 = none.
+    pub control_generation: Generation,
+    /// Who wrote the spec in force.
+    pub origin: SpecOrigin,
+    /// What is not in force yet, and why; empty when all is.
+    pub waiting_for: String,
+}
+
+/// Whether a miner does what is wanted of it, and why not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Whether.
+    pub state: SyncState,
+    /// Why not; empty when it does.
+    pub reason: String,
+}
+
+/// Whether a miner does what is wanted of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SyncState {
+    /// Nothing is wanted.
+    #[default]
+    NothingWanted,
+    /// Accepted and in force.
+    InSync,
+    /// On its way or being made true.
+    Applying,
+    /// Changed by somebody else since.
+    Drifted,
+    /// Refused.
+    Rejected,
+    /// The miner is not reached.
+    Unreachable,
+}

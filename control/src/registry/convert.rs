@@ -1,0 +1,56 @@
+//! What miners say, as values.
+
+use crate::{
+    operation::{Phase, ReconnectResult},
+    reconcile::Confirmed,
+};
+use mujina_core::{
+    id::Generation,
+    spec::{SpecDraft, SpecOrigin},
+    text::{PEER_TEXT_BYTES, sanitise},
+};
+use mujina_proto::{convert::length, dataplane, types::v1};
+use std::time::Duration;
+
+/// What a miner confirms of its spec.
+pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
+    let spec = state.spec.clone().unwrap_or_default();
+    let pools = spec.pool_groups.iter().flat_map(|group| &group.pools);
+    let passwords_set = pools.filter(|pool| pool.password_set).filter_map(|pool| pool.name.parse().ok()).collect();
+    let applying = |section: &&v1::SpecSection| section.state() == v1::SpecSectionState::Applying;
+    let waiting: Vec<_> =
+        state.sections.iter().filter(applying).map(|section| format!("{}: {}", section.path, section.reason)).collect();
+    let waiting = if waiting.is_empty() { "the miner is making it true".into() } else { waiting.join("; ") };
+    Confirmed {
+        spec: SpecDraft::from(spec).check(None).ok(),
+        passwords_set,
+        generation: Generation(state.generation),
+        observed_generation: Generation(state.observed_generation),
+        control_generation: Generation(state.control_generation),
+        origin: match state.origin() {
+            v1::SpecOrigin::Configuration => SpecOrigin::Configuration,
+            v1::SpecOrigin::Control => SpecOrigin::Control,
+            v1::SpecOrigin::Recovery => SpecOrigin::Recovery,
+            // An origin that this version does not know is somebody else's.
+            v1::SpecOrigin::Local | v1::SpecOrigin::Unspecified => SpecOrigin::Local,
+        },
+        waiting_for: sanitise(&waiting, PEER_TEXT_BYTES),
+    }
+}
+
+pub(super) fn phase(phase: v1::ConnectPhase) -> Phase {
+    let v1::ConnectPhase { name, elapsed, detail } = phase;
+    let elapsed = elapsed.and_then(|elapsed| Duration::try_from(elapsed).ok()).unwrap_or_default();
+    Phase { name: sanitise(&name, PEER_TEXT_BYTES), elapsed, detail: sanitise(&detail, PEER_TEXT_BYTES) }
+}
+
+pub(super) fn result(result: dataplane::v1::ReconnectResult) -> ReconnectResult {
+    let dataplane::v1::ReconnectResult { pool, connection_id, work_gap, shares_lost, phases } = result;
+    ReconnectResult {
+        pool: sanitise(&pool, PEER_TEXT_BYTES),
+        connection: connection_id,
+        work_gap: length("work_gap", work_gap).ok().flatten(),
+        shares_lost,
+        phases: phases.into_iter().map(phase).collect(),
+    }
+}

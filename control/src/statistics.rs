@@ -1,0 +1,140 @@
+//! Collects closed share-statistics buckets from a miner, each exactly once, and drops those that are too old.
+//!
+//! The miner numbers the buckets of its database; the store keeps the last number beside the rows. What was fetched and not
+//! committed is fetched again; what was committed is never asked for again.
+
+mod page;
+
+use crate::{
+    registry::{CallKind, Miner, backoff},
+    store::{CollectError, Store},
+};
+use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
+pub use page::{BucketPage, PageError, Position, batch};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// How long a miner may wait for a bucket before it answers with none.
+const WAIT: Duration = Duration::from_secs(20);
+/// Buckets of one page: one transaction of some ten milliseconds.
+const PAGE: u32 = 360;
+/// Between two clean-ups.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// A span of time; absent ends are open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// From here on.
+    pub begin: Option<SystemTime>,
+    /// Up to here, exclusive.
+    pub end: Option<SystemTime>,
+}
+
+/// Collects the buckets of one miner.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    miner: Arc<Miner>,
+    store: Store,
+}
+
+impl Collector {
+    pub(crate) fn new(miner: Arc<Miner>, store: Store) -> Self {
+        Self { miner, store }
+    }
+
+    pub(crate) async fn run(self, cancel: CancellationToken) {
+        let work = async {
+            let mut failures = 0_u32;
+            loop {
+                self.miner.connected().await;
+                if self.collect().await {
+                    failures = 0;
+                } else {
+                    failures = failures.saturating_add(1);
+                    tokio::time::sleep(backoff(failures, rand::random())).await;
+                }
+            }
+        };
+        // Cut at any await: a page is committed whole or not at all.
+        let _ = cancel.run_until_cancelled(work).await;
+    }
+
+    /// Fetches and stores one page; `false` when it is better to wait before the next.
+    async fn collect(&self) -> bool {
+        let name = &self.miner.name;
+        let cursor = match self.store.share_cursor(name).await {
+            Ok(cursor) => cursor,
+            Err(error) => {
+                warn!(miner.name = %name, %error, "cannot read where collecting statistics goes on");
+                return false;
+            }
+        };
+        let (database, after) = cursor.unwrap_or_default();
+        let asked = Instant::now();
+        let page = match self.miner.link.share_buckets(&database, after, PAGE, WAIT).await {
+            Err(failed) if failed.kind == CallKind::OutOfRange => {
+                self.miner.link.share_buckets("", 0, PAGE, Duration::ZERO).await
+            }
+            answered => answered,
+        };
+        let page = match page {
+            Ok(page) => page,
+            Err(failed) => {
+                // The session tells people when the miner is gone.
+                debug!(miner.name = %name, error = %failed, "no statistics");
+                return false;
+            }
+        };
+        if page.database_id == database && page.buckets.is_empty() {
+            // A miner that does not wait must not be asked in a circle.
+            return asked.elapsed() >= WAIT / 2;
+        }
+        match self.store(&page).await {
+            Ok(missing) => {
+                if missing > 0 {
+                    warn!(miner.name = %name, missing, "the miner dropped statistics before they could be collected");
+                }
+                true
+            }
+            Err(error) => {
+                let error = sanitise(&error.to_string(), PEER_TEXT_BYTES);
+                warn!(miner.name = %name, error, "statistics were not stored; they are asked for again");
+                false
+            }
+        }
+    }
+
+    async fn store(&self, page: &BucketPage) -> Result<u64, CollectError> {
+        let mut write = self.store.write().await?;
+        let collected = write.collect(&self.miner.name, page).await?;
+        write.commit().await?;
+        debug!(miner.name = %self.miner.name, buckets = collected.buckets, "statistics stored");
+        Ok(collected.missing)
+    }
+}
+
+/// Drops buckets older than `keep`, every hour.
+pub(crate) async fn prune(store: Store, keep: Duration, cancel: CancellationToken) {
+    let work = async {
+        loop {
+            let oldest = SystemTime::now().checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
+            loop {
+                match store.prune_shares(oldest).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        warn!(%error, "old statistics were not deleted");
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(PRUNE_EVERY).await;
+        }
+    };
+    let _ = cancel.run_until_cancelled(work).await;
+}

@@ -1,0 +1,259 @@
+//! Everything durable: desired states, operations, collected statistics, answers that may be asked for again.
+//!
+//! One SQLite file, `<state_dir>/control.db`. One connection writes, so that writers queue up instead of failing; others
+//! read beside it. Commits are synced to disk before anybody is answered: a stored desired state or operation is a promise,
+//! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
+
+mod operation;
+mod spec;
+mod statistics;
+
+use sqlx::{
+    Connection, Row, Sqlite, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+pub use statistics::{BucketPosition, CollectError, Collected, SharesSummary, StoredBucket};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Name of the database within the state folder.
+const DATABASE: &str = "control.db";
+/// Name of the file that only one control plane can lock.
+const LOCK: &str = "control.lock";
+/// How long a statement waits for a lock: only backups and curious people hold one.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long somebody waits for a connection before the database counts as stuck.
+const ACQUIRE: Duration = Duration::from_secs(20);
+/// Connections that read beside the writer.
+const READERS: u32 = 3;
+/// How long answers to repeated requests are kept.
+const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Embedded, so that a binary alone brings its database up to date.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Why something was not stored or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The state folder cannot be used.
+    #[error("cannot use {0}; check that it can be written by this user")]
+    Folder(PathBuf, #[source] io::Error),
+    /// Somebody else uses the state folder.
+    #[error("another control plane uses {0}; stop it or set another `state_dir`")]
+    InUse(PathBuf),
+    /// Written by a newer version.
+    #[error(
+        "{path} has schema {found}, newer than {known}, which this version knows; it was left untouched: upgrade mujina-control"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its newest migration.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Bringing it up to date failed.
+    #[error("cannot bring {0} up to date; restore it from a backup, or move it away to begin anew")]
+    Migrate(PathBuf, #[source] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("the database failed; check space and permissions of the state folder")]
+    Sql(#[from] sqlx::Error),
+    /// A row that this program did not write.
+    #[error("the database holds {0} that cannot be read; restore it from a backup")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    fn corrupt(what: impl std::fmt::Display) -> Self {
+        Self::Corrupt(what.to_string())
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    database_id: Arc<str>,
+}
+
+/// The state folder, taken for this process until it is dropped.
+#[derive(Debug)]
+#[must_use = "the folder is free again when this is dropped"]
+pub struct FolderLock(#[expect(dead_code, reason = "locked while it is open")] File);
+
+/// Changes that happen together or not at all; dropped without [`Write::commit`], nothing happened.
+#[derive(Debug)]
+pub struct Write(Transaction<'static, Sqlite>);
+
+impl Write {
+    /// Makes the changes last: they are on disk when it returns.
+    ///
+    /// # Errors
+    /// The database failed; nothing happened.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+
+    /// What the request `request_id` was answered with, if it was made before.
+    pub(crate) async fn answer(&mut self, scope: &str, request_id: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
+            .bind(scope)
+            .bind(request_id)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Remembers the answer to `request_id`, and forgets those of a week ago.
+    pub(crate) async fn remember(&mut self, scope: &str, request_id: &str, answer: &str) -> Result<(), StoreError> {
+        let now = SystemTime::now();
+        sqlx::query("DELETE FROM requests WHERE answered_at < ?")
+            .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
+            .execute(&mut *self.0)
+            .await?;
+        sqlx::query("INSERT INTO requests (scope, request_id, answer, answered_at) VALUES (?, ?, ?, ?)")
+            .bind(scope)
+            .bind(request_id)
+            .bind(answer)
+            .bind(millis(now))
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Opens the database of a state folder; makes both when they are missing and brings the database up to date.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; a database of a newer version is left untouched.
+    pub async fn open(state_dir: &Path) -> Result<(Self, FolderLock), StoreError> {
+        let lock = lock(state_dir)?;
+        let path = state_dir.join(DATABASE);
+        private(&path)?;
+        refuse_newer(&path).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migrate(path, error))?;
+        sqlx::query("INSERT INTO identity (one, database_id) VALUES (1, ?) ON CONFLICT DO NOTHING")
+            .bind(uuid::Uuid::new_v4().simple().to_string())
+            .execute(&writer)
+            .await?;
+        let id: String = sqlx::query("SELECT database_id FROM identity").fetch_one(&writer).await?.try_get(0)?;
+        let readers = pool(READERS).connect_with(options.read_only(true)).await?;
+        Ok((Self { writer, readers, database_id: id.into() }, lock))
+    }
+
+    /// Identifies this database among all that ever were.
+    #[must_use]
+    pub fn database_id(&self) -> &str {
+        &self.database_id
+    }
+
+    /// Begins changes; others that want to change something wait until they end.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn write(&self) -> Result<Write, StoreError> {
+        Ok(Write(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    }
+
+    /// Ends all connections; what was committed is in the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Makes the folder and takes it for this process.
+fn lock(state_dir: &Path) -> Result<FolderLock, StoreError> {
+    let failed = |error| StoreError::Folder(state_dir.into(), error);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(state_dir.join(LOCK))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(state_dir.into())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Makes the file before SQLite does, which gives its companions the same mode.
+fn private(path: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::Folder(path.into(), error);
+    let file = File::options().create(true).append(true).mode(0o600).open(path).map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)
+}
+
+async fn refuse_newer(path: &Path) -> Result<(), StoreError> {
+    let mut connection =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path).read_only(true)).await?;
+    let has_history = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+        .fetch_optional(&mut connection)
+        .await?
+        .is_some();
+    let found: i64 = if has_history {
+        sqlx::query("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+            .fetch_one(&mut connection)
+            .await?
+            .try_get(0)?
+    } else {
+        0
+    };
+    connection.close().await?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    if found > known { Err(StoreError::Newer { path: path.into(), found, known }) } else { Ok(()) }
+}
+
+/// Milliseconds since the epoch; times before it do not occur.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    span_millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// The time now, as precisely as it is stored.
+pub(crate) fn now() -> SystemTime {
+    from_millis(millis(SystemTime::now()))
+}
+
+/// Whole milliseconds.
+fn span_millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time behind stored milliseconds.
+pub(crate) fn from_millis(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.max(0).unsigned_abs())
+}
+
+/// A counter as it is stored.
+fn count(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A counter as it was stored.
+fn counted(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

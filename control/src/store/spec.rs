@@ -1,0 +1,204 @@
+//! Desired states on disk: JSON with passwords, one row per generation.
+
+use super::{Store, StoreError, Write, count, counted, from_millis, millis};
+use crate::{
+    spec::{DesiredState, Left, WantedSpec},
+    trace::TraceParent,
+};
+use mujina_core::{
+    id::{Generation, MinerName},
+    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft},
+    text::Secret,
+    units::HashRate,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+
+/// Generations that are kept of each miner: what was wanted lately, and what repeated requests may ask for.
+const HISTORY: i64 = 100;
+
+const COLUMNS: &str = "miner, generation, etag, spec, stored_at, trace_parent";
+
+impl Store {
+    /// The newest desired state of every miner that has one.
+    pub(crate) async fn all_desired(&self) -> Result<Vec<DesiredState>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM desired_specs AS one WHERE generation =
+                 (SELECT max(generation) FROM desired_specs WHERE miner = one.miner)"
+        )))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+impl Write {
+    /// The newest desired state of a miner.
+    pub(crate) async fn latest_desired(&mut self, miner: &MinerName) -> Result<Option<DesiredState>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM desired_specs WHERE miner = ? ORDER BY generation DESC LIMIT 1"
+        )))
+        .bind(miner.as_str())
+        .fetch_optional(&mut *self.0)
+        .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// One desired state of a miner's history.
+    pub(crate) async fn desired(
+        &mut self,
+        miner: &MinerName,
+        generation: Generation,
+    ) -> Result<Option<DesiredState>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM desired_specs WHERE miner = ? AND generation = ?"
+        )))
+        .bind(miner.as_str())
+        .bind(count(generation.0))
+        .fetch_optional(&mut *self.0)
+        .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Adds a generation and drops those too old to matter.
+    pub(crate) async fn insert_desired(&mut self, desired: &DesiredState) -> Result<(), StoreError> {
+        let DesiredState { miner, wanted, generation, etag, stored_at, trace_parent } = desired;
+        let spec = serde_json::to_string(&StoredSpec::from(wanted)).map_err(|_| StoreError::corrupt("a spec"))?;
+        sqlx::query(
+            "INSERT INTO desired_specs (miner, generation, etag, spec, stored_at, trace_parent) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(miner.as_str())
+        .bind(count(generation.0))
+        .bind(etag)
+        .bind(spec)
+        .bind(millis(*stored_at))
+        .bind(trace_parent.to_string())
+        .execute(&mut *self.0)
+        .await?;
+        sqlx::query(
+            "DELETE FROM desired_specs WHERE miner = ?1 AND generation <=
+                 (SELECT generation FROM desired_specs WHERE miner = ?1 ORDER BY generation DESC LIMIT 1 OFFSET ?2)",
+        )
+        .bind(miner.as_str())
+        .bind(HISTORY)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<DesiredState, StoreError> {
+    let miner: String = row.try_get("miner")?;
+    let spec: String = row.try_get("spec")?;
+    let trace_parent: String = row.try_get("trace_parent")?;
+    let bad = || StoreError::corrupt(format!("a desired state of miner {miner}"));
+    let stored: StoredSpec = serde_json::from_str(&spec).map_err(|_| bad())?;
+    Ok(DesiredState {
+        miner: miner.parse().map_err(|_| bad())?,
+        wanted: stored.into_wanted().ok_or_else(bad)?,
+        generation: Generation(counted(row.try_get("generation")?)),
+        etag: row.try_get("etag")?,
+        stored_at: from_millis(row.try_get("stored_at")?),
+        trace_parent: TraceParent::parse(&trace_parent),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSpec {
+    pool_groups: Vec<StoredGroup>,
+    paused: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredGroup {
+    name: String,
+    strategy: StoredStrategy,
+    pools: Vec<StoredPool>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredStrategy {
+    Failover,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPool {
+    name: String,
+    url: String,
+    user: String,
+    password: StoredPassword,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nominal_hash_rate_hps: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredPassword {
+    None,
+    Set(String),
+    Kept,
+    Unknown,
+}
+
+impl From<&WantedSpec> for StoredSpec {
+    fn from(wanted: &WantedSpec) -> Self {
+        let WantedSpec { spec: MinerSpec { pool_groups, paused }, left_to_miner } = wanted;
+        let pool = |pool: &PoolSpec| {
+            let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+            let password = match (left_to_miner.get(name), password) {
+                (Some(Left::Kept), _) => StoredPassword::Kept,
+                (Some(Left::Unknown), _) => StoredPassword::Unknown,
+                (None, Some(secret)) => StoredPassword::Set(secret.expose().into()),
+                (None, None) => StoredPassword::None,
+            };
+            StoredPool {
+                name: name.to_string(),
+                url: endpoint.to_string(),
+                user: user.clone(),
+                password,
+                nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+            }
+        };
+        let group = |group: &PoolGroup| {
+            let PoolGroup { name, strategy, pools } = group;
+            let strategy = match strategy {
+                PoolStrategy::Failover => StoredStrategy::Failover,
+            };
+            StoredGroup { name: name.to_string(), strategy, pools: pools.iter().map(pool).collect() }
+        };
+        Self { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused }
+    }
+}
+
+impl StoredSpec {
+    /// `None` when it does not check out.
+    fn into_wanted(self) -> Option<WantedSpec> {
+        let Self { pool_groups, paused } = self;
+        let mut left_to_miner = BTreeMap::new();
+        let mut groups = Vec::new();
+        for StoredGroup { name, strategy, pools } in pool_groups {
+            let mut drafts = Vec::new();
+            for StoredPool { name, url, user, password, nominal_hash_rate_hps } in pools {
+                let (password, left) = match password {
+                    StoredPassword::None => (None, None),
+                    StoredPassword::Set(text) => (Some(Secret::from(text)), None),
+                    StoredPassword::Kept => (None, Some(Left::Kept)),
+                    StoredPassword::Unknown => (None, Some(Left::Unknown)),
+                };
+                if let Some(left) = left {
+                    left_to_miner.insert(name.parse().ok()?, left);
+                }
+                drafts.push(PoolDraft { name, url, user, password, nominal_hash_rate_hps });
+            }
+            let strategy = match strategy {
+                StoredStrategy::Failover => PoolStrategy::Failover,
+            };
+            groups.push(GroupDraft { name, strategy: Some(strategy), pools: drafts });
+        }
+        let spec = SpecDraft { pool_groups: groups, paused }.check(None).ok()?;
+        Some(WantedSpec { spec, left_to_miner })
+    }
+}

@@ -1,0 +1,12 @@
+//! Whole control planes, each against miners that are made up here and listen on real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
+
+mod host;
+mod miner;
+mod operations;
+mod process;
+mod relay;
+mod specs;
+mod statistics;
+mod world;

@@ -1,0 +1,345 @@
+//! A made-up miner: keeps the rules of the data plane's API, does what a test tells it to, and remembers what it was asked.
+
+use crate::host::Hosted;
+use mujina_proto::{
+    convert::{duration, timestamp},
+    dataplane::v1::{
+        self as wire,
+        diagnostics_service_server::{DiagnosticsService, DiagnosticsServiceServer},
+        miner_service_server::{MinerService, MinerServiceServer},
+        pool_service_server::{PoolService, PoolServiceServer},
+        share_service_server::{ShareService, ShareServiceServer},
+    },
+    failure::Failure,
+    serve::{ListenOn, Listeners, standard_routes},
+    types::v1,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{oneshot, watch};
+use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Response, Status};
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) boot_id: String,
+    pub(crate) spec: v1::MinerSpec,
+    pub(crate) generation: u64,
+    pub(crate) observed: u64,
+    pub(crate) control_generation: u64,
+    pub(crate) origin: v1::SpecOrigin,
+    /// New generations are accepted but not in force.
+    pub(crate) slow: bool,
+    /// Answers to the next ApplySpec calls.
+    pub(crate) refusals: VecDeque<Status>,
+    pub(crate) applied: Vec<wire::ApplySpecRequest>,
+    pub(crate) database_id: String,
+    pub(crate) buckets: Vec<v1::ShareBucket>,
+    /// Reconnects that began, by request id.
+    pub(crate) reconnects: HashMap<String, u32>,
+    /// Calls of ReconnectPool, with their trace parents.
+    pub(crate) reconnect_calls: Vec<String>,
+    /// Reconnects wait in their second phase.
+    pub(crate) hold_reconnects: bool,
+    pub(crate) reconnect_failure: Option<Status>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FakeMiner {
+    state: Arc<Mutex<State>>,
+    changes: watch::Sender<u64>,
+    pub(crate) socket: PathBuf,
+}
+
+impl FakeMiner {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
+        let state = State {
+            boot_id: "boot-1".into(),
+            generation: 1,
+            observed: 1,
+            origin: v1::SpecOrigin::Configuration,
+            database_id: "database-1".into(),
+            ..State::default()
+        };
+        let socket = folder.join(format!("{name}.sock"));
+        Self { state: Arc::new(Mutex::new(state)), changes: watch::Sender::new(0), socket }
+    }
+
+    /// Serves until the answer is dropped.
+    pub(crate) async fn serve(&self) -> Hosted {
+        let miner = self.clone();
+        let (ready, answers) = oneshot::channel();
+        let hosted = Hosted::start(move || async move {
+            let on = ListenOn { socket: Some(miner.socket.clone()), tcp: None };
+            let listeners = Listeners::bind(&on).await.unwrap();
+            let (mut routes, _) = standard_routes();
+            routes
+                .add_service(MinerServiceServer::new(miner.clone()))
+                .add_service(PoolServiceServer::new(miner.clone()))
+                .add_service(ShareServiceServer::new(miner.clone()))
+                .add_service(DiagnosticsServiceServer::new(miner));
+            ready.send(()).unwrap();
+            listeners.serve(routes.routes(), CancellationToken::new()).await.unwrap();
+        });
+        answers.await.unwrap();
+        hosted
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Changes something and tells those who watch.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// How many calls follow the miner now.
+    pub(crate) fn watchers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
+    /// Waits until something holds.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
+        let mut changes = self.changes.subscribe();
+        let wait = async {
+            while !holds(&self.state()) {
+                changes.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+
+    fn status(&self) -> v1::MinerStatus {
+        let state = self.state();
+        v1::MinerStatus {
+            miner_id: "fake".into(),
+            boot_id: state.boot_id.clone(),
+            generation: state.generation,
+            observed_generation: state.observed,
+            ..v1::MinerStatus::default()
+        }
+    }
+
+    fn spec_state(&self) -> v1::SpecState {
+        let state = self.state();
+        let mut spec = state.spec.clone();
+        for pool in spec.pool_groups.iter_mut().flat_map(|group| &mut group.pools) {
+            pool.password_set = pool.password.take().is_some_and(|password| !password.is_empty());
+        }
+        v1::SpecState {
+            spec: Some(spec),
+            generation: state.generation,
+            etag: format!("etag-{}", state.generation),
+            origin: state.origin.into(),
+            control_generation: state.control_generation,
+            accepted_at: Some(timestamp(SystemTime::now())),
+            sections: Vec::new(),
+            observed_generation: state.observed,
+        }
+    }
+}
+
+fn accept(state: &mut State, request: wire::ApplySpecRequest) -> Result<(), Status> {
+    state.applied.push(request.clone());
+    if let Some(refusal) = state.refusals.pop_front() {
+        return Err(refusal);
+    }
+    if request.control_generation < state.control_generation {
+        return Err(Failure::new(Code::Aborted, "STALE_GENERATION", "older than the last accepted one").into());
+    }
+    let mut spec = request.spec.unwrap_or_default();
+    let known: Vec<_> = state.spec.pool_groups.iter().flat_map(|group| group.pools.clone()).collect();
+    for pool in spec.pool_groups.iter_mut().flat_map(|group| &mut group.pools) {
+        if pool.password.is_none() {
+            let same = known.iter().find(|one| one.name == pool.name && one.url == pool.url);
+            pool.password = same.and_then(|one| one.password.clone());
+        }
+    }
+    state.spec = spec;
+    state.generation += 1;
+    state.control_generation = request.control_generation;
+    state.origin = v1::SpecOrigin::Control;
+    if !state.slow {
+        state.observed = state.generation;
+    }
+    Ok(())
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl MinerService for FakeMiner {
+    async fn get_miner(&self, _: Request<wire::GetMinerRequest>) -> Result<Response<wire::GetMinerResponse>, Status> {
+        Ok(Response::new(wire::GetMinerResponse { miner: Some(self.status()) }))
+    }
+
+    type WatchMinerStream = Answers<wire::WatchMinerResponse>;
+
+    async fn watch_miner(
+        &self,
+        _: Request<wire::WatchMinerRequest>,
+    ) -> Result<Response<Self::WatchMinerStream>, Status> {
+        let miner = self.clone();
+        let stream = WatchStream::new(self.changes.subscribe())
+            .map(move |_| Ok(wire::WatchMinerResponse { miner: Some(miner.status()) }));
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn get_spec(&self, _: Request<wire::GetSpecRequest>) -> Result<Response<wire::GetSpecResponse>, Status> {
+        Ok(Response::new(wire::GetSpecResponse { state: Some(self.spec_state()) }))
+    }
+
+    async fn apply_spec(
+        &self,
+        request: Request<wire::ApplySpecRequest>,
+    ) -> Result<Response<wire::ApplySpecResponse>, Status> {
+        self.change(|state| accept(state, request.into_inner()))?;
+        Ok(Response::new(wire::ApplySpecResponse { state: Some(self.spec_state()), changes: Vec::new() }))
+    }
+
+    async fn pause(&self, _: Request<wire::PauseRequest>) -> Result<Response<wire::PauseResponse>, Status> {
+        Err(Status::internal("nobody pauses a miner behind a control plane"))
+    }
+
+    async fn resume(&self, _: Request<wire::ResumeRequest>) -> Result<Response<wire::ResumeResponse>, Status> {
+        Err(Status::internal("nobody resumes a miner behind a control plane"))
+    }
+}
+
+fn phase(name: &str) -> v1::ConnectPhase {
+    v1::ConnectPhase { name: name.into(), elapsed: Some(duration(Duration::from_millis(5))), detail: String::new() }
+}
+
+#[tonic::async_trait]
+impl PoolService for FakeMiner {
+    async fn list_pools(
+        &self,
+        _: Request<wire::ListPoolsRequest>,
+    ) -> Result<Response<wire::ListPoolsResponse>, Status> {
+        let pools = vec![v1::PoolStatus { name: "main".into(), ..v1::PoolStatus::default() }];
+        let mut response = Response::new(wire::ListPoolsResponse { pools });
+        response.metadata_mut().insert("x-miner", "fake".parse().unwrap());
+        Ok(response)
+    }
+
+    type ReconnectPoolStream = Answers<wire::ReconnectPoolResponse>;
+
+    async fn reconnect_pool(
+        &self,
+        request: Request<wire::ReconnectPoolRequest>,
+    ) -> Result<Response<Self::ReconnectPoolStream>, Status> {
+        let parent = request.metadata().get("traceparent").map(|parent| parent.to_str().unwrap().to_owned());
+        let request = request.into_inner();
+        self.change(|state| {
+            // A repeat joins.
+            state.reconnects.entry(request.request_id).or_insert(1);
+            state.reconnect_calls.push(parent.unwrap_or_default());
+        });
+        if let Some(failure) = self.state().reconnect_failure.clone() {
+            return Err(failure);
+        }
+        let miner = self.clone();
+        let event = |event| Ok(wire::ReconnectPoolResponse { event: Some(event) });
+        let first = tokio_stream::once(event(wire::reconnect_pool_response::Event::Phase(phase("dns"))));
+        let rest = futures_util::stream::once(async move {
+            let mut changes = miner.changes.subscribe();
+            while miner.state().hold_reconnects {
+                changes.changed().await.unwrap();
+            }
+            event(wire::reconnect_pool_response::Event::Result(wire::ReconnectResult {
+                pool: "main".into(),
+                connection_id: 7,
+                work_gap: Some(duration(Duration::ZERO)),
+                shares_lost: 0,
+                phases: vec![phase("dns"), phase("tcp")],
+            }))
+        });
+        Ok(Response::new(Box::pin(first.chain(rest))))
+    }
+}
+
+#[tonic::async_trait]
+impl ShareService for FakeMiner {
+    async fn get_share_statistics(
+        &self,
+        _: Request<wire::GetShareStatisticsRequest>,
+    ) -> Result<Response<wire::GetShareStatisticsResponse>, Status> {
+        Ok(Response::new(wire::GetShareStatisticsResponse::default()))
+    }
+
+    async fn list_shares(
+        &self,
+        _: Request<wire::ListSharesRequest>,
+    ) -> Result<Response<wire::ListSharesResponse>, Status> {
+        Err(Failure::new(Code::ResourceExhausted, "TOO_MANY", "too many").with("fact", "42").into())
+    }
+
+    type WatchSharesStream = Answers<wire::WatchSharesResponse>;
+
+    async fn watch_shares(
+        &self,
+        _: Request<wire::WatchSharesRequest>,
+    ) -> Result<Response<Self::WatchSharesStream>, Status> {
+        let missed = |missed| {
+            let event = Some(wire::watch_shares_response::Event::Missed(missed));
+            Ok(wire::WatchSharesResponse { event })
+        };
+        let end = Failure::new(Code::OutOfRange, "END", "that was all").with("count", 1000).into();
+        Ok(Response::new(Box::pin(tokio_stream::iter((0..1000).map(missed).chain([Err(end)])))))
+    }
+
+    async fn list_share_buckets(
+        &self,
+        request: Request<wire::ListShareBucketsRequest>,
+    ) -> Result<Response<wire::ListShareBucketsResponse>, Status> {
+        let request = request.into_inner();
+        let wait = request.wait.map(|wait| Duration::try_from(wait).unwrap()).unwrap_or_default();
+        let mut changes = self.changes.subscribe();
+        let answer = || {
+            let state = self.state();
+            if !request.database_id.is_empty() && request.database_id != state.database_id {
+                return Err(Status::out_of_range("another database"));
+            }
+            let newer = state.buckets.iter().filter(|bucket| bucket.sequence > request.after_sequence);
+            Ok(wire::ListShareBucketsResponse {
+                database_id: state.database_id.clone(),
+                // Small pages, so that tests meet many.
+                buckets: newer.take(7).cloned().collect(),
+                oldest_sequence: state.buckets.first().map_or(1, |bucket| bucket.sequence),
+            })
+        };
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let page = answer()?;
+            if !page.buckets.is_empty() || tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
+                return Ok(Response::new(page));
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl DiagnosticsService for FakeMiner {
+    async fn list_spans(
+        &self,
+        request: Request<wire::ListSpansRequest>,
+    ) -> Result<Response<wire::ListSpansResponse>, Status> {
+        let span = v1::Span {
+            trace_id: request.into_inner().trace_id,
+            span_id: "00f067aa0ba902b7".into(),
+            name: "pool.connect".into(),
+            service: "mujina-dataplane".into(),
+            ..v1::Span::default()
+        };
+        Ok(Response::new(wire::ListSpansResponse { spans: vec![span] }))
+    }
+}

@@ -1,0 +1,199 @@
+//! Desired states, from the API to the miner.
+
+use crate::{
+    miner::FakeMiner,
+    world::{Control, config, paused, spec, whole},
+};
+use mujina_proto::{control::v1, failure::Failure, types};
+use tonic::Code;
+
+#[tokio::test]
+async fn desired_state_reaches_the_miner_with_its_password_and_no_reader_sees_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let stored = control.apply(whole("rig1", Some("hunter2"))).await.desired.unwrap();
+    assert_eq!(stored.generation, 1);
+    let seen = control.until_sync("rig1", v1::SyncState::InSync).await;
+    assert_eq!((seen.desired_generation, seen.acknowledged_generation), (1, 1));
+    assert_eq!(seen.labels["site"], "cellar");
+    let applied = miner.state().applied.clone();
+    assert_eq!(applied.len(), 1);
+    assert_eq!(applied[0].spec.as_ref().unwrap().pool_groups[0].pools[0].password.as_deref(), Some("hunter2"));
+    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+    assert!(!format!("{read:?}").contains("hunter2"));
+    assert!(read.desired.unwrap().spec.unwrap().pool_groups[0].pools[0].password_set);
+    assert_eq!(read.confirmed.unwrap().control_generation, 1);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn accepted_spec_is_in_sync_only_once_it_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    miner.change(|state| state.slow = true);
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.apply(whole("rig1", None)).await;
+    let accepted = |miner: &v1::Miner| miner.acknowledged_generation == 1;
+    let seen = control.until("rig1", "accepted", accepted).await;
+    assert_eq!(seen.sync_state(), v1::SyncState::Applying);
+    miner.change(|state| state.observed = state.generation);
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn rejected_spec_says_why_and_is_left_until_a_new_one_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let refusal = Failure::invalid_field("pool_groups[main].pools[main].url", "is not for me");
+    miner.change(|state| state.refusals.push_back(refusal.into()));
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.apply(whole("rig1", None)).await;
+    let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
+    assert!(seen.sync_reason.contains("is not for me"), "{}", seen.sync_reason);
+    assert_eq!((seen.desired_generation, seen.acknowledged_generation), (1, 0));
+    control.apply(whole("rig1", Some("x"))).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    assert_eq!(miner.state().applied.iter().map(|one| one.control_generation).collect::<Vec<_>>(), [1, 2]);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn spec_that_meets_a_conflict_three_times_is_given_up_until_a_new_one_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let busy = || Failure::new(Code::Aborted, "STALE_GENERATION", "somebody else writes").into();
+    miner.change(|state| state.refusals.extend((0..3).map(|_| busy())));
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.apply(whole("rig1", None)).await;
+    let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
+    assert_eq!(seen.sync_reason, "somebody else writes");
+    assert_eq!(miner.state().applied.len(), 3);
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn miner_that_somebody_changed_is_left_alone_until_a_new_spec_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    miner.change(|state| {
+        state.spec.paused = true;
+        state.origin = types::v1::SpecOrigin::Local;
+        state.generation += 1;
+        state.observed = state.generation;
+    });
+    control.until_sync("rig1", v1::SyncState::Drifted).await;
+    control.kill();
+    // A restart does not make it try again either.
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_sync("rig1", v1::SyncState::Drifted).await;
+    assert_eq!(miner.state().applied.len(), 1);
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    assert!(!miner.state().spec.paused);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn miner_that_was_away_is_reconciled_when_it_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    drop(serving);
+    let away = |miner: &v1::Miner| miner.reachability() == v1::MinerReachability::Unreachable;
+    let seen = control.until("rig1", "unreachable", away).await;
+    assert!(seen.unreachable_reason.starts_with("the miner"), "{}", seen.unreachable_reason);
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::Unreachable).await;
+    miner.change(|state| state.boot_id = "boot-2".into());
+    let _serving = miner.serve().await;
+    let seen = control.until_sync("rig1", v1::SyncState::InSync).await;
+    assert_eq!(seen.status.unwrap().boot_id, "boot-2");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn password_that_only_the_miner_knows_stays_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    miner.change(|state| state.spec = spec(Some("hunter2")));
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control
+        .until("rig1", "spec known", |miner| miner.sync_state() == v1::SyncState::Unspecified && miner.status.is_some())
+        .await;
+    let stored = control.apply(paused("rig1")).await;
+    assert_eq!(stored.changes.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["paused"]);
+    assert!(stored.desired.unwrap().spec.unwrap().pool_groups[0].pools[0].password_set);
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    {
+        let state = miner.state();
+        assert_eq!(state.applied[0].spec.as_ref().unwrap().pool_groups[0].pools[0].password, None);
+        assert_eq!(state.spec.pool_groups[0].pools[0].password.as_deref(), Some("hunter2"));
+        assert!(state.spec.paused);
+    }
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn writes_are_checked_before_anything_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let failed =
+        async |request: v1::ApplySpecRequest| Failure::from(&control.specs().apply_spec(request).await.unwrap_err());
+    let mut bad = whole("rig1", None);
+    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].url = "stratum://x".into();
+    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = String::new();
+    let failure = failed(bad).await;
+    assert_eq!(failure.code, Code::InvalidArgument);
+    let fields: Vec<_> = failure.problems.iter().map(|one| one.field.as_str()).collect();
+    assert_eq!(fields, ["spec.pool_groups[main].pools[main].url", "spec.pool_groups[main].pools[main].user"]);
+    let failure = failed(paused("rig1")).await;
+    assert_eq!((failure.code, failure.reason.as_str()), (Code::FailedPrecondition, "MINER_NOT_SEEN"));
+    let failure = failed(whole("rig9", None)).await;
+    assert_eq!((failure.code, failure.reason.as_str()), (Code::NotFound, "MINER_NOT_FOUND"));
+    let mut masked = whole("rig1", None);
+    masked.update_mask = Some(prost_types::FieldMask { paths: vec!["pools".into(), "x".into()] });
+    assert_eq!(failed(masked).await.problems.len(), 2);
+    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+    assert_eq!((read.desired, read.confirmed), (None, None));
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn etags_request_ids_and_dry_runs_keep_writers_from_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let dry = control.apply(v1::ApplySpecRequest { validate_only: true, ..whole("rig1", None) }).await;
+    assert!(dry.changes.iter().any(|change| change.path == "pool_groups[main].pools[main].url"));
+    assert_eq!(dry.desired.unwrap().generation, 0);
+    let first = control.apply(v1::ApplySpecRequest { request_id: "r1".into(), ..whole("rig1", Some("a")) }).await;
+    let etag = first.desired.as_ref().unwrap().etag.clone();
+    let second = control.apply(v1::ApplySpecRequest { etag: etag.clone(), ..paused("rig1") }).await;
+    assert_eq!(second.desired.unwrap().generation, 2);
+    let stale = control.specs().apply_spec(v1::ApplySpecRequest { etag, ..paused("rig1") }).await.unwrap_err();
+    assert_eq!((stale.code(), Failure::from(&stale).reason.as_str()), (Code::Aborted, "ETAG_MISMATCH"));
+    control.kill();
+    // A repeat is answered as before even by another process, and does nothing.
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let again = control.apply(v1::ApplySpecRequest { request_id: "r1".into(), ..whole("rig1", Some("a")) }).await;
+    assert_eq!(again, first);
+    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+    assert_eq!(read.desired.unwrap().generation, 2);
+    control.stop().await;
+}
