@@ -67,7 +67,7 @@ pub struct Flags {
     /// Folder of the database and the socket [default: the user's state folder].
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Unix socket of the API [default: <state-dir>/control.sock].
+    /// Unix socket of the API [default: control.sock in the state folder].
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// Loopback address of the API, for example 127.0.0.1:50052 [default: none].
