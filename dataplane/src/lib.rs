@@ -8,6 +8,8 @@ mod ledger;
 pub mod miner;
 pub mod pool;
 pub mod program;
+pub mod rpc;
+mod run;
 pub mod scheduler;
 pub mod source;
 pub mod spec;
@@ -16,3 +18,6 @@ pub mod supervisor;
 pub mod telemetry;
 pub mod thread;
 pub mod trace;
+
+pub use program::{FREQUENT_SPANS, Ready, Surroundings};
+pub use run::{RunError, run};

@@ -35,7 +35,7 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Time that work on the disk has to end when the rest has.
 const BLOCKING_STOP: Duration = Duration::from_secs(1);
 /// Spans that come by the second and must not push the rare ones out of the memory.
-const FREQUENT_SPANS: &[&str] = &["share", "verify", "submit"];
+pub const FREQUENT_SPANS: &[&str] = &["share", "verify", "submit"];
 
 /// Exit code of a configuration with mistakes; `clap` has the same for flags.
 const MISTAKEN: u8 = 2;

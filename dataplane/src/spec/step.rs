@@ -15,7 +15,7 @@ use std::{collections::VecDeque, time::SystemTime};
 /// Requests that are remembered for repeats: more than can be under way.
 const REMEMBERED: usize = 64;
 /// Longest request id in bytes: bounds what is remembered.
-const MAX_REQUEST_ID: usize = 128;
+const MAX_REQUEST_ID: usize = 255;
 
 /// An accepted spec and its place in history: what is kept on disk.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+pub mod demo;
 pub mod header;
 pub mod log_watcher;
 pub mod otlp_receiver;
+pub mod plane;
 pub mod ports;
 pub mod proxy;
 pub mod scripted_pool;
@@ -16,6 +18,7 @@ pub mod sv2_client;
 pub mod sv2_pool;
 pub mod sv2_wire;
 pub mod template_provider;
+pub mod world;
 
 /// How long a wait lasts before the test is told that nothing came. Far more than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);

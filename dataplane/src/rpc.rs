@@ -1,0 +1,114 @@
+//! The gRPC services of the data plane: the only door to it, and the only place that knows its wire types.
+//!
+//! ```text
+//! client ─▶ proto/serve ─▶ rpc::{miner, pool, share, diagnostics} ─▶ spec · source · scheduler · telemetry
+//! ```
+//! A method checks and converts its request, asks one handle, converts the answer; nothing is decided or kept here.
+//! Endless watches hold one message at most: readers of state see the newest, readers of events are told what they missed,
+//! and when the miner stops both end with UNAVAILABLE and the reason SHUTTING_DOWN, so that nobody takes the end of a
+//! stream for the end of the news. Source: proto/mujina/dataplane/v1, gRPC health checking protocol.
+
+mod check;
+mod diagnostics;
+mod failure;
+mod miner;
+mod pool;
+mod share;
+mod stream;
+
+use crate::{miner::MinerHandle, spec::SpecHandle, telemetry::TelemetryHandle};
+use mujina_core::status::{MinerState, MinerStatus};
+use mujina_proto::{
+    dataplane::v1::{
+        diagnostics_service_server::DiagnosticsServiceServer, miner_service_server::MinerServiceServer,
+        pool_service_server::PoolServiceServer, share_service_server::ShareServiceServer,
+    },
+    serve::{HealthReporter, Listeners, ServeError, ServingStatus, standard_routes},
+    trace::SpanRing,
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Health of the mining itself: serving while work of a pool flows. The process as a whole answers to the empty name.
+pub const MINING_HEALTH: &str = "mujina.dataplane.v1.Mining";
+
+/// Everything that the services ask.
+#[derive(Debug, Clone)]
+pub struct RpcPlan {
+    /// Pools, shares, ledgers.
+    pub miner: MinerHandle,
+    /// What is wanted.
+    pub spec: SpecHandle,
+    /// What is so.
+    pub telemetry: TelemetryHandle,
+    /// The newest spans of this process.
+    pub spans: SpanRing,
+}
+
+/// Serves until `cancel`. Calls under way have a second to end then; see [`Listeners::serve`].
+///
+/// # Errors
+/// A listener failed.
+pub async fn serve(plan: RpcPlan, listeners: Listeners, cancel: CancellationToken) -> Result<(), ServeError> {
+    let RpcPlan { miner, spec, telemetry, spans } = plan;
+    let status = telemetry.status();
+    let (mut routes, reporter) = standard_routes();
+    routes
+        .add_service(MinerServiceServer::new(miner::Service { spec, status: status.clone(), cancel: cancel.clone() }))
+        .add_service(PoolServiceServer::new(pool::Service {
+            source: miner.source,
+            status: status.clone(),
+            cancel: cancel.clone(),
+        }))
+        .add_service(ShareServiceServer::new(share::Service {
+            scheduler: miner.scheduler,
+            telemetry,
+            cancel: cancel.clone(),
+        }))
+        .add_service(DiagnosticsServiceServer::new(diagnostics::Service { spans }));
+    // Known before the first client asks.
+    let state = status.borrow().state;
+    reporter.set_service_status(MINING_HEALTH, health(state)).await;
+    let reporting = async {
+        tokio::select! {
+            () = follow(&reporter, status) => {}
+            () = cancel.cancelled() => {}
+        }
+        for name in [MINING_HEALTH, ""] {
+            reporter.set_service_status(name, ServingStatus::NotServing).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        served = listeners.serve(routes.routes(), cancel.clone()) => served,
+        () = reporting => Ok(()),
+    }
+}
+
+/// Reports how the mining is, at once and when that changes, until nobody publishes it any more.
+async fn follow(reporter: &HealthReporter, mut status: watch::Receiver<Arc<MinerStatus>>) {
+    let mut told = None;
+    loop {
+        let state = status.borrow_and_update().state;
+        let health = health(state);
+        if told.replace(health) != Some(health) {
+            reporter.set_service_status(MINING_HEALTH, health).await;
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn health(state: MinerState) -> ServingStatus {
+    match state {
+        MinerState::Mining => ServingStatus::Serving,
+        MinerState::Starting | MinerState::Paused | MinerState::NoWork | MinerState::NoPool | MinerState::Stopping => {
+            ServingStatus::NotServing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
