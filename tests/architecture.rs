@@ -99,7 +99,8 @@ fn stratum_v2_types_stay_in_their_module() {
 
 #[test]
 fn nothing_that_mines_knows_the_service_around_it() {
-    let service = ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
+    let service =
+        ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
     let mut found = Vec::new();
     for part in ["job", "pool", "source", "scheduler", "thread", "board"] {
         found.extend(offenders(&format!("dataplane/src/{part}"), &service, &[]));
@@ -107,7 +108,8 @@ fn nothing_that_mines_knows_the_service_around_it() {
     let files = ["job", "pool", "source", "scheduler", "ledger", "thread", "board"];
     for (path, text) in sources("dataplane/src") {
         let mines = files.iter().any(|file| path == format!("dataplane/src/{file}.rs"));
-        found.extend(service.iter().filter(|word| mines && text.contains(**word)).map(|word| format!("{path}: {word}")));
+        found
+            .extend(service.iter().filter(|word| mines && text.contains(**word)).map(|word| format!("{path}: {word}")));
     }
     assert_eq!(found, Vec::<String>::new());
 }

@@ -1,6 +1,15 @@
 //! Everything that needs more than one package, as one binary: linking is what tests cost most.
+#![cfg(test)]
 
 #[path = "../architecture.rs"]
 mod architecture;
 #[path = "../contract.rs"]
 mod contract;
+
+mod command_flow;
+mod failover;
+mod restart;
+mod rig;
+mod rules;
+mod soak;
+mod work_flow;

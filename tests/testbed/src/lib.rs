@@ -14,6 +14,7 @@ pub mod plane;
 pub mod ports;
 pub mod proxy;
 pub mod scripted_pool;
+pub mod soak;
 pub mod sv2_client;
 pub mod sv2_pool;
 pub mod sv2_wire;

@@ -30,6 +30,9 @@ use verdicts::VerdictLayer;
 
 /// Where block rewards go. The pool does not check the network of an address.
 const REWARD: &str = "addr(tb1qa0sm0hxzj0x25rh8gw5xlzwlsfvvyz8u96w3p8)";
+/// Threads of the pool. Its connections end by spinning until nobody holds a frame of theirs any more; on a single thread
+/// whoever holds one never runs again.
+const POOL_THREADS: usize = 4;
 /// Ports tried before giving up on one that stays free long enough.
 const PORTS: usize = 5;
 const CERTIFICATE_SECONDS: u64 = 3600;
@@ -223,8 +226,13 @@ impl Running {
     fn start(config: PoolConfig, counts: watch::Sender<PoolCounts>) -> io::Result<Self> {
         let cancel = CancellationToken::new();
         let (end, ended) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let log = Dispatch::new(Registry::default().with(VerdictLayer(counts).with_filter(LevelFilter::INFO)));
+        let of_workers = log.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(POOL_THREADS)
+            .on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&of_workers)))
+            .enable_all()
+            .build()?;
         let stop = cancel.clone();
         let thread = thread::Builder::new().name("pool-sv2".into()).spawn(move || {
             tracing::dispatcher::with_default(&log, || {
