@@ -10,6 +10,7 @@ use mujina_testbed::{
     sv2_pool::{PoolOptions, Sv2Pool},
     sv2_wire::Authority,
     template_provider::{ProviderOptions, SOME_BLOCKS},
+    world::at_rest,
 };
 
 /// Shares come fast, so that tests need not wait for luck.
@@ -26,7 +27,7 @@ async fn what_the_miner_counts_is_what_the_pool_counts() {
     rig.wait_for(|status| totals(status).accepted >= 40).await;
     let mut client = MinerServiceClient::new(rig.miner.clients.channel());
     client.pause(PauseRequest::default()).await.unwrap();
-    let status = rig.wait_for(|status| totals(status).pending == 0).await;
+    let status = rig.wait_for(at_rest).await;
     let ours = totals(&status);
     let theirs = pool.counts();
     assert_eq!((ours.accepted, ours.rejected, ours.lost), (theirs.accepted, 0, 0), "{:?}", theirs.warnings);

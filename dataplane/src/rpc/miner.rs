@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Shortest time between two trees of a watch.
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Time that the status tree has to show an accepted spec; it is published at once.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) spec: SpecHandle,
@@ -83,7 +86,17 @@ impl Service {
         if self.cancel.is_cancelled() {
             return Err(shutting_down());
         }
-        Ok(self.spec.apply(request).await?)
+        let outcome = self.spec.apply(request).await?;
+        self.shown(outcome.state.generation).await;
+        Ok(outcome)
+    }
+
+    /// Waits until the status tree knows of a spec, so that who changes something and looks sees the change.
+    async fn shown(&self, generation: Generation) {
+        let mut status = self.status.clone();
+        let shown = status.wait_for(|status| status.generation >= generation);
+        // A status that does not come is no reason to doubt the change.
+        let _ = tokio::time::timeout(SHOWN_WITHIN, shown).await;
     }
 }
 

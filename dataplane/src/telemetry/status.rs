@@ -45,7 +45,7 @@ impl Publisher {
         (Self { sources, assembler, status }, watched)
     }
 
-    /// Publishes after every change until `cancel`, then once more.
+    /// Publishes after every change until `cancel`, at once when the spec changed, then once more.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut not_before = Instant::now();
         let mut mining_ends = false;
@@ -55,13 +55,19 @@ impl Publisher {
                     // Its last word was said; only the stop is left.
                     return std::future::pending().await;
                 }
-                sleep_until(not_before).await;
                 let Sources { scheduler, source, spec, storage, boards: _ } = &mut self.sources;
+                let others = async {
+                    sleep_until(not_before).await;
+                    tokio::select! {
+                        changed = scheduler.changed() => changed.is_err(),
+                        changed = source.changed() => changed.is_err(),
+                        Ok(()) = storage.changed() => false,
+                    }
+                };
+                // Who changes the spec looks at once.
                 tokio::select! {
-                    changed = scheduler.changed() => changed.is_err(),
-                    changed = source.changed() => changed.is_err(),
                     changed = spec.changed() => changed.is_err(),
-                    Ok(()) = storage.changed() => false,
+                    ended = others => ended,
                 }
             };
             let stops = tokio::select! {

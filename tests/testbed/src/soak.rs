@@ -6,7 +6,7 @@ use crate::{
     plane::PlaneError,
     proxy::{Cut, FaultProxy, Flow},
     sv2_pool::{PoolCounts, PoolError, PoolOptions, Sv2Pool},
-    world::{HostedMiner, Telling, miner_config, mujinactl},
+    world::{HostedMiner, Telling, at_rest, miner_config, mujinactl},
 };
 use mujina_proto::types::v1::{MinerStatus, ShareTotals};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -184,8 +184,7 @@ async fn rest(miner: &HostedMiner) -> Result<ShareTotals, SoakError> {
     if said.code != 0 {
         return Err(SoakError::Restless(said.err));
     }
-    let settled = |status: &MinerStatus| status.totals.as_ref().is_some_and(|totals| totals.pending == 0);
-    let status = miner.clients.wait_for(settled).await.map_err(SoakError::Restless)?;
+    let status = miner.clients.wait_for(at_rest).await.map_err(SoakError::Restless)?;
     check(&status)?;
     status.totals.ok_or_else(|| SoakError::Restless("the status has no totals".into()))
 }

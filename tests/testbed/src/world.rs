@@ -14,6 +14,7 @@ use mujina_core::id::{MinerId, MinerName};
 use mujina_proto::{
     dial::Address,
     trace::{SpanRing, TelemetrySettings, telemetry::ExtraLayer},
+    types::v1::{MinerState, MinerStatus, ThreadState},
 };
 use std::{
     collections::BTreeMap,
@@ -198,4 +199,13 @@ pub async fn mujinactl(address: &Address, words: &[&str]) -> Said {
     };
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Said { code, out: text(out), err: text(err) }
+}
+
+/// Whether a paused miner has come to rest: no thread hashes any more, and every share has its verdict.
+#[must_use]
+pub fn at_rest(status: &MinerStatus) -> bool {
+    let mut threads = status.boards.iter().flat_map(|board| &board.threads);
+    let idle = threads.all(|thread| thread.state() == ThreadState::Idle);
+    let answered = status.totals.as_ref().is_some_and(|totals| totals.pending == 0);
+    status.state() == MinerState::Paused && idle && answered
 }
