@@ -7,6 +7,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod assembly;
+pub mod bench;
 mod block;
 mod choose;
 mod portable;
@@ -17,6 +18,8 @@ mod scanner;
 mod shani;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub(in crate::thread) use self::choose::thread_time;
 pub use self::{
@@ -34,6 +37,10 @@ pub const MAX_WIDTH: usize = 8;
 pub enum Kernel {
     /// Plain Rust.
     Portable,
+    /// Eight lanes of AVX2.
+    Avx2,
+    /// Sixteen lanes of AVX-512.
+    Avx512,
     /// SHA extensions of x86-64, by the compiler's intrinsics.
     ShaNi,
     /// SHA extensions of x86-64, with generated assembly for rolled versions.
@@ -44,13 +51,16 @@ pub enum Kernel {
 
 impl Kernel {
     /// All of them, whether this CPU has them or not.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::ShaNi, Self::ShaNiAsm, Self::ShaNiAvx512];
+    pub const ALL: [Self; 6] =
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::ShaNi, Self::ShaNiAsm, Self::ShaNiAvx512];
 
     /// Stable name for configuration and people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
             Self::ShaNi => "sha-ni",
             Self::ShaNiAsm => "sha-ni-asm",
             Self::ShaNiAvx512 => "sha-ni-avx512",

@@ -74,7 +74,7 @@ fn sample(seed: u8) -> [u8; HEADER_LEN] {
     })
 }
 
-fn load(scanner: &mut HeaderScanner, midstates: usize) -> (Tail, Vec<Midstate>) {
+pub(super) fn load(scanner: &mut HeaderScanner, midstates: usize) -> (Tail, Vec<Midstate>) {
     let headers = (1..=midstates).filter_map(|seed| u8::try_from(seed).ok()).map(sample);
     let midstates: Vec<_> = headers.map(|header| Midstate::of(&header)).collect();
     let tail = Tail::of(&sample(0));

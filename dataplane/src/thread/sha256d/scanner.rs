@@ -6,7 +6,7 @@ use super::{
     portable::Portable,
 };
 #[cfg(target_arch = "x86_64")]
-use super::{assembly, shani};
+use super::{assembly, shani, wide};
 use mujina_core::units::ShareTarget;
 
 /// A nonce whose hash meets the target.
@@ -35,6 +35,10 @@ pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> 
     match kernel {
         Kernel::Portable => Some(pair(Portable::default(), Portable::default())),
         #[cfg(target_arch = "x86_64")]
+        Kernel::Avx2 => wide::is_avx2_supported().then(wide::avx2).map(|(rolled, fixed)| pair(rolled, fixed)),
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => wide::is_avx512_supported().then(wide::avx512).map(|(rolled, fixed)| pair(rolled, fixed)),
+        #[cfg(target_arch = "x86_64")]
         Kernel::ShaNi => shani::is_supported().then(|| pair(shani::rolled(), shani::fixed())),
         #[cfg(target_arch = "x86_64")]
         Kernel::ShaNiAsm => assembly::is_supported().then(|| pair(assembly::rolled(), shani::fixed())),
@@ -43,7 +47,7 @@ pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> 
             assembly::is_supported_with_avx512().then(|| pair(assembly::rolled_avx512(), assembly::fixed_avx512()))
         }
         #[cfg(not(target_arch = "x86_64"))]
-        Kernel::ShaNi | Kernel::ShaNiAsm | Kernel::ShaNiAvx512 => None,
+        Kernel::Avx2 | Kernel::Avx512 | Kernel::ShaNi | Kernel::ShaNiAsm | Kernel::ShaNiAvx512 => None,
     }
 }
 
