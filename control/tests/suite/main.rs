@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
 mod host;
+mod killed;
 mod miner;
 mod operations;
 mod process;

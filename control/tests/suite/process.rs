@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-fn program(folder: &Path) -> Command {
+pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mujina-control"));
     command.env_clear().arg("--state-dir").arg(folder).args(["--log", "off"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -22,7 +22,7 @@ fn program(folder: &Path) -> Command {
 }
 
 /// Ends with the test, however that ends.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -33,7 +33,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -45,7 +45,7 @@ impl Process {
     }
 }
 
-async fn connected(folder: &Path) -> Client {
+pub(crate) async fn connected(folder: &Path) -> Client {
     let address = Address::Unix(folder.join("control.sock"));
     let begun = Instant::now();
     loop {
