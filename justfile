@@ -9,9 +9,13 @@ check:
 demo *ARGS:
     cargo run --release --bin mujina-demo -- {{ARGS}}
 
-# Speed of the hashing kernels and of the path of a share.
+# Speed of the hashing kernels on this machine.
 bench:
-    cargo bench -p mujina-dataplane
+    cargo run --release --bin mujina-dataplane -- bench hash
+
+# Mining through faults, for as long as one likes.
+soak *ARGS:
+    cargo run --release --bin mujina-soak -- {{ARGS}}
 
 # Licences, advisories, sources.
 deny:

@@ -1,10 +1,12 @@
-//! The program around a data plane: flags, configuration, telemetry, signals, exit code.
+//! The program around a data plane: flags, configuration, telemetry, signals, exit code; and `bench`, which mines nothing.
 //!
 //! `main.rs` is one call of [`start`] with `run`. Hosts in another process (tests, demo) call `run` themselves
 //! and bring their own [`Surroundings`].
 
+mod bench;
+
 use crate::config::{Config, Flags};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use mujina_core::id::MinerId;
 use mujina_proto::{
     dial::Address,
@@ -67,13 +69,27 @@ struct Args {
     /// Only check the configuration: prints OK, or everything that is wrong
     #[arg(long)]
     check: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What it does instead of mining.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures how fast this machine is
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Reads flags and configuration, runs a data plane until a signal or its end, and says how it went.
 pub fn start<E: Error + 'static>(
     run: impl AsyncFnOnce(Config, Surroundings, CancellationToken) -> Result<(), E>,
 ) -> ExitCode {
-    let Args { flags, check } = Args::parse();
+    let Args { flags, check, command } = Args::parse();
+    if let Some(Command::Bench(what)) = command {
+        print!("{}", bench::run(&what));
+        return ExitCode::SUCCESS;
+    }
     let config = match Config::load(&flags) {
         Ok(config) => config,
         Err(mistakes) => {
