@@ -8,6 +8,7 @@ pub mod extranonce;
 pub mod header;
 pub mod merkle;
 
+use crate::trace::TraceParent;
 use bytes::Bytes;
 use mujina_core::{id::ConnectionId, units::ShareTarget};
 use std::{
@@ -75,8 +76,8 @@ pub struct Job {
     pub network_target: ShareTarget,
     /// When its message arrived.
     pub received_at: Instant,
-    /// The span that brought it: shares of a connection's first job continue its trace, later ones only link to it.
-    pub span: tracing::Span,
+    /// Where it came from in a trace: shares of a connection's first job continue there, later ones only link to it.
+    pub origin: TraceParent,
     /// Whether it is the first usable job of its connection.
     pub first: bool,
 }
@@ -152,7 +153,7 @@ pub(crate) mod tests {
             share_target: ShareTarget::MAX,
             network_target: ShareTarget::from_compact(0x1d00_ffff).unwrap(),
             received_at: now,
-            span: tracing::Span::none(),
+            origin: TraceParent::default(),
             first: false,
         }
     }

@@ -61,10 +61,12 @@ fn rate_of_minute(rates: &[RateEstimate]) -> String {
     minute.chain(rates).find_map(rate).unwrap_or_default()
 }
 
-/// All known rates with their windows.
+/// All known rates with their windows. Of windows that reach back further than was looked, the shortest says it all.
 fn rates(rates: &[RateEstimate]) -> String {
-    let shown: Vec<_> =
-        rates.iter().filter_map(|one| Some(format!("{} over {}", rate(one)?, span(window(one))))).collect();
+    let whole = |one: &&RateEstimate| one.observed.is_some_and(|observed| Some(observed) == one.window);
+    let last = rates.iter().take_while(whole).count();
+    let known = rates.iter().take(last + 1);
+    let shown: Vec<_> = known.filter_map(|one| Some(format!("{} over {}", rate(one)?, span(window(one))))).collect();
     if shown.is_empty() { "not known yet".into() } else { shown.join(", ") }
 }
 

@@ -4,13 +4,7 @@ use super::{
     state::{Now, State},
     verify::{self, Checked, Fate},
 };
-use crate::{
-    job::Job,
-    ledger::Place,
-    pool::ShareSubmission,
-    thread::Nonce,
-    trace::{self, TraceParent},
-};
+use crate::{job::Job, ledger::Place, pool::ShareSubmission, thread::Nonce, trace};
 use mujina_core::{
     id::{PoolName, ShareId, ThreadId},
     share::{DropReason, Share, ShareOutcome},
@@ -142,11 +136,10 @@ fn open_span(id: ShareId, pool: &PoolName, thread: &ThreadId, job: &Job, difficu
         share.difficulty = difficulty.as_f64(),
         verdict = field::Empty,
     );
-    let of_job = TraceParent::of(&job.span);
     if job.first {
-        of_job.adopt(&span);
+        job.origin.adopt(&span);
     } else {
-        of_job.link(&span);
+        job.origin.link(&span);
     }
     span
 }

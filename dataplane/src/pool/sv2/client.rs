@@ -155,7 +155,9 @@ impl Outlet {
         if job.first {
             self.place.adopt(&span);
         }
-        job.span = span;
+        // The span ends here; what the job brings about points back to it.
+        job.origin = TraceParent::of(&span);
+        drop(span);
         self.tell(ConnectionEvent::Job(Arc::from(job))).await;
     }
 

@@ -4,7 +4,10 @@
 //! its activation on the share target that was set then. Jobs are told apart by handle; the pool's own ids may repeat.
 
 use super::message::{NewJob, NewTip};
-use crate::job::{BIP320_MASK, Job, JobHandle};
+use crate::{
+    job::{BIP320_MASK, Job, JobHandle},
+    trace::TraceParent,
+};
 use bytes::{Bytes, BytesMut};
 use mujina_core::{id::ConnectionId, units::ShareTarget};
 use std::{collections::VecDeque, time::Instant};
@@ -222,7 +225,7 @@ impl Jobs {
             // A malformed network target is one that no hash meets (D25).
             network_target: ShareTarget::from_compact(tip.nbits).unwrap_or(ShareTarget::from_be_bytes([0; 32])),
             received_at: now,
-            span: tracing::Span::none(),
+            origin: TraceParent::default(),
             first: false,
         }))
     }

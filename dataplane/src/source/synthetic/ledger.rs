@@ -7,6 +7,7 @@ use super::SyntheticWork;
 use crate::{
     job::{Job, JobHandle, header, merkle},
     pool::{ShareSubmission, Verdict},
+    trace::TraceParent,
 };
 use bytes::Bytes;
 use mujina_core::{
@@ -100,7 +101,7 @@ impl Ledger {
             share_target: ShareTarget::from_expected_hashes(hashes_per_share),
             network_target: ShareTarget::from_compact(NBITS).expect("a constant that is a target"),
             received_at: now,
-            span: tracing::Span::none(),
+            origin: TraceParent::default(),
             first: self.count == 1,
         });
         self.jobs.truncate(REMEMBERED_JOBS - 1);

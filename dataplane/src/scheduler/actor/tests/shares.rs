@@ -177,7 +177,7 @@ async fn first_job_lends_its_trace_to_its_shares() {
     let span = tracing::info_span!(parent: None, "pool.connect");
     let trace = crate::trace::trace_id(&span);
     assert!(trace.is_some());
-    let job = world.job(Job { span: span.clone(), first: true, ..job_of(A) }).await;
+    let job = world.job(Job { origin: crate::trace::TraceParent::of(&span), first: true, ..job_of(A) }).await;
     let _moving = world.activate(A).await;
     let work = thread.start(None).await;
     thread.report(&work).await;

@@ -36,8 +36,9 @@ async fn connect_span_is_over_with_the_first_job_and_has_every_phase() {
         .map(|name| (name.to_owned(), below.clone()))
         .into();
     expected.push(("pool.connect".into(), None));
+    // The span of a job is over when the job is handed on.
+    expected.push(("pool.job".into(), None));
     assert_eq!(*closed.0.lock().unwrap(), expected);
-    assert!(!job.span.is_disabled());
 
     // A share's span gets its verdict and is let go with it.
     let share_span = info_span!(parent: None, "share", verdict = tracing::field::Empty);
@@ -60,8 +61,6 @@ async fn connect_span_is_over_with_the_first_job_and_has_every_phase() {
     assert_eq!(names, ["submit", "share"]);
     miner.abort.cancel();
     miner.ended().await;
-    drop(job);
-    assert_eq!(closed.0.lock().unwrap().last().unwrap().0, "pool.job");
 }
 
 #[tokio::test]
