@@ -22,7 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info_span};
+use tracing::{error, field::Empty, info_span};
 
 /// Time that connections have at shutdown to answer their shares, before they are cut.
 const SHUTDOWN_DRAIN: Duration = Duration::from_secs(2);
@@ -237,7 +237,15 @@ impl Source {
         self.lines.insert(id, Line { close: close.clone(), abort: abort.clone(), shares: Some(sender) });
         let url = spec.as_ref().map(|spec| spec.endpoint.to_string());
         let name = spec.as_ref().map(|spec| spec.name.to_string());
-        let span = info_span!(parent: None, "pool.connect", pool.name = name, pool.url = url, connection.id = %id);
+        let span = info_span!(
+            parent: None,
+            "pool.connect",
+            pool.name = name,
+            pool.url = url,
+            connection.id = %id,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
         trace.adopt(&span);
         let lines = Lines {
             id,
