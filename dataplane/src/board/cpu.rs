@@ -37,6 +37,21 @@ pub struct CpuConfig {
     pub duty: DutyPercent,
     /// What they hash with.
     pub kernel: KernelChoice,
+    /// How urgently they run.
+    pub priority: ThreadPriority,
+    /// Whether each stays on a core of its own, as far as there are cores.
+    pub pin: bool,
+}
+
+/// How urgently hash threads run. As text and in files: `idle` or `normal`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThreadPriority {
+    /// Only when nothing else wants the core: jobs and the API never wait for hashing.
+    #[default]
+    Idle,
+    /// Like any other thread; costs the API twenty times its latency.
+    Normal,
 }
 
 /// A number of threads. As text and in files: `auto` or 0 for one per core, or a number.
@@ -140,7 +155,9 @@ impl CpuBoard {
         config: &CpuConfig,
         events: mpsc::Sender<ThreadEvent>,
     ) -> Result<(Vec<ThreadEntry>, Self), BoardError> {
-        let CpuConfig { threads, duty, kernel } = *config;
+        let CpuConfig { threads, duty, kernel, priority, pin } = *config;
+        let cores = if pin { cpu::priority::cores() } else { Vec::new() };
+        let mut cores = cores.iter().copied().cycle();
         let count = threads.resolve()?;
         let choice = sha256d::choose(kernel)?;
         let nominal_hash_rate = choice.hash_rate.scaled(duty.ratio());
@@ -158,6 +175,8 @@ impl CpuBoard {
                 scanner,
                 full_hash_rate: choice.hash_rate,
                 duty,
+                yields: priority == ThreadPriority::Idle,
+                core: cores.next(),
                 mailbox: reader,
                 events: events.clone(),
             };

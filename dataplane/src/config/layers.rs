@@ -18,12 +18,14 @@ use std::{
 };
 
 /// All settings, and last the file itself, which is no setting of a file.
-pub(crate) const KEYS: [&str; 19] = [
+pub(crate) const KEYS: [&str; 21] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
     "cpu.enabled",
     "cpu.kernel",
+    "cpu.pin",
+    "cpu.priority",
     "cpu.threads",
     "forced_rate.shares_per_minute",
     "log",

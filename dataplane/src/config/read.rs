@@ -5,7 +5,7 @@ use super::{
     layers::{self, KEYS, Layers},
 };
 use crate::{
-    board::cpu::{CpuConfig, ThreadCount},
+    board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
     identity,
     source::synthetic::SyntheticWork,
     spec,
@@ -231,6 +231,8 @@ impl Reader {
             threads: self.take("cpu.threads", threads).unwrap_or_default(),
             duty: self.take("cpu.duty_percent", duty).unwrap_or_default(),
             kernel: self.take("cpu.kernel", kernel).unwrap_or_default(),
+            priority: self.take("cpu.priority", priority).unwrap_or_default(),
+            pin: self.take("cpu.pin", Given::switch).unwrap_or(false),
         };
         self.take("cpu.enabled", Given::switch).unwrap_or(true).then_some(settings)
     }
@@ -331,6 +333,14 @@ fn kernel(given: &Given) -> Result<KernelChoice, String> {
     match choice {
         KernelChoice::Only(kernel) if !kernel.is_supported() => Err(KernelError::Unsupported(kernel).to_string()),
         KernelChoice::Only(_) | KernelChoice::Auto => Ok(choice),
+    }
+}
+
+fn priority(given: &Given) -> Result<ThreadPriority, String> {
+    match given.text()? {
+        "idle" => Ok(ThreadPriority::Idle),
+        "normal" => Ok(ThreadPriority::Normal),
+        other => Err(format!("`{other}` is not known; use `idle` or `normal`")),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    board::cpu::ThreadCount,
+    board::cpu::{ThreadCount, ThreadPriority},
     thread::sha256d::{Kernel, KernelChoice},
 };
 use mujina_core::units::DutyPercent;
@@ -118,6 +118,8 @@ fn every_setting_can_stand_in_the_file() {
         threads = "auto"
         duty_percent = 7
         kernel = "portable"
+        priority = "normal"
+        pin = true
         [usb]
         enabled = false
         [api]
@@ -141,6 +143,8 @@ fn every_setting_can_stand_in_the_file() {
         threads: ThreadCount::Auto,
         duty: DutyPercent::try_from(7_u64).unwrap(),
         kernel: KernelChoice::Only(Kernel::Portable),
+        priority: ThreadPriority::Normal,
+        pin: true,
     };
     assert_eq!(config.cpu, Some(cpu));
     assert_eq!(config.api, ListenOn { socket: Some("/run/rig.sock".into()), tcp: "127.0.0.1:50051".parse().ok() });
@@ -260,6 +264,8 @@ fn every_bad_value_is_refused_with_a_way_out() {
         ("[cpu]\nduty_percent = 0", "1 to 100"),
         ("[cpu]\nduty_percent = true", "whole number"),
         ("[cpu]\nkernel = 'gpu'", "portable"),
+        ("[cpu]\npriority = 'high'", "`idle` or `normal`"),
+        ("[cpu]\npin = 1", "true nor false"),
         ("[cpu]\nenabled = 'yes'", "true nor false"),
         ("[usb]\nenabled = 1", "true nor false"),
         ("status_line = '30'", "unit"),

@@ -6,7 +6,7 @@
 
 mod duty;
 mod outbox;
-mod priority;
+pub(crate) mod priority;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 /// Time between two looks at the mailbox: a new job is in force within twice this.
 const UNIT: Duration = Duration::from_micros(250);
@@ -50,6 +50,10 @@ pub(crate) struct CpuThreadPlan {
     pub(crate) full_hash_rate: HashRate,
     /// How much of its time it hashes.
     pub(crate) duty: DutyPercent,
+    /// Whether it runs only when nothing else wants its core.
+    pub(crate) yields: bool,
+    /// The core that it stays on, if it is to stay on one.
+    pub(crate) core: Option<usize>,
     /// Where its work comes from.
     pub(crate) mailbox: MailboxReader,
     /// Where its results go.
@@ -65,8 +69,15 @@ pub(crate) fn spawn(plan: CpuThreadPlan) -> io::Result<JoinHandle<()>> {
 }
 
 fn run(plan: CpuThreadPlan) {
-    if let Err(refusal) = priority::yield_to_everybody() {
+    if plan.yields
+        && let Err(refusal) = priority::yield_to_everybody()
+    {
         debug!(thread.id = %plan.id, %refusal, "thread keeps its usual priority");
+    }
+    if let Some(core) = plan.core
+        && let Err(refusal) = priority::stay_on(core)
+    {
+        warn!(thread.id = %plan.id, core, %refusal, "thread cannot be pinned to its core and runs on any");
     }
     let (index, events) = (plan.index, plan.events.clone());
     // What the loop owned is gone with it; nothing is shared that a panic could leave half done.
@@ -98,7 +109,7 @@ struct CpuThread {
 
 impl CpuThread {
     fn new(plan: CpuThreadPlan) -> Self {
-        let CpuThreadPlan { index, id: _, scanner, full_hash_rate, duty, mailbox, events } = plan;
+        let CpuThreadPlan { index, id: _, scanner, full_hash_rate, duty, yields: _, core: _, mailbox, events } = plan;
         Self {
             index,
             scanner,

@@ -1,9 +1,34 @@
-//! The priority of a hash thread: below everything else, so that neither jobs nor the API ever wait for hashing.
+//! Where and how urgently a hash thread runs: below everything else by default, so that neither jobs nor the API ever wait
+//! for hashing; on one core if that is wanted.
 
 // JUSTIFICATION: neither the standard library nor `nix` can set the scheduling policy of a thread; without it hashing on
 // all cores costs the API twenty times its latency.
 
-use nix::{errno::Errno, libc};
+use nix::{
+    errno::Errno,
+    libc,
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
+/// The calling thread, for system calls on scheduling.
+const THIS_THREAD: Pid = Pid::from_raw(0);
+
+/// Cores that the calling thread may use, in order.
+pub(crate) fn cores() -> Vec<usize> {
+    let allowed = sched_getaffinity(THIS_THREAD).unwrap_or_default();
+    (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect()
+}
+
+/// Keeps this thread on one core.
+///
+/// # Errors
+/// The core does not exist or is not allowed; the thread then runs where it did.
+pub(super) fn stay_on(core: usize) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(THIS_THREAD, &set)
+}
 
 /// Lets this thread run only when nothing else wants its CPU.
 ///
@@ -20,6 +45,15 @@ pub(super) fn yield_to_everybody() -> Result<(), Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pinned_thread_has_one_core_left() {
+        let all = cores();
+        let core = *all.last().expect("this test runs somewhere");
+        let pinned = std::thread::spawn(move || stay_on(core).map(|()| cores())).join().unwrap();
+        assert_eq!(pinned, Ok(vec![core]));
+        assert_eq!(cores(), all, "other threads are not touched");
+    }
 
     #[test]
     #[expect(unsafe_code, reason = "a system call without a safe wrapper")]

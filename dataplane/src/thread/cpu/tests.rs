@@ -50,6 +50,8 @@ fn start_with(scanner: HeaderScanner, duty: u64, events: mpsc::Sender<ThreadEven
         scanner,
         full_hash_rate: choice.hash_rate,
         duty: DutyPercent::try_from(duty).unwrap(),
+        yields: true,
+        core: None,
         mailbox: reader,
         events,
     };
