@@ -12,6 +12,7 @@
 
 mod api;
 pub mod config;
+mod finish;
 pub mod operation;
 pub mod reconcile;
 pub mod registry;

@@ -6,6 +6,7 @@
 mod run;
 
 use crate::{
+    finish::regardless,
     registry::Registry,
     spec::Specs,
     store::{self, Store, StoreError},
@@ -242,7 +243,15 @@ impl Operations {
     ///
     /// # Errors
     /// See [`OperationError`].
+    ///
+    /// # Cancel safety
+    /// Safe: what has begun comes to its end, the handing on included.
     pub async fn start(&self, request: OperationRequest) -> Result<Operation, OperationError> {
+        let operations = self.clone();
+        regardless(async move { operations.start_to_the_end(request).await }).await
+    }
+
+    async fn start_to_the_end(&self, request: OperationRequest) -> Result<Operation, OperationError> {
         const SCOPE: &str = "operation";
         let OperationRequest { action, miners, request_id } = request;
         let mut write = self.store.write().await?;
@@ -250,6 +259,7 @@ impl Operations {
             && let Some(id) = write.answer(SCOPE, &request_id).await?
         {
             drop(write);
+            self.changed();
             return self.get(&id).await;
         }
         let miners = self.freeze(miners)?;

@@ -5,6 +5,7 @@
 pub(crate) mod merge;
 
 use crate::{
+    finish::regardless,
     registry::Registry,
     store::{self, Store, StoreError},
     trace::TraceParent,
@@ -14,6 +15,7 @@ use mujina_core::{
     id::{Generation, MinerName},
     spec::{Problems, SpecChange, SpecDraft},
 };
+use mujina_proto::convert::spec::NOTHING_STORED;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::SystemTime};
 use tracing::info;
@@ -92,6 +94,14 @@ pub enum SpecError {
         /// The newest etag; empty when nothing is stored.
         current: String,
     },
+    /// The first of these requests was answered so long ago that its generation is no longer kept.
+    #[error(
+        "this request was accepted long ago as generation {generation}; read the spec, and write with a new request id"
+    )]
+    RepeatTooOld {
+        /// What it was accepted as.
+        generation: Generation,
+    },
     /// Nothing to take the other parts from.
     #[error("nothing is known yet of what miner {0} does; wait until it is reached, or write the whole spec")]
     NeverSeen(MinerName),
@@ -125,19 +135,28 @@ impl Specs {
     ///
     /// # Errors
     /// See [`SpecError`].
+    ///
+    /// # Cancel safety
+    /// Safe: what has begun comes to its end, the handing on included.
     pub async fn apply(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
+        let specs = self.clone();
+        regardless(async move { specs.apply_to_the_end(request).await }).await
+    }
+
+    async fn apply_to_the_end(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
         let SpecRequest { miner: name, draft, parts, etag, request_id, validate_only } = request;
         let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
         let mut write = self.store.write().await?;
         let scope = format!("spec/{name}");
         if !request_id.is_empty()
             && let Some(answer) = write.answer(&scope, &request_id).await?
-            && let Some(outcome) = remembered(&mut write, &name, &answer).await?
         {
+            let outcome = remembered(&mut write, &name, &answer).await?;
+            miner.publish_desired(&outcome.desired);
             return Ok(outcome);
         }
         let latest = write.latest_desired(&name).await?;
-        let current = latest.as_ref().map(|latest| latest.etag.clone()).unwrap_or_default();
+        let current = latest.as_ref().map_or_else(|| NOTHING_STORED.to_owned(), |latest| latest.etag.clone());
         if !etag.is_empty() && etag != current {
             return Err(SpecError::EtagMismatch { current });
         }
@@ -184,10 +203,13 @@ async fn remembered(
     write: &mut crate::store::Write,
     miner: &MinerName,
     answer: &str,
-) -> Result<Option<SpecOutcome>, SpecError> {
+) -> Result<SpecOutcome, SpecError> {
     let Remembered { generation, changes } =
         serde_json::from_str(answer).map_err(|_| StoreError::Corrupt("an answer".into()))?;
-    let desired = write.desired(miner, Generation(generation)).await?;
+    let generation = Generation(generation);
+    let Some(desired) = write.desired(miner, generation).await? else {
+        return Err(SpecError::RepeatTooOld { generation });
+    };
     let changes = changes.into_iter().map(|(path, before, after)| SpecChange { path, before, after }).collect();
-    Ok(desired.map(|desired| SpecOutcome { desired: Arc::new(desired), changes }))
+    Ok(SpecOutcome { desired: Arc::new(desired), changes })
 }

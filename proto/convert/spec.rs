@@ -8,6 +8,10 @@ use mujina_core::{
     text::Secret,
     units::HashRate,
 };
+use std::fmt;
+
+/// Etag of a miner for which a control plane has nothing stored: sent back, it writes only as long as that is so.
+pub const NOTHING_STORED: &str = "none";
 
 impl From<v1::MinerSpec> for SpecDraft {
     fn from(spec: v1::MinerSpec) -> Self {
@@ -31,6 +35,21 @@ impl From<v1::PoolSpec> for PoolDraft {
     fn from(pool: v1::PoolSpec) -> Self {
         let v1::PoolSpec { name, url, user, password, password_set: _, nominal_hash_rate_hps } = pool;
         Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+    }
+}
+
+/// Shows everything but the password.
+impl fmt::Debug for v1::PoolSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, user, password, password_set, nominal_hash_rate_hps } = self;
+        f.debug_struct("PoolSpec")
+            .field("name", name)
+            .field("url", url)
+            .field("user", user)
+            .field("password", &password.as_ref().map(|_| "***"))
+            .field("password_set", password_set)
+            .field("nominal_hash_rate_hps", nominal_hash_rate_hps)
+            .finish()
     }
 }
 
@@ -152,9 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn debug_of_a_message_shows_no_password() {
+        let text = format!("{:?}", with_passwords(&spec()));
+        assert!(!text.contains("hunter2") && text.contains("***"), "{text}");
+    }
+
+    #[test]
     fn spec_that_was_read_shows_no_password_and_keeps_it_when_written_back() {
         let shown = v1::MinerSpec::from(&spec());
-        assert!(!format!("{shown:?}").contains("hunter2"));
+        let bytes = prost::Message::encode_to_vec(&shown);
+        assert!(!bytes.windows(7).any(|part| part == b"hunter2"), "not on the wire");
         assert!(shown.pool_groups[0].pools[0].password_set);
         assert_eq!(SpecDraft::from(shown).check(Some(&spec())).unwrap(), spec());
     }

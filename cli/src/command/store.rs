@@ -8,6 +8,7 @@ use super::{
 use crate::{context::Context, error::CliError};
 use mujina_proto::{
     control::v1::{self as control, spec_service_client::SpecServiceClient},
+    convert::spec::NOTHING_STORED,
     dataplane::v1 as dataplane,
     types::v1::{MinerSpec, SpecChange},
 };
@@ -48,13 +49,12 @@ impl Stored {
         spec.cloned().unwrap_or_default()
     }
 
-    /// What to send back to write only over it; empty where nothing is stored yet.
+    /// What to send back to write only over it, or only while nothing is stored.
     pub(crate) fn etag(&self) -> &str {
-        let etag = match self {
-            Self::Miner(response) => response.state.as_ref().map(|state| &state.etag),
-            Self::Control(response) => response.desired.as_ref().map(|desired| &desired.etag),
-        };
-        etag.map(String::as_str).unwrap_or_default()
+        match self {
+            Self::Miner(response) => response.state.as_ref().map_or("", |state| &state.etag),
+            Self::Control(response) => response.desired.as_ref().map_or(NOTHING_STORED, |desired| &desired.etag),
+        }
     }
 }
 

@@ -94,6 +94,9 @@ fn failure(error: &SpecError) -> Failure {
         SpecError::EtagMismatch { current } => {
             Failure::new(Code::Aborted, "ETAG_MISMATCH", error.to_string()).with("etag", current)
         }
+        SpecError::RepeatTooOld { generation } => {
+            Failure::new(Code::FailedPrecondition, "REPEAT_TOO_OLD", error.to_string()).with("generation", generation)
+        }
         SpecError::NeverSeen(name) => {
             Failure::new(Code::FailedPrecondition, "MINER_NOT_SEEN", error.to_string()).with("miner", name)
         }

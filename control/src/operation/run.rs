@@ -333,6 +333,7 @@ impl From<SpecError> for TargetFailure {
             SpecError::UnknownMiner(_) => (code::NOT_FOUND, "MINER_NOT_FOUND"),
             SpecError::Invalid(_) => (code::INVALID_ARGUMENT, "INVALID_ARGUMENT"),
             SpecError::EtagMismatch { .. } => (code::ABORTED, "ETAG_MISMATCH"),
+            SpecError::RepeatTooOld { .. } => (code::FAILED_PRECONDITION, "REPEAT_TOO_OLD"),
             SpecError::NeverSeen(_) => (code::FAILED_PRECONDITION, "MINER_NOT_SEEN"),
             SpecError::Store(_) => (code::INTERNAL, "STORAGE_FAILED"),
         };
