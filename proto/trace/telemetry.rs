@@ -1,7 +1,7 @@
 //! Sets up what a process tells of itself: a log for people, spans in memory, and spans for a collector when one is named.
 //!
-//! A collector that is slow or dead delays nothing: spans wait in a bounded queue, are sent from a thread of its own, and
-//! are dropped when the queue is full.
+//! Neither a collector nor a reader of the log that is slow or dead delays anything: spans and lines wait in bounded queues,
+//! leave from threads of their own, and are dropped when a queue is full.
 
 use super::ring::SpanRing;
 use opentelemetry::{KeyValue, trace::TracerProvider};
@@ -18,6 +18,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 use tracing::{Dispatch, Level, dispatcher};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{ParseError, Targets},
@@ -26,6 +27,8 @@ use tracing_subscriber::{
 
 /// Spans that may wait for the collector; more are dropped.
 const EXPORT_QUEUE: usize = 2048;
+/// Lines that may wait for whoever reads the log; more are dropped.
+const LOG_QUEUE: usize = 4096;
 /// How long spans wait for company before they are sent.
 const EXPORT_DELAY: Duration = Duration::from_secs(1);
 /// How long the collector may take to answer.
@@ -71,6 +74,8 @@ pub struct Telemetry {
     provider: SdkTracerProvider,
     /// Keeps the exporter's thread alive.
     export: Option<oneshot::Sender<()>>,
+    /// Writes what still waits when it goes, for at most a second.
+    log: WorkerGuard,
 }
 
 impl Telemetry {
@@ -104,14 +109,15 @@ impl Telemetry {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(ours);
+        let (writer, log) = log_writer(io::stderr());
         let lines = tracing_subscriber::fmt::layer()
             .compact()
             .with_target(false)
             .with_ansi(io::stderr().is_terminal())
-            .with_writer(io::stderr)
+            .with_writer(writer)
             .with_filter(filter);
         let registry = Registry::default().with(extra).with(traces).with(lines);
-        Ok(Self { dispatch: Dispatch::new(registry), spans, provider, export })
+        Ok(Self { dispatch: Dispatch::new(registry), spans, provider, export, log })
     }
 
     /// Makes it the telemetry of the whole process.
@@ -137,7 +143,13 @@ impl Telemetry {
         // A collector that does not answer is its owner's to notice.
         let _ = self.provider.shutdown_with_timeout(deadline);
         drop(self.export);
+        drop(self.log);
     }
+}
+
+/// A writer that never waits for `target`.
+fn log_writer(target: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_QUEUE).thread_name("mujina-log").finish(target)
 }
 
 /// The exporter with a thread and a runtime of its own, which runs until the sender is dropped.
@@ -180,4 +192,39 @@ fn exporter(endpoint: &str) -> Result<(BatchSpanProcessor, oneshot::Sender<()>),
 /// What is wrong with it.
 pub fn check_filter(log: &str) -> Result<(), TelemetryError> {
     log.parse::<EnvFilter>().map(drop).map_err(|error| TelemetryError::Filter(log.into(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A terminal that somebody stopped.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Ends when the test does.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn reader_of_the_log_that_stands_still_stops_nobody() {
+        let (free, stuck) = mpsc::channel();
+        let (mut writer, guard) = log_writer(Stuck(stuck));
+        let lost = writer.error_counter();
+        // Would never return if it waited.
+        for _ in 0..3 * LOG_QUEUE {
+            writer.write_all(b"a line\n").unwrap();
+        }
+        assert!(lost.dropped_lines() >= LOG_QUEUE, "what does not fit is dropped and counted");
+        drop(free);
+        drop(guard);
+    }
 }
