@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -21,6 +21,8 @@ pub use tonic_health::{ServingStatus, server::HealthReporter};
 const DRAIN: Duration = Duration::from_secs(1);
 /// Calls at the same time on one connection: far above any honest client.
 const MAX_STREAMS: u32 = 256;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
 /// How often an idle connection is probed, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
@@ -173,10 +175,12 @@ async fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ServeError
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
+    let socket = UnixSocket::new_stream().map_err(failed)?;
+    socket.bind(path).map_err(failed)?;
     let file = SocketFile(path.into());
-    // Nobody is accepted before this: the listener is not served yet.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    // Whoever connected before this would have been refused by the kernel.
+    let listener = socket.listen(BACKLOG).map_err(failed)?;
     Ok((listener, file))
 }
 
