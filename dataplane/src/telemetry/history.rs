@@ -86,10 +86,7 @@ impl HistoryHandle {
 
     pub(super) async fn buckets(&self, request: BucketRequest) -> Result<BucketPage, HistoryError> {
         let BucketRequest { database_id, after_sequence, limit, wait } = request;
-        let store = self.store.borrow().clone();
-        let store = store.ok_or_else(|| {
-            HistoryError::Unavailable(self.failure.borrow().clone().unwrap_or_else(|| "it is being opened".into()))
-        })?;
+        let store = self.opened().await?;
         if !database_id.is_empty() && database_id != store.id() {
             return Err(HistoryError::OtherDatabase { current: store.id().into() });
         }
@@ -102,6 +99,28 @@ impl HistoryHandle {
         let reading = tokio::task::spawn_blocking(move || store.read(after_sequence, limit));
         let page = reading.await.map_err(|_| HistoryError::ShuttingDown)?;
         page.map_err(|error| HistoryError::Unavailable(error.to_string()))
+    }
+}
+
+/// Time that a reader waits for a database that is being opened.
+const OPENING: Duration = Duration::from_secs(5);
+
+impl HistoryHandle {
+    /// The database, once it is open or known to fail.
+    async fn opened(&self) -> Result<Arc<Store>, HistoryError> {
+        let (mut store, mut failure) = (self.store.clone(), self.failure.clone());
+        let settled = async {
+            tokio::select! {
+                _ = store.wait_for(Option::is_some) => {}
+                _ = failure.wait_for(Option::is_some) => {}
+            }
+        };
+        // Late is told as what it is, below.
+        let _ = tokio::time::timeout(OPENING, settled).await;
+        let store = self.store.borrow().clone();
+        store.ok_or_else(|| {
+            HistoryError::Unavailable(self.failure.borrow().clone().unwrap_or_else(|| "it is being opened".into()))
+        })
     }
 }
 

@@ -103,14 +103,15 @@ async fn waiting_reader_gets_the_bucket_that_is_closed_at_the_stop() {
     tasks.join_next().await.unwrap().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cursor_of_another_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (_scheduler, watched) = watch::channel(snapshot(0));
     let (mut history, handle) = History::new(folder.path(), watched);
     let early = handle.buckets(all(0)).await.unwrap_err();
     assert!(matches!(early, HistoryError::Unavailable(_)), "{early:?}");
-    history.flush().await;
+    let ((), early) = tokio::join!(history.flush(), handle.buckets(all(0)));
+    assert_eq!(early.unwrap().buckets, [], "a reader waits for a database that is being opened");
     let foreign = BucketRequest { database_id: "0123".into(), ..all(0) };
     let error = handle.buckets(foreign).await.unwrap_err();
     assert!(matches!(error, HistoryError::OtherDatabase { .. }), "{error:?}");
