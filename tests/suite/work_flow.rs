@@ -120,13 +120,14 @@ async fn stop_during_a_session_leaves_no_share_open_and_the_last_spec_on_disk() 
     rig.wait_for(|status| totals(status).accepted >= 5).await;
     // No pool in the configuration: the stored spec must do.
     let rig = rig.restart(None).await;
-    let status = rig.wait_for(|status| totals(status).accepted >= 5).await;
-    assert_eq!(status.live_pool, "primary");
+    // At once, before the second run has shares of its own.
     let buckets = rig.miner.clients.buckets().await.unwrap();
     let first_run: Vec<_> = buckets.iter().filter_map(|bucket| bucket.added.as_ref()).collect();
     let accepted: u64 = first_run.iter().map(|added| added.accepted).sum();
     assert!(accepted >= 5, "the first run's shares are in its buckets");
     assert_eq!(buckets.iter().map(|bucket| bucket.pending_delta).sum::<i64>(), 0);
+    let status = rig.wait_for(|status| totals(status).accepted >= 5).await;
+    assert_eq!(status.live_pool, "primary");
     rig.finish().await;
     pool.stop().await.unwrap();
 }
