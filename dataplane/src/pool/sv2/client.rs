@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     pool::{
-        ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, connect,
+        ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, Target, connect,
         outlet::{Ending, Outlet, RateLine, now, sleep_until_some},
         phases::Phases,
     },
@@ -42,7 +42,7 @@ const STEPS: &[PhaseName] = &[PhaseName::SetupConnection, PhaseName::OpenChannel
 
 /// Runs a connection from its beginning to its end.
 pub(super) async fn run(plan: ConnectionPlan, limits: Limits) {
-    let ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span } = plan;
+    let ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span } = plan;
     let place = TraceParent::of(&span);
     let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span, STEPS) };
     let begun = now();
@@ -51,7 +51,7 @@ pub(super) async fn run(plan: ConnectionPlan, limits: Limits) {
         biased;
         () = abort.cancelled() => Err(Some(Failure::Aborted)),
         () = close.cancelled() => Err(None),
-        reached = timeout_at(bring_up_by.into(), reach(&pool, &limits, &mut outlet)) => match reached {
+        reached = timeout_at(bring_up_by.into(), reach(&pool, target, &limits, &mut outlet)) => match reached {
             Ok(reached) => reached.map_err(Some),
             Err(_) => Err(Some(Failure::BringUp(limits.bring_up))),
         },
@@ -77,22 +77,28 @@ struct Reached {
     facts: ConnectionFacts,
 }
 
-async fn reach(pool: &PoolSpec, limits: &Limits, outlet: &mut Outlet) -> Result<Reached, Failure> {
+async fn reach(
+    pool: &PoolSpec,
+    target: Option<Target>,
+    limits: &Limits,
+    outlet: &mut Outlet,
+) -> Result<Reached, Failure> {
     let PoolEndpoint::V2 { host, port, authority } = &pool.endpoint else { return Err(Failure::NotV2) };
+    let Target { host, port } = target.unwrap_or_else(|| Target { host: host.clone(), port: *port });
     let began = outlet.begin(PhaseName::Dns);
-    let addresses = connect::resolve(host, *port, limits.dns).await?;
+    let addresses = connect::resolve(&host, port, limits.dns).await?;
     outlet.over(PhaseName::Dns, began, format!("addresses: {}", addresses.len())).await;
 
     let began = outlet.begin(PhaseName::Tcp);
     let stream = connect::dial(&addresses, limits.tcp).await?;
     let peer_address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
     outlet.over(PhaseName::Tcp, began, peer_address.clone()).await;
-    secure(stream, host, *port, authority, peer_address, limits, outlet).await
+    secure(stream, host, port, authority, peer_address, limits, outlet).await
 }
 
 async fn secure(
     mut stream: TcpStream,
-    host: &Host,
+    host: Host,
     port: u16,
     authority: &AuthorityKey,
     peer_address: String,
@@ -109,7 +115,7 @@ async fn secure(
         ..ConnectionFacts::default()
     };
     outlet.tell(ConnectionEvent::Facts(Box::new(facts.clone()))).await;
-    Ok(Reached { stream, engine: secured.engine, host: host.clone(), port, facts })
+    Ok(Reached { stream, engine: secured.engine, host, port, facts })
 }
 
 fn profile(connection: ConnectionId, reached: &Reached, user: String, identity: MinerIdentity) -> Profile {
