@@ -11,6 +11,7 @@ mod outlet;
 mod phases;
 mod queue;
 mod rate;
+pub mod sv1;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};

@@ -6,7 +6,7 @@
 use super::{BoardFacts, MinerHandle};
 use crate::{
     board::cpu::{CpuBoard, CpuConfig},
-    pool::{ConnectionPlan, MinerIdentity, sv2},
+    pool::{ConnectionPlan, MinerIdentity, sv1, sv2},
     scheduler::{self, Scheduler},
     source::{
         Connector, Lines, Source,
@@ -16,6 +16,7 @@ use crate::{
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
+use mujina_core::pool::PoolEndpoint;
 use std::{collections::BTreeMap, io, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -156,25 +157,16 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2; invented work speaks for itself.
+/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6); invented work speaks for itself.
 fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
     Box::new(move |pool, lines| {
         let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                Box::pin(sv2::run(ConnectionPlan {
-                    id,
-                    pool,
-                    target,
-                    identity,
-                    hash_rate,
-                    shares,
-                    events,
-                    close,
-                    abort,
-                    span,
-                }))
+                let is_v1 = matches!(pool.endpoint, PoolEndpoint::V1 { .. });
+                let plan = ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span };
+                if is_v1 { Box::pin(sv1::run(plan)) } else { Box::pin(sv2::run(plan)) }
             }
             None => {
                 let work = synthetic.unwrap_or_default();

@@ -5,7 +5,7 @@
 //! nobody wants its pool.
 
 use super::{
-    ConfigureError, ReconnectError, ReconnectRequest, Snapshot,
+    ReconnectError, ReconnectRequest, Snapshot,
     connection::Connection,
     entry::Entry,
     reconnect::{Caller, Reconnects},
@@ -18,7 +18,7 @@ use crate::{
 };
 use mujina_core::{
     id::{ConnectionId, PoolName},
-    pool::{PoolEndpoint, PoolGroup, PoolSpec},
+    pool::{PoolGroup, PoolSpec},
     status::ConnectPhase,
 };
 use std::{
@@ -108,15 +108,6 @@ impl State {
             last_id: ConnectionId::default(),
             jitter: Box::new(jitter),
             actions: Vec::new(),
-        }
-    }
-
-    /// Which of the pools cannot be mined on in this version.
-    pub(super) fn check(groups: &[PoolGroup]) -> Result<(), ConfigureError> {
-        let mut pools = groups.iter().flat_map(|group| &group.pools);
-        match pools.find(|pool| matches!(pool.endpoint, PoolEndpoint::V1 { .. })) {
-            Some(pool) => Err(ConfigureError::UnsupportedPool(pool.name.clone())),
-            None => Ok(()),
         }
     }
 
