@@ -260,6 +260,9 @@ impl Session {
     }
 
     fn no_message(&mut self, now: Instant) {
+        if let Stage::Ended = self.stage {
+            return;
+        }
         self.garbage += 1;
         if self.garbage >= self.limits.garbage {
             return self.end(Some(Failure::Garbage(self.garbage)), now);

@@ -45,7 +45,8 @@ impl Miner {
     }
 
     fn with(endpoint: PoolEndpoint, wish: Wish) -> Self {
-        let (events, event_queue) = mpsc::channel(8);
+        // Room for all that a test lets happen before it looks.
+        let (events, event_queue) = mpsc::channel(1_024);
         let (shares, share_queue) = mpsc::channel(SHARE_QUEUE);
         let (rate, rate_line) = watch::channel(Some(HashRate::from_megahashes_per_second(1.0)));
         let (close, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -279,8 +280,10 @@ async fn wrong_scheme_for_a_port_is_told_in_both_directions() {
     let mut miner = Miner::connect(pool.endpoint("stratum+tcp", ""));
     let stream = pool.accept_tcp().await;
     let acceptor = TlsIdentity::good().acceptor(&[&rustls::version::TLS13]);
-    assert!(timeout(PATIENCE, acceptor.accept(stream)).await.unwrap().is_err());
+    // The stream stays, so that what was not read does not cut off what was said.
+    let (_, kept) = timeout(PATIENCE, acceptor.accept(stream).into_fallible()).await.unwrap().unwrap_err();
     let failure = miner.failure().await;
+    drop(kept);
     assert!(failure.message.contains("stratum+ssl"), "{failure}");
     assert_eq!((failure.kind, failure.recovery), (FailureKind::Protocol, Recovery::Park));
     // In TLS to a port in clear: the server answers what it cannot read with an error.

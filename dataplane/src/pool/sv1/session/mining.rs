@@ -51,6 +51,17 @@ impl Channel {
         }
     }
 
+    fn add(&mut self, notify: Notify, wall: u64, now: Instant) -> Change {
+        let change = self.jobs.add(notify, wall, now);
+        if let Change::Unusable { .. } = change {
+            self.unusable += 1;
+        } else {
+            self.unusable = 0;
+            self.last_job_at = Some(now);
+        }
+        change
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.pending.len()
     }
@@ -111,7 +122,7 @@ impl Session {
             Stage::Ended => {}
             Stage::SettingUp { .. } => self.early.notify = Some((notify, wall)),
             Stage::Open(channel) if channel.has_difficulty || self.had_job => {
-                let change = channel.jobs.add(*notify, wall, now);
+                let change = channel.add(*notify, wall, now);
                 self.apply(change, now);
             }
             Stage::Open(channel) => {
@@ -125,7 +136,7 @@ impl Session {
     pub(super) fn release(&mut self, now: Instant) {
         let Stage::Open(channel) = &mut self.stage else { return };
         if let Some((notify, wall, _)) = channel.held.take() {
-            let change = channel.jobs.add(*notify, wall, now);
+            let change = channel.add(*notify, wall, now);
             self.apply(change, now);
         }
     }
@@ -189,7 +200,6 @@ impl Session {
             Change::None => {}
             Change::Unusable { why, void } => {
                 debug!(why, "job that cannot be hashed ignored");
-                channel.unusable += 1;
                 let unusable = channel.unusable;
                 if void {
                     self.drop_stale();
@@ -200,8 +210,6 @@ impl Session {
                 }
             }
             Change::Job(mut job) => {
-                channel.unusable = 0;
-                channel.last_job_at = Some(now);
                 if !std::mem::replace(&mut self.had_job, true) {
                     job.first = true;
                     self.phase_over(format!("job {}", job.label), None, now);
