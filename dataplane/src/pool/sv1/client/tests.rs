@@ -288,7 +288,8 @@ async fn wrong_scheme_for_a_port_is_told_in_both_directions() {
     assert_eq!((failure.kind, failure.recovery), (FailureKind::Protocol, Recovery::Park));
     // In TLS to a port in clear: the server answers what it cannot read with an error.
     let pool = ScriptedPool::in_clear().await;
-    let mut miner = Miner::connect(pool.endpoint("stratum+ssl", ""));
+    let wish = Wish { roots: TlsIdentity::good().roots(), ..Wish::default() };
+    let mut miner = Miner::with(pool.endpoint("stratum+ssl", ""), wish);
     let stream = pool.accept_tcp().await;
     stream.writable().await.unwrap();
     assert!(stream.try_write(b"{\"id\":null,\"result\":null,\"error\":[20,\"what?\",null]}\n").unwrap() > 0);
