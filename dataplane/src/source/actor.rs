@@ -158,6 +158,12 @@ impl Source {
             Wake::Command(Command::Reconnect { request, phases, trace, reply }) => {
                 self.step(Input::Reconnect { request, caller: Caller { phases, reply }, trace }).await;
             }
+            Wake::Command(Command::Pin { pool, duration: _, reply }) => {
+                let _ = reply.send(Err(super::PinError::PoolNotFound(pool)));
+            }
+            Wake::Command(Command::Unpin { reply }) => {
+                let _ = reply.send(None);
+            }
             Wake::Event(id, event) => self.step(Input::Event(id, event)).await,
             Wake::Switched(id, report) => {
                 self.step(Input::Switched(id, report.unwrap_or_default())).await;

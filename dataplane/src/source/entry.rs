@@ -129,7 +129,9 @@ impl Entry {
             since: self.shown.since,
             retry_at: waits.filter(|at| *at > now).map(|at| wall + (at - now)),
             failures: self.failures,
-            connection: newest.map(Connection::snapshot),
+            connection: newest.map(|connection| connection.snapshot().into()),
+            role: mujina_core::status::PoolRole::None,
+            work_split: None,
         }
     }
 }

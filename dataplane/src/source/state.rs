@@ -161,6 +161,7 @@ impl State {
             pools: pools.collect(),
             configured: self.configured,
             settled: if self.is_settled() { self.configured } else { self.configured.saturating_sub(1) },
+            ..Snapshot::default()
         }
     }
 
