@@ -158,8 +158,8 @@ impl Source {
             Wake::Command(Command::Reconnect { request, phases, trace, reply }) => {
                 self.step(Input::Reconnect { request, caller: Caller { phases, reply }, trace }).await;
             }
-            Wake::Command(Command::Pin { pool, duration: _, reply }) => {
-                let _ = reply.send(Err(super::PinError::PoolNotFound(pool)));
+            Wake::Command(Command::Pin { pool, duration, reply }) => {
+                let _ = (reply.send(Err(super::PinError::PoolNotFound(pool))), duration);
             }
             Wake::Command(Command::Unpin { reply }) => {
                 let _ = reply.send(None);
