@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod connect;
+pub mod probe;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};

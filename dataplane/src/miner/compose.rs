@@ -6,7 +6,11 @@
 use super::{BoardFacts, MinerHandle};
 use crate::{
     board::cpu::{CpuBoard, CpuConfig},
-    pool::{ConnectionPlan, MinerIdentity, sv2},
+    pool::{
+        ConnectionPlan, MinerIdentity,
+        probe::{Prober, Stratum},
+        sv2,
+    },
     scheduler::{self, Scheduler},
     source::{
         Connector, Lines, Source, SourcePolicy,
@@ -16,7 +20,7 @@ use crate::{
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, dispatcher, error};
@@ -120,7 +124,9 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let plain = connector(plan.identity, plan.synthetic);
+        let stratum = stratum();
+        let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
+        let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
             Some(share_every) => forced_rate(plain, share_every),
             None => plain,
@@ -135,7 +141,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             // The scheduler was started a line above and runs until it is told otherwise.
             let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
         }
-        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, boards };
+        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards };
         let _ = up.send(handle);
 
         let failure = tokio::select! {
@@ -159,25 +165,19 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2; invented work speaks for itself.
-fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
+/// Pools speak Stratum V2.
+fn stratum() -> Stratum {
+    Arc::new(|plan| Box::pin(sv2::run(plan)))
+}
+
+/// Pools speak Stratum; invented work speaks for itself.
+fn connector(stratum: Stratum, identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
     Box::new(move |pool, lines| {
         let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                Box::pin(sv2::run(ConnectionPlan {
-                    id,
-                    pool,
-                    target,
-                    identity,
-                    hash_rate,
-                    shares,
-                    events,
-                    close,
-                    abort,
-                    span,
-                }))
+                stratum(ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span })
             }
             None => {
                 let work = synthetic.unwrap_or_default();

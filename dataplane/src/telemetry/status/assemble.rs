@@ -4,14 +4,15 @@ use crate::{
     identity::Identity,
     miner::BoardFacts,
     scheduler::{self, PoolScope, ThreadScope},
-    source::{self, ConnectionSnapshot, PoolSnapshot},
+    source::{self, PoolSnapshot},
     spec,
+    telemetry::{connection_status, lifetime::Lifetimes},
 };
 use mujina_core::{
     fault::{Fault, FaultReason},
     id::{BoardId, ConnectionId},
     spec::SpecState,
-    status::{BoardStatus, MinerState, MinerStatus, PoolConnection, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    status::{BoardStatus, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
     units::{Difficulty, HashRate},
 };
 use std::{collections::BTreeMap, time::SystemTime};
@@ -28,6 +29,8 @@ pub(super) struct Seen<'a> {
     pub(super) scheduler: &'a scheduler::Snapshot,
     pub(super) source: &'a source::Snapshot,
     pub(super) spec: &'a SpecState,
+    /// What was counted by earlier processes; absent until it was read.
+    pub(super) lifetimes: Option<&'a Lifetimes>,
     /// Why statistics cannot be stored.
     pub(super) storage: Option<&'a str>,
     pub(super) boards: &'a BTreeMap<BoardId, BoardFacts>,
@@ -92,6 +95,7 @@ impl Assembler {
             rates: seen.scheduler.miner.rates.clone(),
             nominal_hash_rate: (nominal > HashRate::ZERO).then_some(nominal),
             faults,
+            pool_pin: seen.source.pin.clone(),
         }
     }
 
@@ -188,8 +192,20 @@ impl Drought {
 }
 
 fn pool(pool: &PoolSnapshot, seen: &Seen<'_>, now: SystemTime) -> PoolStatus {
-    let PoolSnapshot { name, url, user, authority_fingerprint, state, reason, since, retry_at, failures, connection } =
-        pool;
+    let PoolSnapshot {
+        name,
+        url,
+        user,
+        authority_fingerprint,
+        state,
+        reason,
+        since,
+        retry_at,
+        failures,
+        connection,
+        role,
+        work_split,
+    } = pool;
     let PoolScope { scope, verdict_latency } = seen.scheduler.pools.get(name).cloned().unwrap_or_default();
     PoolStatus {
         name: name.clone(),
@@ -201,42 +217,13 @@ fn pool(pool: &PoolSnapshot, seen: &Seen<'_>, now: SystemTime) -> PoolStatus {
         live: seen.source.live.as_ref() == Some(name),
         retry_at: *retry_at,
         consecutive_failures: *failures,
-        connection: connection.as_ref().map(|one| connection_status(one, authority_fingerprint, seen, now)),
+        connection: connection.as_ref().map(|one| connection_status(one, authority_fingerprint, seen.scheduler, now)),
         totals: scope.totals,
         totals_since: seen.scheduler.since,
         verdict_latency,
-    }
-}
-
-fn connection_status(
-    connection: &ConnectionSnapshot,
-    authority_fingerprint: &str,
-    seen: &Seen<'_>,
-    now: SystemTime,
-) -> PoolConnection {
-    let ConnectionSnapshot { id, facts, ready_at, job_label, job_received_at, version_mask, jobs, phases } = connection;
-    let scope = seen.scheduler.connections.get(id);
-    PoolConnection {
-        id: *id,
-        peer_address: facts.peer_address.clone(),
-        ready_at: *ready_at,
-        authenticated: facts.authenticated,
-        authority_fingerprint: authority_fingerprint.to_owned(),
-        certificate_not_after: facts.certificate_not_after,
-        channel_id: facts.channel_id,
-        group_channel_id: facts.group_channel_id,
-        extranonce_prefix: facts.extranonce_prefix.clone(),
-        extranonce_size: facts.extranonce_size,
-        share_difficulty: facts.share_difficulty,
-        version_mask: *version_mask,
-        job_id: job_label.clone(),
-        job_received_at: *job_received_at,
-        jobs: *jobs,
-        unknown_messages: facts.unknown_messages,
-        told_hash_rate: facts.told_hash_rate,
-        totals: scope.map(|scope| scope.totals).unwrap_or_default(),
-        totals_since: scope.map_or(now, |scope| scope.since),
-        phases: phases.clone(),
+        role: *role,
+        work_split: *work_split,
+        lifetime: seen.lifetimes.and_then(|book| book.of(name, &scope.totals)),
     }
 }
 

@@ -2,12 +2,14 @@ use super::*;
 use crate::{
     pool::ConnectionFacts,
     scheduler::{ConnectionScope, Scope},
+    source::ConnectionSnapshot,
 };
 use mujina_core::{
     id::Generation,
     pool::PoolStrategy,
     share::ShareTotals,
     spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft, SpecOrigin},
+    status::PoolRole,
 };
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -78,7 +80,9 @@ impl World {
             since: at(1),
             retry_at: None,
             failures: 0,
-            connection: Some(connection),
+            connection: Some(connection.into()),
+            role: PoolRole::Live,
+            work_split: None,
         };
         let source = source::Snapshot {
             live: Some("main".parse().unwrap()),
@@ -86,6 +90,7 @@ impl World {
             pools: vec![pool],
             configured: 1,
             settled: 1,
+            ..source::Snapshot::default()
         };
         Self { assembler: Assembler::new(identity), scheduler, source, spec: spec(), storage: None, stopping: false }
     }
@@ -97,6 +102,7 @@ impl World {
             source: &self.source,
             spec: &self.spec,
             storage: self.storage,
+            lifetimes: None,
             boards: &boards,
             stopping: self.stopping,
         };
