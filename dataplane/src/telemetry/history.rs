@@ -181,23 +181,30 @@ impl History {
         self.flush().await;
     }
 
-    /// Writes what waits. Opens the database first where that has not succeeded yet.
+    /// Writes what waits. Opens the database first where that has not succeeded yet, or where the last write failed: after
+    /// an error of the disk a database refuses everything until it is opened again.
     async fn flush(&mut self) {
         let store = self.store.borrow().clone();
         let (path, cuts) = (self.path.clone(), self.waiting.iter().cloned().collect::<Vec<_>>());
         let writing = tokio::task::spawn_blocking(move || {
             let store = store.map_or_else(|| open(&path).map(Arc::new), Ok)?;
-            let newest = if cuts.is_empty() { store.newest()? } else { store.append(&cuts, SystemTime::now())? };
-            Ok::<_, StoreError>((store, newest))
+            match write(&store, &cuts) {
+                Err(StoreError::Unreadable(reason)) => {
+                    let fresh = begin_anew(&path, &reason).map(Arc::new)?;
+                    write(&fresh, &cuts).map(|newest| (fresh, newest))
+                }
+                result => result.map(|newest| (store, newest)),
+            }
         });
         match writing.await {
             Ok(Ok((store, newest))) => {
                 self.waiting.clear();
                 self.store.send_if_modified(|shared| {
-                    shared.is_none() && {
+                    let is_new = shared.as_ref().is_none_or(|old| !Arc::ptr_eq(old, &store));
+                    if is_new {
                         *shared = Some(store);
-                        true
                     }
+                    is_new
                 });
                 self.newest.send_replace(newest);
                 if self.failure.send_replace(None).is_some() {
@@ -216,21 +223,30 @@ impl History {
             debug!(reason = why, "statistics still cannot be stored");
         }
         self.failure.send_replace(Some(why));
+        self.store.send_replace(None);
     }
 }
 
-/// Opens the database, or sets an unreadable one aside and begins another.
+/// Writes cuts, if there are any. Returns the greatest sequence.
+fn write(store: &Store, cuts: &[Cut]) -> Result<u64, StoreError> {
+    if cuts.is_empty() { store.newest() } else { store.append(cuts, SystemTime::now()) }
+}
+
+/// Opens the database, or begins another in place of an unreadable one.
 fn open(path: &Path) -> Result<Store, StoreError> {
     match Store::open(path) {
-        Err(StoreError::Unreadable(reason)) => {
-            let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-            let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
-            error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
-            std::fs::rename(path, aside).map_err(StoreError::File)?;
-            Store::open(path)
-        }
+        Err(StoreError::Unreadable(reason)) => begin_anew(path, &reason),
         result => result,
     }
+}
+
+/// Sets a database aside and begins another.
+fn begin_anew(path: &Path, reason: &str) -> Result<Store, StoreError> {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
+    error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
+    std::fs::rename(path, aside).map_err(StoreError::File)?;
+    Store::open(path)
 }
 
 #[cfg(test)]

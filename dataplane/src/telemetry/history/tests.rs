@@ -130,3 +130,42 @@ async fn buckets_wait_in_memory_while_the_folder_is_missing() {
     assert_eq!(*handle.failure().borrow(), None);
     assert_eq!(handle.buckets(all(0)).await.unwrap().buckets[0].added.accepted, 3);
 }
+
+#[tokio::test]
+async fn database_is_opened_again_after_an_error_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    let (scheduler, watched) = watch::channel(snapshot(3));
+    let (mut history, handle) = History::new(folder.path(), watched);
+    history.close(false).await;
+    // The disk loses the end of the file and finds it again.
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4096).unwrap();
+    scheduler.send_replace(snapshot(4));
+    history.close(false).await;
+    assert!(handle.failure().borrow().is_some(), "the write fails");
+    std::fs::write(&path, whole).unwrap();
+    history.close(false).await;
+    assert_eq!(*handle.failure().borrow(), None);
+    let buckets = handle.buckets(all(0)).await.unwrap().buckets;
+    assert_eq!(buckets.iter().map(|one| one.added.accepted).collect::<Vec<_>>(), [3, 1]);
+}
+
+#[tokio::test]
+async fn database_with_a_damaged_record_is_set_aside_and_nothing_that_waits_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    Store::open(&path).unwrap().append(&[cut(0, 1)], at(20)).unwrap();
+    let damaged = redb::Database::open(&path).unwrap();
+    let transaction = damaged.begin_write().unwrap();
+    let lifetime = redb::TableDefinition::<&str, &[u8]>::new("lifetime");
+    transaction.open_table(lifetime).unwrap().insert("main", b"{" as &[u8]).unwrap();
+    transaction.commit().unwrap();
+    drop(damaged);
+    let (_scheduler, watched) = watch::channel(snapshot(5));
+    let (mut history, handle) = History::new(folder.path(), watched);
+    history.close(false).await;
+    assert_eq!(*handle.failure().borrow(), None);
+    assert_eq!(handle.buckets(all(0)).await.unwrap().buckets[0].added.accepted, 5);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
