@@ -89,14 +89,11 @@ impl Publisher {
 
 fn assemble_now(assembler: &mut Assembler, sources: &mut Sources, stopping: bool) -> MinerStatus {
     let Sources { scheduler, source, spec, storage, boards } = sources;
-    let storage = storage.borrow_and_update().clone();
-    let seen = Seen {
-        scheduler: &scheduler.borrow_and_update(),
-        source: &source.borrow_and_update(),
-        spec: &spec.borrow_and_update(),
-        storage: storage.as_deref(),
-        boards,
-        stopping,
-    };
+    // Cloned, not borrowed: whoever holds a watched value keeps its publisher waiting, and these publish on the thread that
+    // mines.
+    let (scheduler, source) = (scheduler.borrow_and_update().clone(), source.borrow_and_update().clone());
+    let (spec, storage) = (spec.borrow_and_update().clone(), storage.borrow_and_update().clone());
+    let seen =
+        Seen { scheduler: &scheduler, source: &source, spec: &spec, storage: storage.as_deref(), boards, stopping };
     assembler.assemble(&seen, SystemTime::now())
 }
