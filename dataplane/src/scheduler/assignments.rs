@@ -18,6 +18,8 @@ const TOLERANCE: f64 = 2.0;
 pub(super) struct Slots {
     space: SlotSpace,
     places: Vec<Place>,
+    /// Where each owner's place is: looked up for every thread at every job and snapshot.
+    owned: BTreeMap<ThreadIndex, usize>,
     /// Hashes of each slot, by its number, that were taken.
     taken: BTreeMap<u32, u64>,
 }
@@ -31,7 +33,7 @@ struct Place {
 impl Slots {
     /// See [`SlotSpace::new`] for both.
     pub(super) fn new(size: u8, random: [u8; MAX_EXTRANONCE]) -> Self {
-        Self { space: SlotSpace::new(size, random), places: Vec::new(), taken: BTreeMap::new() }
+        Self { space: SlotSpace::new(size, random), places: Vec::new(), owned: BTreeMap::new(), taken: BTreeMap::new() }
     }
 
     /// The thread's slot: the one it has, or else the first that nobody has (stratum-client W4).
@@ -39,10 +41,12 @@ impl Slots {
         if let Some(slot) = self.of(thread) {
             return Arc::clone(slot);
         }
-        if let Some(free) = self.places.iter_mut().find(|place| place.owner.is_none()) {
+        if let Some((at, free)) = self.places.iter_mut().enumerate().find(|(_, place)| place.owner.is_none()) {
             free.owner = Some(thread);
+            self.owned.insert(thread, at);
             return Arc::clone(&free.slot);
         }
+        self.owned.insert(thread, self.places.len());
         let index = u32::try_from(self.places.len()).expect("fewer threads than u32 counts");
         let slot = self.space.slot(index);
         self.places.push(Place { owner: Some(thread), slot: Arc::clone(&slot) });
@@ -51,14 +55,14 @@ impl Slots {
 
     /// Frees a thread's slot. The next owner goes on with its counter.
     pub(super) fn release(&mut self, thread: ThreadIndex) {
-        for place in self.places.iter_mut().filter(|place| place.owner == Some(thread)) {
+        if let Some(place) = self.owned.remove(&thread).and_then(|at| self.places.get_mut(at)) {
             place.owner = None;
         }
     }
 
     /// The thread's slot, if it has one.
     pub(super) fn of(&self, thread: ThreadIndex) -> Option<&Arc<Slot>> {
-        self.places.iter().find(|place| place.owner == Some(thread)).map(|place| &place.slot)
+        self.places.get(*self.owned.get(&thread)?).map(|place| &place.slot)
     }
 
     /// Hashes that each owner computed since the last call. Of threads that share a slot, the first takes all.
