@@ -8,6 +8,7 @@ mod actor;
 mod assignments;
 pub(crate) mod estimate;
 mod members;
+mod rescue;
 mod share;
 pub mod slot;
 mod state;

@@ -14,6 +14,7 @@ use super::{
     Command, SwitchReport,
     assignments::{self, Slots},
     members::{Connection, Thread},
+    rescue::Rescue,
     told::Told,
     verify::{TokenBucket, Verifier},
     waiting::{Pausing, Switch, answer_all},
@@ -63,6 +64,7 @@ pub(super) struct State {
     pub(super) shares: broadcast::Sender<Arc<Share>>,
     pub(super) last_share: ShareId,
     pub(super) told: Told,
+    pub(super) rescue: Rescue,
     /// A connection that becomes live with its first job.
     activating: Option<(ConnectionId, oneshot::Sender<SwitchReport>)>,
     switch: Option<Switch>,
@@ -88,6 +90,7 @@ impl State {
             shares,
             last_share: ShareId(0),
             told: Told::new(now.at),
+            rescue: Rescue::default(),
             activating: None,
             switch: None,
             pausing: None,
@@ -210,8 +213,9 @@ impl State {
     }
 
     /// Tells watchers of a share. Nobody may watch.
-    pub(super) fn announce(&self, share: Option<Arc<Share>>) {
+    pub(super) fn announce(&mut self, share: Option<Arc<Share>>) {
         if let Some(share) = share {
+            self.rescue.settle(&share);
             let _ = self.shares.send(share);
         }
     }
