@@ -5,7 +5,7 @@ use super::{
     verify::FLOOD_RATE,
 };
 use crate::{job::extranonce::MAX_EXTRANONCE, thread::ThreadIndex};
-use mujina_core::units::{HashRate, ShareTarget};
+use mujina_core::units::{HashRate, ShareTarget, Work};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Nonces per second wanted of each thread, shares or not: after 25 s its rate is known to within 10 %.
@@ -96,6 +96,12 @@ pub(super) fn ticket_target(share_target: ShareTarget, rate: HashRate, total: Ha
     share_target.min(flood).max(sample)
 }
 
+/// Expected hashes between two shares of all threads together (`total`): those of the share target, or more when the flood
+/// cap holds shares back.
+pub(super) fn share_work(share_target: ShareTarget, total: HashRate) -> Work {
+    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / FLOOD_RATE))
+}
+
 /// Whether a thread should be given `wanted` although it has `given` for the same job.
 pub(super) fn misses(given: ShareTarget, wanted: ShareTarget) -> bool {
     let ratio = given.expected_hashes() / wanted.expected_hashes();
@@ -147,11 +153,13 @@ mod tests {
         #[test]
         fn ticket_reports_every_share_or_as_many_as_may_be_sent(share in 1.0..1e15_f64, one in 1e3..1e13_f64, threads in 1..64_u32) {
             let (share_target, total) = (ShareTarget::from_expected_hashes(share), one * f64::from(threads));
-            let ticket = ticket_target(share_target, rate(one), rate(total));
+            let total_rate = rate(total);
+            let ticket = ticket_target(share_target, rate(one), total_rate);
             let nonces = one / ticket.expected_hashes();
             let shares = total / ticket.expected_hashes().max(share);
             prop_assert!(nonces >= SAMPLES_PER_SECOND * 0.999, "{nonces} nonces/s");
             prop_assert!(ticket >= share_target || shares > FLOOD_RATE * 0.999, "{shares} shares/s");
+            prop_assert!(share_work(share_target, total_rate).hashes() > ticket.expected_hashes().max(share) * 0.999);
             let most = FLOOD_RATE.max(SAMPLES_PER_SECOND * f64::from(threads));
             prop_assert!(total / ticket.expected_hashes() <= most * 1.001);
         }

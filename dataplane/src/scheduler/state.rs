@@ -203,6 +203,11 @@ impl State {
         self.threads.values().any(|thread| thread.state == ThreadState::Hashing)
     }
 
+    /// How fast the living threads are together, as well as is known.
+    pub(super) fn rate(&self, now: Instant) -> HashRate {
+        self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum()
+    }
+
     /// Books the hashes that threads computed since the last time.
     pub(super) fn collect_hashes(&mut self) {
         for (id, connection) in &mut self.connections {
@@ -341,8 +346,7 @@ impl State {
     fn dispatch(&mut self, now: Instant) -> BTreeSet<ThreadIndex> {
         self.dirty = false;
         let wanted = if self.stopping.is_some() { None } else { self.work_at(now) };
-        let total: HashRate =
-            self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum();
+        let total = self.rate(now);
         let generation = self.generation + 1;
         let mut given_work = BTreeSet::new();
         for (index, thread) in self.threads.iter_mut().filter(|(_, thread)| thread.is_alive()) {
