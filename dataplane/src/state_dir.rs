@@ -99,8 +99,8 @@ impl StateDir {
     /// # Errors
     /// What the system says.
     pub fn set_aside(&self, from: &str, to: &str) -> io::Result<String> {
-        let names = std::iter::once(to.to_owned()).chain((2..=MOST_ASIDE).map(|number| format!("{to}-{number}")));
-        let free = names.into_iter().find(|name| !self.path.join(name).exists());
+        let mut names = std::iter::once(to.to_owned()).chain((2..=MOST_ASIDE).map(|number| format!("{to}-{number}")));
+        let free = names.find(|name| !self.path.join(name).exists());
         let name = free.ok_or_else(|| io::Error::other(format!("there are {MOST_ASIDE} files named {to} already")))?;
         fs::rename(self.path.join(from), self.path.join(&name))?;
         self.sync()?;
