@@ -36,6 +36,7 @@ pub(super) struct Entry {
     parked: bool,
     stopped: bool,
     unusable_since: Instant,
+    wanted: bool,
     failure: Option<FailureKind>,
     shown: Shown,
 }
@@ -69,6 +70,7 @@ impl Entry {
             parked: false,
             stopped: false,
             unusable_since: now,
+            wanted: false,
             failure: None,
             shown: Shown { state: PoolState::Idle, reason: String::new(), since: wall },
         }
@@ -84,6 +86,7 @@ impl Entry {
             group,
             strategy,
             usable,
+            fresh: !self.failed_before,
             failures: self.failures,
             parked: self.parked,
             unusable_since: self.unusable_since,
@@ -174,6 +177,14 @@ impl Entry {
         self.shown.reason = format!("the pool asked to be found at {}:{}", target.host, target.port);
         self.target = Some(target);
         self.retry_at = Some(now);
+    }
+
+    /// Wanted or not from now on: its chance begins when it becomes so.
+    pub(super) fn want(&mut self, wanted: bool, now: Instant) {
+        if wanted && !std::mem::replace(&mut self.wanted, wanted) {
+            self.unusable_since = now;
+        }
+        self.wanted = wanted;
     }
 
     /// Looks at the newest connection and notes when the visible state changes.

@@ -90,7 +90,10 @@ impl Quotas {
             return holder == pool;
         }
         let usable = group.accounts.iter().filter(|(_, account)| account.usable);
-        let Some((next, _)) = usable.max_by(|(_, one), (_, other)| one.credit.total_cmp(&other.credit)) else {
+        // Of equals the first, so that two of them alternate.
+        let most =
+            |(_, one): &(&PoolName, &Account), (_, other): &(&PoolName, &Account)| one.credit.total_cmp(&other.credit);
+        let Some((next, _)) = usable.rev().max_by(most) else {
             return false;
         };
         let (next, is_next) = (next.clone(), next == pool);

@@ -22,6 +22,8 @@ pub(super) struct Candidate {
     pub(super) strategy: PoolStrategy,
     /// It has a job that can be hashed now.
     pub(super) usable: bool,
+    /// It never failed since the order was chosen.
+    pub(super) fresh: bool,
     /// Attempts that failed in a row.
     pub(super) failures: u32,
     /// Its newest failure will not pass soon.
@@ -62,7 +64,7 @@ impl Candidate {
 
     /// Never failed, and had no time to become usable yet.
     fn in_grace(&self, policy: &SourcePolicy, now: Instant) -> bool {
-        !self.usable && !self.parked && self.failures == 0 && self.unusable_since + policy.grace > now
+        !self.usable && self.fresh && self.unusable_since + policy.grace > now
     }
 }
 
@@ -148,9 +150,9 @@ impl Selector<'_> {
             return true;
         }
         self.standing.pinned != Some(live)
-            && self.before(live).any(|earlier| {
-                !earlier.usable && earlier.failures == 0 && !earlier.had_its_chance(self.policy, self.now)
-            })
+            && self
+                .before(live)
+                .any(|earlier| !earlier.usable && earlier.fresh && !earlier.had_its_chance(self.policy, self.now))
     }
 
     /// When the answers may change by themselves.
@@ -160,7 +162,7 @@ impl Selector<'_> {
             let waiting = !one.usable && !one.parked && one.failures < policy.patience_failures;
             let since = one.unusable_since;
             [
-                (!one.usable && one.failures == 0).then_some(since + policy.grace),
+                (!one.usable && one.fresh).then_some(since + policy.grace),
                 waiting.then_some(since + policy.patience_time),
                 one.on_trial_until.filter(|_| one.usable),
                 one.shunned_until,

@@ -23,6 +23,9 @@ impl State {
             Selector { candidates: &candidates, standing: self.standing(), policy: &self.policy, now: now.at };
         let (choice, wanted) = (selector.choice(), selector.wanted());
         self.deadline = selector.deadline();
+        for (entry, wanted) in self.entries.iter_mut().zip(&wanted) {
+            entry.want(*wanted, now.at);
+        }
         if !self.stopping {
             self.connect_wanted(&wanted, now.at);
             self.activate(choice, &candidates, now.at);
