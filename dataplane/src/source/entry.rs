@@ -18,6 +18,9 @@ const HEALTHY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) spec: PoolSpec,
+    /// Its address and the fingerprint of its key, as people see them.
+    url: String,
+    pub(super) fingerprint: String,
     /// Its group, by number and strategy.
     pub(super) group: (usize, PoolStrategy),
     pub(super) redirects: Redirects,
@@ -57,6 +60,8 @@ impl Entry {
         (now, wall): (Instant, SystemTime),
     ) -> Self {
         Self {
+            url: spec.endpoint.to_string(),
+            fingerprint: spec.endpoint.authority().map(|key| key.fingerprint()).unwrap_or_default(),
             spec,
             group,
             redirects: Redirects::default(),
@@ -216,9 +221,9 @@ impl Entry {
         let waits = newest.is_none().then_some(self.retry_at).flatten();
         PoolSnapshot {
             name: self.spec.name.clone(),
-            url: self.spec.endpoint.to_string(),
+            url: self.url.clone(),
             user: self.spec.user.clone(),
-            authority_fingerprint: self.spec.endpoint.authority().map(|key| key.fingerprint()).unwrap_or_default(),
+            authority_fingerprint: self.fingerprint.clone(),
             state: self.shown.state,
             reason: self.shown.reason.clone(),
             since: self.shown.since,
