@@ -9,6 +9,7 @@ mod flood;
 mod in_flight;
 mod outlet;
 mod phases;
+pub mod probe;
 mod queue;
 mod rate;
 pub mod sv1;

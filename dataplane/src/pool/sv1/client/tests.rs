@@ -446,5 +446,5 @@ async fn pool_that_asks_to_come_again_is_told_on() {
     let (mut miner, mut line, _) = working().await;
     line.say(&json!({"id": null, "method": "client.reconnect", "params": ["127.0.0.1", "3334"]})).await;
     let (_, failure, redirect) = miner.end().await;
-    assert_eq!((failure.unwrap().kind, redirect), (FailureKind::Redirected, Some((String::new(), 3334))));
+    assert_eq!((failure.unwrap().kind, redirect), (FailureKind::Redirected, Some(("127.0.0.1".into(), 3334))));
 }
