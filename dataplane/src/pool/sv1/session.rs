@@ -237,7 +237,7 @@ impl Session {
             Incoming::SetDifficulty(difficulty) => self.set_difficulty(difficulty, now),
             Incoming::SetExtranonce { extranonce1, size } => self.set_extranonce(extranonce1, size, now),
             Incoming::SetVersionMask(mask) => self.set_version_mask(mask, now),
-            Incoming::Reconnect { host, port, wait } => self.reconnect(host, port, wait, now),
+            Incoming::Reconnect { host, port, wait } => self.reconnect(&host, port, wait, now),
             Incoming::ShowMessage(text) => self.show(&text),
             Incoming::Request { id, reply } => {
                 if self.outbox.len() < self.limits.replies {
