@@ -12,9 +12,7 @@ use crate::{
     error::CliError,
 };
 use mujina_proto::{
-    dataplane::v1::{
-        TestPoolRequest, TestPoolResponse, TestPoolResult, test_pool_request, test_pool_response::Event,
-    },
+    dataplane::v1::{TestPoolRequest, TestPoolResponse, TestPoolResult, test_pool_request, test_pool_response::Event},
     types::v1::{ConnectPhase, PoolSpec},
 };
 
@@ -42,7 +40,8 @@ async fn wanted(args: PoolTest, context: &mut Context<'_>) -> Result<test_pool_r
         return Ok(test_pool_request::Target::Spec(spec));
     }
     if user.is_some() || password.is_some() || options.is_some() {
-        let message = format!("{pool} is the name of a pool, which is tested as the spec has it; give a URL to test another");
+        let message =
+            format!("{pool} is the name of a pool, which is tested as the spec has it; give a URL to test another");
         return Err(CliError::Usage(message));
     }
     Ok(test_pool_request::Target::Pool(pool))

@@ -96,11 +96,15 @@ pub(crate) fn tested(result: &TestPoolResult, paint: Paint) -> String {
     let TestPoolResult { usable, failure: _, failure_state, failed_phase, connection } = result;
     let connection = connection.clone().unwrap_or_default();
     let verdict = if *usable {
-        paint.text(&format!("the pool gives work (job {}); nothing was moved to it", clean(&connection.job_id)), Tone::Good)
+        paint.text(
+            &format!("the pool gives work (job {}); nothing was moved to it", clean(&connection.job_id)),
+            Tone::Good,
+        )
     } else {
         let state = word(result.failure_state().as_str_name(), "POOL_STATE");
         let state = if *failure_state == 0 { String::new() } else { format!(", {state}") };
-        let phase = if failed_phase.is_empty() { "before its first job".into() } else { format!("in {}", clean(failed_phase)) };
+        let phase =
+            if failed_phase.is_empty() { "before its first job".into() } else { format!("in {}", clean(failed_phase)) };
         paint.text(&format!("the pool gave no work: failed {phase}{state}"), Tone::Bad)
     };
     let facts = facts(&connection).into_iter().filter(|(_, value)| !value.is_empty());
@@ -163,7 +167,10 @@ pub(crate) fn transitions(transitions: &[PoolTransition], paint: Paint) -> Strin
             clock(time(*at)).into(),
             end(&transition.from_pool, transition.from_connection_id).into(),
             Cell::new(end(&transition.to_pool, transition.to_connection_id), Tone::Strong),
-            Cell::new(word(transition.reason().as_str_name(), "TRANSITION_REASON"), tone_of_reason(transition.reason())),
+            Cell::new(
+                word(transition.reason().as_str_name(), "TRANSITION_REASON"),
+                tone_of_reason(transition.reason()),
+            ),
             elapsed(*work_gap).into(),
             bad(*shares_lost),
             (*threads).into(),

@@ -5,7 +5,9 @@ use crate::output::{Cell, Paint, Table, Tone, age, clock, word};
 use mujina_core::units::duration;
 use mujina_proto::{
     convert::time,
-    types::v1::{BoardStatus, Fault, MinerState, MinerStatus, PoolPin, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    types::v1::{
+        BoardStatus, Fault, MinerState, MinerStatus, PoolPin, PoolState, PoolStatus, ThreadState, ThreadStatus,
+    },
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
