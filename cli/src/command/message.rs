@@ -66,7 +66,7 @@ pub(crate) fn show<M: Named>(
     human: impl FnOnce(Paint) -> String,
 ) -> Result<(), CliError> {
     let text = match context.format {
-        Format::Table => human(context.paint),
+        Format::Table | Format::Wide => human(context.paint),
         Format::Json => format!("{:#}\n", to_json(message)?),
         Format::Yaml => yaml(&to_json(message)?),
     };
@@ -80,7 +80,7 @@ pub(crate) fn event<M: Named>(
     human: impl FnOnce(Paint) -> String,
 ) -> Result<(), CliError> {
     let text = match context.format {
-        Format::Table => human(context.paint),
+        Format::Table | Format::Wide => human(context.paint),
         Format::Json => format!("{}\n", to_json(message)?),
         Format::Yaml => format!("---\n{}", yaml(&to_json(message)?)),
     };
