@@ -12,7 +12,7 @@ mod loops;
 mod tests;
 
 use super::{
-    block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail},
+    block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail, small_sigma0},
     prepare::{Quad, Schedule, Start, constants, group_sum, halves, words_16_to_63},
     scanner::Lanes,
 };
@@ -22,6 +22,8 @@ use std::fmt;
 const ROLLED: usize = 6;
 /// Nonces that the fixed kernel has in flight.
 const FIXED: u32 = 4;
+/// Nonces in a batch of the pipelined loop.
+const BATCH: u32 = 3;
 /// Candidates that the rolled kernels note before they return.
 const CAPACITY: usize = 64;
 /// Beyond so many candidates there may not be room for those of one more nonce.
@@ -81,12 +83,16 @@ struct Context {
     filter: Quad,
     /// Nonces as message words, with what they add to the schedule.
     words: [Quad; FIXED as usize],
+    /// What the nonces add to words 16 to 19.
+    sigmas: [Quad; 3],
     word: Quad,
-    spill: [Quad; 8],
+    spill: [Quad; 16],
     /// Words 4 to 63 of this nonce and the next, with their constants.
     schedules: [[Quad; 15]; 2],
     /// Schedules of the hashes in flight.
-    w: [[Quad; 4]; 4],
+    w: [[Quad; 16]; 6],
+    early: [[Quad; 16]; 6],
+    kw_of: [[Quad; 16]; 6],
     /// Nonces with candidates, and which midstates they are of.
     found: [(u32, u32); CAPACITY],
     found_len: u32,
@@ -120,10 +126,13 @@ impl Context {
             iv7: [IV[7]; 4],
             filter: [0; 4],
             words: [[0; 4]; FIXED as usize],
+            sigmas: [[0; 4]; 3],
             word: [0; 4],
-            spill: [[0; 4]; 8],
+            spill: [[0; 4]; 16],
             schedules: [[[0; 4]; 15]; 2],
-            w: [[[0; 4]; 4]; 4],
+            w: [[[0; 4]; 16]; 6],
+            early: [[[0; 4]; 16]; 6],
+            kw_of: [[[0; 4]; 16]; 6],
             found: [(0, 0); CAPACITY],
             found_len: 0,
             stop: 0,
@@ -152,6 +161,18 @@ impl Context {
         let quads = schedule.iter_mut().flatten().skip(12);
         for (place, (word, k)) in quads.zip(words.into_iter().zip(K.into_iter().skip(16))) {
             *place = word.wrapping_add(k);
+        }
+        self.prime_words(nonce);
+    }
+
+    /// Puts the words of the first nonces where the loop looks for them.
+    fn prime_words(&mut self, nonce: u32) {
+        let mut nonce = nonce;
+        for (words, sigmas) in self.words.iter_mut().zip(&mut self.sigmas) {
+            let word = nonce.swap_bytes();
+            *words = [0, word, 0, word];
+            *sigmas = [0, 0, small_sigma0(word), word];
+            nonce = nonce.wrapping_add(1);
         }
     }
 }
@@ -230,6 +251,45 @@ impl Lanes for Fixed {
             }
             left = left.saturating_sub(done.saturating_add(FIXED));
             nonce = self.context.stop.wrapping_add(FIXED);
+        }
+    }
+}
+
+/// One midstate, batches of consecutive nonces, pipelined.
+#[derive(Debug)]
+struct Nonces {
+    context: Box<Context>,
+    run: Loop,
+}
+
+impl Lanes for Nonces {
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32) {
+        self.context.load(tail, midstates, filter);
+    }
+
+    #[expect(unsafe_code, reason = "calls assembly")]
+    fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32)) {
+        let (mut nonce, mut left) = (first, count);
+        while left > 0 {
+            self.context.prime_words(nonce);
+            // SAFETY: as for the rolled loops.
+            unsafe { (self.run)(&mut self.context, nonce, u64::from(left.div_ceil(BATCH)) + 1) };
+            let Context { found, found_len, stop, .. } = &*self.context;
+            let done = stop.wrapping_sub(nonce);
+            let found = found.iter().take(usize::try_from(*found_len).unwrap_or(usize::MAX));
+            for (at, ways) in found.filter(|(at, _)| at.wrapping_sub(nonce) < done) {
+                let before = at.wrapping_sub(nonce);
+                // The last batch may reach beyond the range.
+                for way in (0..BATCH).filter(|way| ways >> way & 1 != 0 && before + way < left) {
+                    candidate(0, at.wrapping_add(way));
+                }
+            }
+            left = left.saturating_sub(done);
+            nonce = *stop;
         }
     }
 }

@@ -11,6 +11,11 @@
 
 use std::fmt::Write as _;
 
+#[path = "generate/pipelined.rs"]
+mod pipelined;
+
+use self::pipelined::{Batch, Pipelined};
+
 /// Where the message schedules live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schedules {
@@ -50,6 +55,17 @@ pub(super) fn rolled(schedules: Schedules) -> String {
 /// zero when the batches are done.
 pub(super) fn fixed() -> String {
     Fixed { out: Listing::default(), spill: 0 }.write()
+}
+
+/// The loop over nonces for six midstates, for any CPU with SHA instructions and AVX; in and out as [`rolled`].
+pub(super) fn pipelined_midstates() -> String {
+    Pipelined::new(Batch::Midstates).write()
+}
+
+/// The loop over nonces for one midstate, three nonces at a time. In and out as [`rolled`], but for three nonces where
+/// [`rolled`] has six midstates: rdx = iterations, one more than batches to judge.
+pub(super) fn pipelined_nonces() -> String {
+    Pipelined::new(Batch::Nonces).write()
 }
 
 #[derive(Default)]
