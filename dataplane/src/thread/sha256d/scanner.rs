@@ -41,10 +41,10 @@ pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> 
         #[cfg(target_arch = "x86_64")]
         Kernel::ShaNi => shani::is_supported().then(|| pair(shani::rolled(), shani::fixed())),
         #[cfg(target_arch = "x86_64")]
-        Kernel::ShaNiAsm => assembly::is_supported().then(|| pair(assembly::rolled(), shani::fixed())),
+        Kernel::ShaNiAsm => assembly::is_supported().then(assembly::memory).map(|(rolled, fixed)| pair(rolled, fixed)),
         #[cfg(target_arch = "x86_64")]
         Kernel::ShaNiAvx512 => {
-            assembly::is_supported_with_avx512().then(|| pair(assembly::rolled_avx512(), assembly::fixed_avx512()))
+            assembly::is_supported_with_avx512().then(assembly::registers).map(|(rolled, fixed)| pair(rolled, fixed))
         }
         #[cfg(not(target_arch = "x86_64"))]
         Kernel::Avx2 | Kernel::Avx512 | Kernel::ShaNi | Kernel::ShaNiAsm | Kernel::ShaNiAvx512 => None,

@@ -5,6 +5,9 @@
 //! registers, because a way through memory takes longer than a slot; between bursts the two newest groups are kept there.
 //! Rounds find schedule words with their constants in memory.
 
+mod schedule;
+
+use self::schedule::Schedule;
 use super::{Listing, T, U, constants, field, part, small_sigma0, two_rounds};
 
 /// Scratch register beside T and U.
@@ -42,119 +45,6 @@ impl Batch {
             Self::Midstates => 1,
             Self::Nonces => WAYS,
         }
-    }
-}
-
-/// A schedule, and where in the context it is.
-#[derive(Debug, Clone, Copy)]
-enum Schedule {
-    /// Of the second hash of a way.
-    Hash(usize),
-    /// Of the second chunk of a way.
-    Chunk(usize),
-    /// Of the second chunk of all midstates, for the next nonce.
-    Shared,
-}
-
-impl Schedule {
-    fn field(self, name: &str, group: usize) -> String {
-        let number = match self {
-            Self::Hash(way) => way,
-            Self::Chunk(way) => WAYS + way,
-            Self::Shared => WAYS,
-        };
-        part(name, 256 * number + 16 * group)
-    }
-
-    /// Words of a group, if they had to leave the registers.
-    fn words(self, group: usize) -> String {
-        match (self, group) {
-            (Self::Hash(_), 3) => field("w12"),
-            _ => self.field("w", group),
-        }
-    }
-
-    /// Words of a group with their constants, from a byte on.
-    fn kw(self, group: usize, byte: usize) -> String {
-        match self {
-            Self::Shared => format!("[r11+{}]", 16 * (group - 1) + byte),
-            _ => self.field("kw_of", group).replace(']', &format!("+{byte}]")),
-        }
-    }
-
-    /// `sha256msg1` of the words 16 and 12 before a group.
-    fn early(self, group: usize) -> String {
-        match (self, group) {
-            (Self::Hash(_), 6) => field("w8"),
-            (Self::Chunk(_) | Self::Shared, 6) => field("m24"),
-            (Self::Chunk(_) | Self::Shared, 7) => field("m28"),
-            _ => self.field("early", group),
-        }
-    }
-
-    /// Groups of a burst, one step each.
-    fn burst(self, number: usize) -> Vec<Vec<String>> {
-        let first = 4 + BURST * number;
-        let [mut newest, mut older, mut free] = [T, V, U];
-        let mut steps = Vec::new();
-        for group in first..first + BURST {
-            let mut lines = Vec::new();
-            // `newest` is to be the group before, and `free` what its words give to this one.
-            match (self, group) {
-                (Self::Hash(_), 4) => {
-                    lines.push(format!("vmovdqa {newest}, {}", self.words(3)));
-                    lines.push(format!("vmovdqa {free}, {}", self.early(4)));
-                }
-                (Self::Hash(_), _) if group == first => lines.extend(self.take_up(group, newest, free)),
-                (Self::Chunk(_) | Self::Shared, 4 | 5) => {}
-                _ if group == first => lines.extend(self.take_up(group, newest, free)),
-                _ => lines.push(format!("vpaddd {free}, {free}, {}", self.early(group))),
-            }
-            match (self, group) {
-                (Self::Chunk(way), 4) => {
-                    lines.push(format!("vmovdqa {free}, {}", field("w16")));
-                    lines.push(format!("vpaddd {free}, {free}, {}", part("sigmas", 16 * way)));
-                }
-                (Self::Shared, 4) => {
-                    lines.push(format!("vmovdqa {older}, {}", field("w16")));
-                    lines.push(format!("vmovq {free}, r9"));
-                    lines.push(format!("vpslldq {free}, {free}, 8"));
-                    lines.push(format!("vpaddd {free}, {free}, {older}"));
-                }
-                (Self::Chunk(_) | Self::Shared, 5) => {
-                    lines.push(format!("vmovdqa {free}, {}", field("x20")));
-                    lines.push(format!("sha256msg2 {free}, {newest}"));
-                }
-                _ => lines.push(format!("sha256msg2 {free}, {newest}")),
-            }
-            lines.push(format!("vpaddd xmm0, {free}, {}", constants(group)));
-            lines.push(format!("vmovdqa {}, xmm0", self.kw(group, 0)));
-            (older, newest, free) = (newest, free, older);
-            let last = group + 1 == first + BURST;
-            if last && group < 15 {
-                lines.push(format!("vmovdqa {}, {newest}", self.words(group)));
-                lines.push(format!("vmovdqa {}, {older}", self.words(group - 1)));
-            }
-            if !last && !matches!((self, group), (Self::Chunk(_) | Self::Shared, 4)) {
-                lines.push(format!("vpalignr {free}, {newest}, {older}, 4"));
-            }
-            let is_constant = matches!((self, group), (Self::Chunk(_) | Self::Shared, 4));
-            if group + 3 <= 15 && !is_constant {
-                lines.push(format!("sha256msg1 {older}, {newest}"));
-                lines.push(format!("vmovdqa {}, {older}", self.early(group + 3)));
-            }
-            steps.push(lines);
-        }
-        steps
-    }
-
-    /// Goes on where the burst before has ended.
-    fn take_up(self, group: usize, newest: &str, free: &str) -> [String; 3] {
-        [
-            format!("vmovdqa {newest}, {}", self.words(group - 1)),
-            format!("vpalignr {free}, {newest}, {}, 4", self.words(group - 2)),
-            format!("vpaddd {free}, {free}, {}", self.early(group)),
-        ]
     }
 }
 
