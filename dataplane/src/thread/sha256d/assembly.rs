@@ -13,8 +13,8 @@ mod tests;
 
 use super::{
     block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail, small_sigma0},
+    lanes::Lanes,
     prepare::{Quad, Schedule, Start, constants, group_sum, halves, words_16_to_63},
-    scanner::Lanes,
 };
 use std::fmt;
 

@@ -5,7 +5,7 @@
 
 use super::{
     block::{DIGEST_BITS, HEADER_BITS, IV, K, Midstate, PAD, Tail, round, small_sigma0, small_sigma1},
-    scanner::Lanes,
+    lanes::Lanes,
 };
 
 /// One midstate, one nonce at a time.
