@@ -5,7 +5,14 @@
 
 pub mod backoff;
 pub mod connect;
+mod flood;
+mod in_flight;
+mod outlet;
+mod phases;
 pub mod probe;
+mod queue;
+mod rate;
+pub mod sv1;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
@@ -177,7 +184,7 @@ pub enum Verdict {
 pub struct ConnectionFacts {
     /// Address that was reached.
     pub peer_address: String,
-    /// Whether the peer proved the configured authority key.
+    /// Whether the peer proved who it is: by the configured authority key, or by a certificate in TLS.
     pub authenticated: bool,
     /// End of the peer certificate's validity.
     pub certificate_not_after: Option<SystemTime>,
@@ -211,12 +218,25 @@ pub struct PoolFailure {
     pub recovery: Recovery,
 }
 
+impl PoolFailure {
+    /// Puts an error and the chain of its causes into one line.
+    fn new(error: &dyn std::error::Error, kind: FailureKind, recovery: Recovery, phase: Option<PhaseName>) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self { kind, message, phase, recovery }
+    }
+}
+
 /// Kinds of failure that an operator must be able to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// Not resolved or not reached in time.
     Unreachable,
-    /// The peer does not hold the configured authority key, or its certificate is no certificate.
+    /// The peer does not hold the configured key, or its certificate is not to be trusted.
     Authentication,
     /// The certificate is not valid by this machine's clock.
     ClockSkew,

@@ -9,7 +9,7 @@ use crate::{
     pool::{
         ConnectionPlan, MinerIdentity,
         probe::{Prober, Stratum},
-        sv2,
+        sv1, sv2,
     },
     scheduler::{self, Scheduler},
     source::{
@@ -20,6 +20,7 @@ use crate::{
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
+use mujina_core::pool::PoolEndpoint;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -165,9 +166,12 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2.
+/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6).
 fn stratum() -> Stratum {
-    Arc::new(|plan| Box::pin(sv2::run(plan)))
+    Arc::new(|plan| match plan.pool.endpoint {
+        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
+        PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan)),
+    })
 }
 
 /// Pools speak Stratum; invented work speaks for itself.

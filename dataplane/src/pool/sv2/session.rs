@@ -16,12 +16,14 @@ use super::{
     failure::Failure,
     limits::Limits,
     message::{Incoming, OpenSuccess, Outgoing, Setup},
-    queue::ShareQueue,
-    rate::ToldRate,
 };
 use crate::{
     job::Job,
-    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission},
+    pool::{
+        ConnectionEvent, ConnectionFacts, ShareSubmission,
+        queue::ShareQueue,
+        rate::{self, ToldRate},
+    },
 };
 use channel::Channel;
 use mujina_core::{
@@ -128,7 +130,7 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup },
-            rate: ToldRate::new(hash_rate),
+            rate: ToldRate::new(hash_rate, rate::noticeably),
             facts,
             bring_up_by,
             phase: Some(PhaseName::SetupConnection),

@@ -6,16 +6,17 @@ use super::*;
 use crate::{
     job::{Job, extranonce::Extranonce},
     pool::{
-        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, Verdict,
+        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, ShareSubmission, Verdict,
         sv2::{
             message::Incoming,
             testing::{Authority, CHANNEL, Line, PATIENCE, ScriptedPool},
         },
     },
 };
-use mujina_core::id::ShareId;
-use std::time::Duration;
+use mujina_core::{id::ShareId, share::DropReason, units::HashRate};
+use std::{sync::Arc, time::Duration};
 use stratum_apps::stratum_core::{binary_sv2, common_messages_sv2 as common, mining_sv2 as mining};
+use tokio::sync::watch;
 
 /// The miner's end of a connection.
 struct Miner {
