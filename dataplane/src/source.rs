@@ -7,12 +7,21 @@ mod actor;
 mod connection;
 mod entry;
 pub mod forced_rate;
+mod hardness;
+mod policy;
+mod quota;
 mod reconnect;
+mod redirect;
+mod rejects;
 mod selector;
 mod state;
 pub mod synthetic;
+mod transitions;
 
-pub use self::actor::{Connector, Lines, Source};
+pub use self::{
+    actor::{Connector, Lines, Source},
+    policy::SourcePolicy,
+};
 use crate::{pool::ConnectionFacts, scheduler::SwitchReport, trace::TraceParent};
 use mujina_core::{
     id::{ConnectionId, PoolName},

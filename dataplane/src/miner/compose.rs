@@ -13,7 +13,7 @@ use crate::{
     },
     scheduler::{self, Scheduler},
     source::{
-        Connector, Lines, Source,
+        Connector, Lines, Source, SourcePolicy,
         forced_rate::forced_rate,
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
@@ -39,6 +39,8 @@ pub struct MinerPlan {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, whatever targets its jobs come with; `None` = as the pool wants.
     pub share_every: Option<Duration>,
+    /// When pools are left and returned to.
+    pub source_policy: SourcePolicy,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -129,7 +131,8 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             Some(share_every) => forced_rate(plain, share_every),
             None => plain,
         };
-        let (source, source_handle) = Source::new(scheduler_handle.clone(), plan.synthetic.is_some(), connector);
+        let (source, source_handle) =
+            Source::new(scheduler_handle.clone(), plan.source_policy, plan.synthetic.is_some(), connector);
         let (stop_scheduler, stop_source) = (CancellationToken::new(), CancellationToken::new());
         let mut supervisor = Supervisor::default();
         supervisor.spawn("scheduler", ExitPolicy::Essential, scheduler.run(stop_scheduler.clone()));

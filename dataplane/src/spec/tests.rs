@@ -5,7 +5,7 @@ use crate::{
     board::cpu::{CpuConfig, ThreadCount},
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec::fixtures::{draft, groups, pause, request},
 };
 use mujina_core::units::DutyPercent;
@@ -30,7 +30,13 @@ impl World {
             ..CpuConfig::default()
         };
         let identity = MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() };
-        let plan = MinerPlan { cpu: Some(cpu), synthetic: Some(SyntheticWork::default()), share_every: None, identity };
+        let plan = MinerPlan {
+            cpu: Some(cpu),
+            synthetic: Some(SyntheticWork::default()),
+            share_every: None,
+            source_policy: SourcePolicy::default(),
+            identity,
+        };
         let (cancel, mut supervisor) = (CancellationToken::new(), Supervisor::default());
         let miner = Miner::start(plan, cancel.clone()).await.unwrap();
         let folder = StateDir::open(state).unwrap();

@@ -221,7 +221,8 @@ impl History {
         }
     }
 
-    /// Writes what waits. Opens the database first where that has not succeeded yet.
+    /// Writes what waits. Opens the database first where that has not succeeded yet, or where the last write failed: after
+    /// an error of the disk a database refuses everything until it is opened again.
     async fn flush(&mut self) {
         let store = self.store.borrow().clone();
         let writing = Writing {
@@ -233,8 +234,13 @@ impl History {
         let path = self.path.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let store = store.map_or_else(|| open(&path).map(Arc::new), Ok)?;
-            let written = writing.write(&store, SystemTime::now())?;
-            Ok::<_, StoreError>((store, written))
+            match writing.write(&store, SystemTime::now()) {
+                Err(StoreError::Unreadable(reason)) => {
+                    let fresh = begin_anew(&path, &reason).map(Arc::new)?;
+                    writing.write(&fresh, SystemTime::now()).map(|written| (fresh, written))
+                }
+                result => result.map(|written| (store, written)),
+            }
         });
         match writing.await {
             Ok(Ok((store, Written { newest, lifetimes }))) => {
@@ -243,10 +249,11 @@ impl History {
                     self.shown_lifetimes.send_replace(Some(Arc::new(lifetimes)));
                 }
                 self.store.send_if_modified(|shared| {
-                    shared.is_none() && {
+                    let is_new = shared.as_ref().is_none_or(|old| !Arc::ptr_eq(old, &store));
+                    if is_new {
                         *shared = Some(store);
-                        true
                     }
+                    is_new
                 });
                 self.newest.send_replace(newest);
                 if self.failure.send_replace(None).is_some() {
@@ -265,6 +272,7 @@ impl History {
             debug!(reason = why, "statistics still cannot be stored");
         }
         self.failure.send_replace(Some(why));
+        self.store.send_replace(None);
     }
 }
 
@@ -284,19 +292,19 @@ struct Written {
 
 impl Writing {
     /// Takes up what earlier processes counted, where that was not done yet, and writes buckets and lifetime totals.
-    fn write(self, store: &Store, now: SystemTime) -> Result<Written, StoreError> {
+    fn write(&self, store: &Store, now: SystemTime) -> Result<Written, StoreError> {
         let Self { cuts, accounts, counted, lifetimes } = self;
         let mut lifetimes = match lifetimes {
-            Some(lifetimes) => lifetimes,
+            Some(lifetimes) => lifetimes.clone(),
             None => {
                 let mut lifetimes = Lifetimes::new(store.lifetimes()?, store.id());
-                lifetimes.turn(&accounts, &counted.pools, now);
+                lifetimes.turn(accounts, &counted.pools, now);
                 lifetimes
             }
         };
         let totals = lifetimes.to_store(&counted.pools, store.id());
         let nothing = cuts.is_empty() && totals.is_empty();
-        let newest = if nothing { store.newest()? } else { store.append(&cuts, &totals, now)? };
+        let newest = if nothing { store.newest()? } else { store.append(cuts, &totals, now)? };
         lifetimes.stored();
         Ok(Written { newest, lifetimes })
     }
@@ -313,18 +321,21 @@ fn accounts(source: &source::Snapshot) -> Vec<Account> {
     accounts
 }
 
-/// Opens the database, or sets an unreadable one aside and begins another.
+/// Opens the database, or begins another in place of an unreadable one.
 fn open(path: &Path) -> Result<Store, StoreError> {
     match Store::open(path) {
-        Err(StoreError::Unreadable(reason)) => {
-            let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-            let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
-            error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
-            std::fs::rename(path, aside).map_err(StoreError::File)?;
-            Store::open(path)
-        }
+        Err(StoreError::Unreadable(reason)) => begin_anew(path, &reason),
         result => result,
     }
+}
+
+/// Sets a database aside and begins another.
+fn begin_anew(path: &Path, reason: &str) -> Result<Store, StoreError> {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
+    error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
+    std::fs::rename(path, aside).map_err(StoreError::File)?;
+    Store::open(path)
 }
 
 #[cfg(test)]

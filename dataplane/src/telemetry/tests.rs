@@ -3,7 +3,7 @@ use crate::{
     board::cpu::CpuConfig,
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
 };
 use mujina_core::{
     id::{ConnectionId, Generation},
@@ -58,6 +58,7 @@ async fn hashing_of_a_real_miner_shows_in_status_shares_and_buckets() {
         cpu: Some(CpuConfig { threads: 1.into(), ..CpuConfig::default() }),
         synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
         share_every: None,
+        source_policy: SourcePolicy::default(),
         identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
     };
     let mut miner = Miner::start(mining, stop_mining.clone()).await.unwrap();

@@ -122,6 +122,7 @@ mod tests {
             boards: BTreeMap::new(),
             threads: Vec::new(),
             unknown_verdicts: 0,
+            share_work: None,
         };
         let told = channels(&snapshot, &counted, UNIX_EPOCH).channels;
         assert_eq!(

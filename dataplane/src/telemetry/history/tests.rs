@@ -29,6 +29,7 @@ fn snapshot(accepted: u64) -> Arc<Snapshot> {
         live: None,
         paused: false,
         hashing: true,
+        share_work: None,
         miner: Scope::default(),
         pools: pools.into(),
         connections: BTreeMap::new(),
@@ -212,4 +213,39 @@ async fn accounts_follow_the_spec_while_the_task_runs() {
     shown.wait_for(|_| accepted_in_life(&handle, 3) == Some(0)).await.unwrap();
     cancel.cancel();
     tasks.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn database_is_opened_again_after_an_error_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scheduler, watched) = watch::channel(snapshot(3));
+    let (mut history, handle) = History::new(folder.path(), watched, watch::channel(source("url-1")).1);
+    history.close(false).await;
+    let first = handle.store.borrow().as_ref().map(Arc::downgrade).unwrap();
+    history.failed("no space left".into());
+    assert!(first.upgrade().is_none(), "nobody keeps the old one open, which would lock out the new one");
+    scheduler.send_replace(snapshot(4));
+    history.close(false).await;
+    assert_eq!(*handle.failure().borrow(), None);
+    let buckets = handle.buckets(all(0)).await.unwrap().buckets;
+    assert_eq!(buckets.iter().map(|one| one.added.accepted).collect::<Vec<_>>(), [3, 1]);
+}
+
+#[tokio::test]
+async fn database_with_a_damaged_record_is_set_aside_and_nothing_that_waits_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.redb");
+    Store::open(&path).unwrap().append(&[cut(0, 1)], &BTreeMap::new(), at(20)).unwrap();
+    let damaged = redb::Database::open(&path).unwrap();
+    let transaction = damaged.begin_write().unwrap();
+    let lifetime = redb::TableDefinition::<&str, &[u8]>::new("lifetime");
+    transaction.open_table(lifetime).unwrap().insert("main", b"{" as &[u8]).unwrap();
+    transaction.commit().unwrap();
+    drop(damaged);
+    let (_scheduler, watched) = watch::channel(snapshot(5));
+    let (mut history, handle) = History::new(folder.path(), watched, watch::channel(source("url-1")).1);
+    history.close(false).await;
+    assert_eq!(*handle.failure().borrow(), None);
+    assert_eq!(handle.buckets(all(0)).await.unwrap().buckets[0].added.accepted, 5);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

@@ -13,15 +13,13 @@ use mujina_core::{
     id::{BoardId, ConnectionId},
     spec::SpecState,
     status::{BoardStatus, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
-    units::{Difficulty, HashRate},
+    units::HashRate,
 };
 use std::{collections::BTreeMap, time::SystemTime};
 
 /// Shares that must have been due without one being found before that is a fault: by chance it happens once in 10⁹ times.
 /// Wrong byte orders look exactly like this (stratum-client L4).
 const DUE_SHARES: f64 = 20.0;
-/// Expected hashes per unit of difficulty: 2^256 / (0xffff × 2^208).
-const HASHES_PER_DIFFICULTY: f64 = 4_295_032_833.0;
 
 /// What the parts publish, at one moment.
 #[derive(Debug)]
@@ -48,13 +46,14 @@ pub(super) struct Assembler {
     had_work: bool,
 }
 
-/// Hashes since the newest share.
+/// What was hashed since the newest share.
 #[derive(Debug, Default)]
 struct Drought {
     live: Option<ConnectionId>,
-    difficulty: Option<Difficulty>,
     submitted: u64,
     hashes: u64,
+    /// Shares that were to be expected since.
+    due: f64,
 }
 
 impl Assembler {
@@ -174,20 +173,17 @@ impl Assembler {
 impl Drought {
     fn lasts_too_long(&mut self, seen: &Seen<'_>) -> bool {
         let live = seen.scheduler.live.and_then(|id| seen.scheduler.connections.get(&id));
-        let snapshot = seen.source.pools.iter().filter_map(|pool| pool.connection.as_ref());
-        let mut snapshot = snapshot.filter(|connection| Some(connection.id) == seen.scheduler.live);
-        let difficulty = snapshot.next().and_then(|connection| connection.facts.share_difficulty);
-        let (Some(scope), Some(per_share)) = (live, difficulty) else {
+        let (Some(scope), Some(per_share)) = (live, seen.scheduler.share_work) else {
             *self = Self::default();
             return false;
         };
         let submitted = scope.totals.submitted + scope.totals.suppressed;
-        if self.live != seen.scheduler.live || self.difficulty != difficulty || self.submitted != submitted {
-            *self = Self { live: seen.scheduler.live, difficulty, submitted, hashes: scope.hashes };
-        }
         #[expect(clippy::cast_precision_loss, reason = "an expectation needs no 53 bits")]
         let hashes = scope.hashes.saturating_sub(self.hashes) as f64;
-        hashes / (per_share.as_f64() * HASHES_PER_DIFFICULTY) >= DUE_SHARES
+        let goes_on = self.live == seen.scheduler.live && self.submitted == submitted;
+        let due = if goes_on { self.due + hashes / per_share.hashes() } else { 0.0 };
+        *self = Self { live: seen.scheduler.live, submitted, hashes: scope.hashes, due };
+        due >= DUE_SHARES
     }
 }
 

@@ -10,6 +10,7 @@ use mujina_core::{
     share::ShareTotals,
     spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft, SpecOrigin},
     status::PoolRole,
+    units::{Difficulty, Work},
 };
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -51,6 +52,7 @@ impl World {
             live: Some(ConnectionId(7)),
             paused: false,
             hashing: true,
+            share_work: Some(Work::from_hashes(4_295_032_833.0)),
             miner: Scope::default(),
             pools: BTreeMap::new(),
             connections: [(ConnectionId(7), connection)].into(),
@@ -218,4 +220,14 @@ fn hashing_without_a_share_for_too_long_is_a_fault_until_one_is_found() {
     assert_eq!(reasons(&world.look(3)), [FaultReason::NoNonces]);
     world.scheduler.connections.get_mut(&ConnectionId(7)).unwrap().totals.submitted += 1;
     assert!(world.look(4).faults.is_empty());
+}
+
+#[test]
+fn shares_that_come_more_rarely_than_the_pool_wants_are_no_fault() {
+    // As with `share_every`, or where the flood cap holds them back.
+    let mut world = World::mining();
+    world.scheduler.share_work = Some(Work::from_hashes(100.0 * 4_295_032_833.0));
+    world.look(1);
+    world.scheduler.connections.get_mut(&ConnectionId(7)).unwrap().hashes = 50 * 4_295_032_833;
+    assert!(world.look(2).faults.is_empty());
 }
