@@ -8,7 +8,7 @@ mod contract;
 
 mod command_flow;
 mod failover;
-mod pool_api;
+mod pool_checks;
 mod pools;
 mod restart;
 mod rig;

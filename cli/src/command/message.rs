@@ -41,7 +41,9 @@ macro_rules! named {
 named!("mujina.types.v1" types: MinerSpec SpecState);
 named!("mujina.dataplane.v1" dataplane:
     GetMinerResponse WatchMinerResponse GetSpecResponse ApplySpecResponse PauseResponse ResumeResponse ListPoolsResponse
-    ReconnectPoolResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListSpansResponse);
+    ReconnectPoolResponse TestPoolResponse PinPoolResponse UnpinPoolResponse ListPoolTransitionsResponse
+    ListPoolChannelsResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListRejectsResponse
+    ListSpansResponse);
 named!("mujina.control.v1" control:
     ListMinersResponse GetMinerResponse WatchMinersResponse DesiredSpec GetSpecResponse ApplySpecResponse
     StartOperationResponse WatchOperationResponse SummarizeSharesResponse ListSpansResponse);

@@ -119,7 +119,8 @@ fn facts(connection: &PoolConnection) -> [(&'static str, String); 5] {
         let proven = if connection.authenticated { "proven by the pool" } else { "not proven" };
         format!("{}, {proven}", clean(&connection.authority_fingerprint))
     };
-    let certificate = connection.certificate_not_after.map(|until| format!("valid until {}", clock(time(Some(until)))));
+    let certificate =
+        connection.certificate_not_after.map(|until| format!("until {} by its certificate", clock(time(Some(until)))));
     let channel = connection.share_difficulty.map(|share_difficulty| {
         let id = connection.channel_id.map(|id| format!("channel {id}, ")).unwrap_or_default();
         let prefix = hex::encode(&connection.extranonce_prefix);
@@ -134,7 +135,7 @@ fn facts(connection: &PoolConnection) -> [(&'static str, String); 5] {
     [
         ("Peer", clean(&connection.peer_address)),
         ("Key", key),
-        ("Until", certificate.unwrap_or_default()),
+        ("Valid", certificate.unwrap_or_default()),
         ("Channel", channel.unwrap_or_default()),
         ("Told", told.map(|rate| format!("a hash rate of {rate}")).unwrap_or_default()),
     ]
