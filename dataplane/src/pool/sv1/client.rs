@@ -136,7 +136,7 @@ async fn secure(
 }
 
 fn profile(connection: ConnectionId, reached: &Reached, pool: PoolSpec, identity: &MinerIdentity) -> Profile {
-    let PoolSpec { name: _, endpoint: _, user, password, nominal_hash_rate: _, quota: _, options } = pool;
+    let PoolSpec { name: _, endpoint, user, password, nominal_hash_rate: _, quota: _, options } = pool;
     let MinerIdentity { vendor, hardware_version: _, firmware } = identity;
     Profile {
         connection,
@@ -144,6 +144,7 @@ fn profile(connection: ConnectionId, reached: &Reached, pool: PoolSpec, identity
         user,
         password: password.unwrap_or_else(|| Secret::new(NO_PASSWORD)),
         options,
+        home: endpoint.host().clone(),
         host: reached.host.clone(),
         authenticated: reached.facts.authenticated,
         filler: rand::random::<[u8; 16]>().to_vec().into(),

@@ -89,6 +89,8 @@ pub(super) struct Profile {
     pub(super) user: String,
     pub(super) password: Secret,
     pub(super) options: PoolOptions,
+    /// The pool's own host.
+    pub(super) home: Host,
     /// The machine that we are connected to.
     pub(super) host: Host,
     /// Whether it had to prove who it is.

@@ -288,7 +288,8 @@ async fn wrong_scheme_for_a_port_is_told_in_both_directions() {
     assert_eq!((failure.kind, failure.recovery), (FailureKind::Protocol, Recovery::Park));
     // In TLS to a port in clear: the server answers what it cannot read with an error.
     let pool = ScriptedPool::in_clear().await;
-    let mut miner = Miner::connect(pool.endpoint("stratum+ssl", ""));
+    let wish = Wish { roots: TlsIdentity::good().roots(), ..Wish::default() };
+    let mut miner = Miner::with(pool.endpoint("stratum+ssl", ""), wish);
     let stream = pool.accept_tcp().await;
     stream.writable().await.unwrap();
     assert!(stream.try_write(b"{\"id\":null,\"result\":null,\"error\":[20,\"what?\",null]}\n").unwrap() > 0);
@@ -445,5 +446,5 @@ async fn pool_that_asks_to_come_again_is_told_on() {
     let (mut miner, mut line, _) = working().await;
     line.say(&json!({"id": null, "method": "client.reconnect", "params": ["127.0.0.1", "3334"]})).await;
     let (_, failure, redirect) = miner.end().await;
-    assert_eq!((failure.unwrap().kind, redirect), (FailureKind::Redirected, Some((String::new(), 3334))));
+    assert_eq!((failure.unwrap().kind, redirect), (FailureKind::Redirected, Some(("127.0.0.1".into(), 3334))));
 }

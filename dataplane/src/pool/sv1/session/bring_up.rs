@@ -3,7 +3,7 @@
 //! Source: stratum-client V2 to V7, V12, V13, V15, R3. The three first questions go out together; only the subscription
 //! must be answered before work can begin.
 
-use super::{Answer, Channel, Early, Failure, Jobs, Outgoing, Session, Stage};
+use super::{Answer, Channel, Early, Failure, Jobs, Outgoing, Profile, Session, Stage};
 use crate::{
     job::BIP320_MASK,
     pool::{
@@ -186,11 +186,10 @@ impl Session {
             return Some(String::new());
         }
         let new = host.parse::<Host>().ok()?;
-        if new == self.profile.host {
-            return Some(String::new());
-        }
-        let allowed = self.profile.authenticated && self.profile.options.allows_redirect_to(&new);
-        (allowed && (!new.is_loopback() || self.profile.host.is_loopback())).then(|| host.to_owned())
+        let Profile { home, host, authenticated, options, .. } = &self.profile;
+        let elsewhere =
+            *authenticated && options.allows_redirect_to(&new) && (!new.is_loopback() || home.is_loopback());
+        (new == *home || new == *host || elsewhere).then(|| new.to_string())
     }
 }
 

@@ -42,7 +42,8 @@ impl World {
             user: "alice".into(),
             password: "x".into(),
             options,
-            host: "pool.example".parse().unwrap(),
+            home: "pool.example".parse().unwrap(),
+            host: "now.pool.example".parse().unwrap(),
             authenticated,
             filler: Bytes::from_static(&[0xf0; 16]),
         };

@@ -49,7 +49,7 @@ fn user_that_the_pool_forgot_is_told_again_but_not_all_the_time() {
     assert!(world.sent().is_empty(), "it was told just now");
     world.wait(60);
     let job = only_job(world.notify("b", 1, false));
-    let mut refuse = |world: &mut World| {
+    let refuse = |world: &mut World| {
         let submit = world.submit(&job);
         world.refuse(submit.id, json!([24, "Unauthorized worker", null]));
         world.sent()

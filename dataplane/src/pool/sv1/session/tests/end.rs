@@ -106,8 +106,9 @@ fn pool_may_lead_back_to_its_own_host_in_any_form() {
         (json!([null, null, null]), here(0)),
         (json!(["", 0, 0]), here(0)),
         (json!(["", ""]), here(0)),
-        (json!(["pool.example", 3334]), here(3334)),
-        (json!(["POOL.example.", "3334", 0]), here(3334)),
+        (json!(["pool.example", 3334]), Some(("pool.example".into(), 3334))),
+        (json!(["POOL.example.", "3334", 0]), Some(("pool.example".into(), 3334))),
+        (json!(["now.pool.example", 1]), Some(("now.pool.example".into(), 1))),
         (json!(["pool.example", 70_000]), None),
         (json!(["pool.example", "x"]), None),
     ] {
@@ -170,7 +171,7 @@ fn reconnect_gives_open_shares_a_second_and_a_hang_up_comes_to_the_same() {
 fn reconnect_is_heard_while_an_answer_is_awaited() {
     let mut world = World::asked();
     let (_, redirect) = ended(world.call("client.reconnect", json!(["pool.example", 3_335]))).unwrap();
-    assert_eq!(redirect, Some((String::new(), 3_335)));
+    assert_eq!(redirect, Some(("pool.example".into(), 3_335)));
 }
 
 #[test]
