@@ -145,7 +145,7 @@ impl HeaderScanner {
                 report(Hit { midstate: index, nonce, hash });
             }
         };
-        if *loaded == rolled.width() {
+        if *loaded > 1 && *loaded == rolled.width() {
             rolled.scan(first, count, &mut judge);
             return;
         }
@@ -159,10 +159,10 @@ impl HeaderScanner {
 
     fn prepare(&mut self) {
         let midstates = self.midstates.get(..self.loaded).unwrap_or_default();
-        if midstates.len() == self.rolled.width() {
-            self.rolled.load(self.tail, midstates, self.filter);
-        } else if midstates.len() == 1 {
+        if midstates.len() == 1 {
             self.fixed.load(self.tail, midstates, self.filter);
+        } else if midstates.len() == self.rolled.width() {
+            self.rolled.load(self.tail, midstates, self.filter);
         }
     }
 }
@@ -193,6 +193,7 @@ impl HeaderScanner {
         }
         let mut scanner = Self::new(Kernel::Portable).expect("runs everywhere");
         scanner.rolled = Box::new(Broken);
+        scanner.fixed = Box::new(Broken);
         scanner
     }
 }
