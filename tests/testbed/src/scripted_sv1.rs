@@ -27,6 +27,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
+pub(crate) use verifier::bytes;
 
 /// One hash in 4096 is a share: 2^244 is 0xffff × 2^208 through this.
 pub const EASY_DIFFICULTY: f64 = 65_535.0 / (1_u64 << 36) as f64;

@@ -4,7 +4,7 @@
 use crate::{
     header::{HeaderParts, meets},
     scripted_sv1::{
-        Notify,
+        Notify, bytes,
         message::{ask, hex},
     },
     sv1_wire::{LineError, LinePeer, TlsIdentity, patiently},
@@ -27,6 +27,14 @@ pub struct Subscribed {
     pub extranonce1: String,
     /// Bytes of the miner.
     pub extranonce2_size: usize,
+}
+
+impl Subscribed {
+    /// As bytes; nothing when it is no hex.
+    #[must_use]
+    pub fn extranonce1_bytes(&self) -> Option<Vec<u8>> {
+        bytes(&self.extranonce1)
+    }
 }
 
 /// What a share is mined with.

@@ -10,6 +10,7 @@ mod reading;
 mod share;
 
 pub use reading::Notify;
+pub(crate) use reading::bytes;
 pub use share::{Sv1Share, Violation};
 
 use crate::sv1_wire::Request;

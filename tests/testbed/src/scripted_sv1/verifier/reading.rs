@@ -63,7 +63,7 @@ pub(super) fn text_at(params: &Value, at: usize) -> Option<String> {
 }
 
 /// An even number of hex digits.
-pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 != 0 {
         return None;
     }
@@ -107,10 +107,12 @@ pub(super) fn requested_mask(params: &Value) -> u32 {
     mask(params.get(1).and_then(|of| of.get("version-rolling.mask"))).unwrap_or(u32::MAX)
 }
 
-/// What the answer to it grants of that: nothing unless it says `true` (BIP 310: a text is the reason of a refusal).
+/// What the answer to it grants of that: nothing unless it says `true` (BIP 310: another text is the reason of a refusal).
 pub(super) fn granted(result: &Value, requested: u32) -> u32 {
     match result.get("version-rolling") {
-        Some(Value::Bool(true)) => requested & mask(result.get("version-rolling.mask")).unwrap_or(requested),
+        Some(granted) if *granted == true || granted == "true" => {
+            requested & mask(result.get("version-rolling.mask")).unwrap_or(requested)
+        }
         _ => 0,
     }
 }

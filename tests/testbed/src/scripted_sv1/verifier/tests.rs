@@ -201,6 +201,7 @@ fn answers_to_configure_grant_what_they_say_and_no_more_than_was_asked() {
         (json!({"version-rolling": true, "version-rolling.mask": "ffffffff"}), MASK),
         (json!({"version-rolling": true, "version-rolling.mask": "00002000"}), 0x2000),
         (json!({"version-rolling": true}), MASK),
+        (json!({"version-rolling": "true", "version-rolling.mask": "00ffe000"}), 0x00ff_e000),
         (json!({"version-rolling": false, "version-rolling.mask": "1fffe000"}), 0),
         (json!({"version-rolling": "not here"}), 0),
         (json!({}), 0),
