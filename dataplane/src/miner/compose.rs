@@ -159,11 +159,22 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
 /// Pools speak Stratum V2; invented work speaks for itself.
 fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
     Box::new(move |pool, lines| {
-        let Lines { id, hash_rate, shares, events, close, abort, span } = lines;
+        let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                Box::pin(sv2::run(ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span }))
+                Box::pin(sv2::run(ConnectionPlan {
+                    id,
+                    pool,
+                    target,
+                    identity,
+                    hash_rate,
+                    shares,
+                    events,
+                    close,
+                    abort,
+                    span,
+                }))
             }
             None => {
                 let work = synthetic.unwrap_or_default();

@@ -14,8 +14,6 @@ mod jobs;
 mod limits;
 mod message;
 mod pending;
-mod queue;
-mod rate;
 mod session;
 #[cfg(test)]
 mod testing;

@@ -16,12 +16,10 @@ use super::{
     failure::Failure,
     limits::Limits,
     message::{Incoming, OpenSuccess, Outgoing, Setup},
-    queue::ShareQueue,
-    rate::ToldRate,
 };
 use crate::{
     job::Job,
-    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission},
+    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission, queue::ShareQueue, rate::ToldRate},
 };
 use channel::Channel;
 use mujina_core::{

@@ -6,16 +6,17 @@ use super::*;
 use crate::{
     job::{Job, extranonce::Extranonce},
     pool::{
-        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, Verdict,
+        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, ShareSubmission, Verdict,
         sv2::{
             message::Incoming,
             testing::{Authority, CHANNEL, Line, PATIENCE, ScriptedPool},
         },
     },
 };
-use mujina_core::id::ShareId;
-use std::time::Duration;
+use mujina_core::{id::ShareId, share::DropReason, units::HashRate};
+use std::{sync::Arc, time::Duration};
 use stratum_apps::stratum_core::{binary_sv2, common_messages_sv2 as common, mining_sv2 as mining};
+use tokio::sync::watch;
 
 /// The miner's end of a connection.
 struct Miner {
@@ -42,7 +43,16 @@ impl Miner {
         let name = "pool".parse().unwrap();
         let plan = ConnectionPlan {
             id: ConnectionId(7),
-            pool: PoolSpec { name, endpoint, user, password: None, nominal_hash_rate: None },
+            pool: PoolSpec {
+                name,
+                endpoint,
+                user,
+                password: None,
+                nominal_hash_rate: None,
+                quota: mujina_core::pool::DEFAULT_QUOTA,
+                options: mujina_core::pool::PoolOptions::default(),
+            },
+            target: None,
             identity: MinerIdentity {
                 vendor: "Mujina".into(),
                 hardware_version: "cpu".into(),

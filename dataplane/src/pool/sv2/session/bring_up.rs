@@ -3,7 +3,7 @@
 //! Source: Stratum V2 specification 03 §3.5, §3.6 and 05 §5.3; stratum-client 1.3, 1.4, R1, R3.
 
 use super::{Channel, Failure, Incoming, OpenSuccess, Outgoing, Session, Stage};
-use crate::pool::{ConnectionEvent, sv2::rate::on_the_wire};
+use crate::pool::{ConnectionEvent, rate::on_the_wire};
 use mujina_core::{pool::Host, status::PhaseName, units::HashRate};
 use std::{collections::VecDeque, time::Instant};
 use tracing::debug;

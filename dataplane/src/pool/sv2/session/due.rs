@@ -3,7 +3,7 @@
 //! Source: stratum-client N9, J7, L2, L3, U9, A2, G1, G3, 6.6. Each, once passed, moves on or ends the session.
 
 use super::{Failure, Outgoing, Session, Stage};
-use crate::pool::sv2::rate::on_the_wire;
+use crate::pool::rate::on_the_wire;
 use mujina_core::{share::DropReason, units::HashRate};
 use std::time::Instant;
 
