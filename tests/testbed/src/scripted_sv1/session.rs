@@ -200,6 +200,11 @@ impl Sv1Session {
         self.verifier().notifies()
     }
 
+    /// Whether such a line came and was passed over; does not wait.
+    pub fn has_come(&self, is_it: impl Fn(&Value) -> bool) -> bool {
+        self.peer.has_come(is_it)
+    }
+
     /// Whether nothing at all comes for this long.
     pub async fn is_silent_for(&mut self, time: Duration) -> bool {
         self.peer.is_silent_for(time).await

@@ -139,6 +139,11 @@ impl LinePeer {
         }
     }
 
+    /// Whether such a line came and was passed over; does not wait.
+    pub fn has_come(&self, is_it: impl Fn(&Value) -> bool) -> bool {
+        self.backlog.iter().any(is_it)
+    }
+
     /// Whether nothing at all comes for this long. The one wait whose length is its meaning.
     ///
     /// # Cancel safety
