@@ -126,7 +126,7 @@ pub(crate) enum Pool {
 /// What makes a pool.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolAccount {
-    /// stratum2+tcp://host[:port]/AUTHORITY_KEY
+    /// stratum2+tcp://host[:port]/AUTHORITY_KEY, stratum+tcp://host[:port] or stratum+ssl://host[:port]
     pub(crate) url: String,
     /// Account, payout address or worker name that the pool knows
     #[arg(short, long)]

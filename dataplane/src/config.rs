@@ -15,7 +15,10 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
-use crate::{board::cpu::CpuConfig, source::synthetic::SyntheticWork};
+use crate::{
+    board::cpu::CpuConfig,
+    source::{SourcePolicy, synthetic::SyntheticWork},
+};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
@@ -50,6 +53,8 @@ pub struct Config {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, never more than the pool asks for; `None` = what the pool wants.
     pub share_every: Option<Duration>,
+    /// When pools are left and returned to.
+    pub failover: SourcePolicy,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -80,6 +85,7 @@ impl Config {
             status_line: Some(DEFAULT_STATUS_LINE),
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
+            failover: SourcePolicy::default(),
             otlp_endpoint: None,
             state_dir,
         }

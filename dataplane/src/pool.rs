@@ -9,8 +9,10 @@ mod flood;
 mod in_flight;
 mod outlet;
 mod phases;
+pub mod probe;
 mod queue;
 mod rate;
+pub mod sv1;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};

@@ -8,6 +8,7 @@ mod actor;
 mod assignments;
 pub(crate) mod estimate;
 mod members;
+mod rescue;
 mod share;
 pub mod slot;
 mod state;
@@ -26,7 +27,7 @@ use mujina_core::{
     id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
     share::{DropReason, RateEstimate, RejectReason, Share, ShareTotals},
     status::{LatencySummary, ThreadState},
-    units::HashRate,
+    units::{HashRate, Work},
 };
 use std::{
     collections::BTreeMap,
@@ -158,6 +159,8 @@ pub struct Snapshot {
     pub paused: bool,
     /// Whether at least one thread hashes.
     pub hashing: bool,
+    /// Expected hashes between two shares of the live work, the flood cap considered; absent while there is none.
+    pub share_work: Option<Work>,
     /// Of all threads.
     pub miner: Scope,
     /// Per pool, over all its connections of this process.

@@ -8,6 +8,7 @@ mod contract;
 
 mod command_flow;
 mod failover;
+mod pools;
 mod restart;
 mod rig;
 mod rules;

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// All settings, and last the file itself, which is no setting of a file.
-pub(crate) const KEYS: [&str; 21] = [
+pub(crate) const KEYS: [&str; 27] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -27,6 +27,12 @@ pub(crate) const KEYS: [&str; 21] = [
     "cpu.pin",
     "cpu.priority",
     "cpu.threads",
+    "failover.grace",
+    "failover.patience",
+    "failover.patience_failures",
+    "failover.quota_slice",
+    "failover.return_after",
+    "failover.shun",
     "forced_rate.shares_per_minute",
     "log",
     "name",

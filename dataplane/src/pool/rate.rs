@@ -1,12 +1,11 @@
 //! What the pool is told of our hash rate, and when it is told again.
 //!
-//! Source: stratum-client C3, G1: never zero, and again after a minute of more than 15 % difference.
+//! Source: stratum-client C3, G1, V15: never zero, and again after a minute of difference. How much that is, the protocol
+//! says.
 
 use mujina_core::units::HashRate;
 use std::time::{Duration, Instant};
 
-/// Relative difference that is worth a message.
-const DIFFERENCE: f64 = 0.15;
 /// How long it must last.
 const SUSTAINED: Duration = Duration::from_secs(60);
 /// Least time between two messages.
@@ -18,18 +17,20 @@ pub(super) struct ToldRate {
     current: Option<HashRate>,
     told: Option<(HashRate, Instant)>,
     differs_since: Option<Instant>,
+    /// Whether the second rate is worth a message after the first was told.
+    differ: fn(HashRate, HashRate) -> bool,
 }
 
 impl ToldRate {
-    pub(super) fn new(current: Option<HashRate>) -> Self {
-        Self { current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
+    pub(super) fn new(current: Option<HashRate>, differ: fn(HashRate, HashRate) -> bool) -> Self {
+        Self { current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None, differ }
     }
 
     /// The rate changed. One that is not known, or zero, is not worth telling.
     pub(super) fn observe(&mut self, current: Option<HashRate>, now: Instant) {
         if let Some(current) = current.filter(|rate| is_usable(*rate)) {
             self.current = Some(current);
-            let differs = self.told.is_some_and(|(told, _)| differ(told, current));
+            let differs = self.told.is_some_and(|(told, _)| (self.differ)(told, current));
             self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
         }
     }
@@ -75,8 +76,14 @@ fn is_usable(rate: HashRate) -> bool {
     rate.hashes_per_second() > 0.0
 }
 
-fn differ(told: HashRate, current: HashRate) -> bool {
-    (current.hashes_per_second() / told.hashes_per_second() - 1.0).abs() > DIFFERENCE
+/// More than 15 % (G1).
+pub(super) fn noticeably(told: HashRate, current: HashRate) -> bool {
+    (current.hashes_per_second() / told.hashes_per_second() - 1.0).abs() > 0.15
+}
+
+/// Less than half, or more than double (V15).
+pub(super) fn by_a_factor_of_two(told: HashRate, current: HashRate) -> bool {
+    !(0.5..=2.0).contains(&(current.hashes_per_second() / told.hashes_per_second()))
 }
 
 #[cfg(test)]
@@ -92,7 +99,7 @@ mod tests {
     fn rate_is_told_again_only_after_a_minute_of_difference() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut told = ToldRate::new(rate(1e6));
+        let mut told = ToldRate::new(rate(1e6), noticeably);
         assert_eq!(told.first(start), rate(1e6));
         told.observe(rate(1.1e6), at(1));
         assert_eq!(told.deadline(), None);
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn unknown_and_zero_rates_are_never_told() {
         let now = Instant::now();
-        let mut told = ToldRate::new(rate(0.0));
+        let mut told = ToldRate::new(rate(0.0), noticeably);
         assert_eq!(told.first(now), None);
         told.observe(None, now);
         told.observe(rate(0.0), now);

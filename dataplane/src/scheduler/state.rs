@@ -14,6 +14,7 @@ use super::{
     Command, SwitchReport,
     assignments::{self, Slots},
     members::{Connection, Thread},
+    rescue::Rescue,
     told::Told,
     verify::{TokenBucket, Verifier},
     waiting::{Pausing, Switch, answer_all},
@@ -63,6 +64,7 @@ pub(super) struct State {
     pub(super) shares: broadcast::Sender<Arc<Share>>,
     pub(super) last_share: ShareId,
     pub(super) told: Told,
+    pub(super) rescue: Rescue,
     /// A connection that becomes live with its first job.
     activating: Option<(ConnectionId, oneshot::Sender<SwitchReport>)>,
     switch: Option<Switch>,
@@ -88,6 +90,7 @@ impl State {
             shares,
             last_share: ShareId(0),
             told: Told::new(now.at),
+            rescue: Rescue::default(),
             activating: None,
             switch: None,
             pausing: None,
@@ -200,6 +203,11 @@ impl State {
         self.threads.values().any(|thread| thread.state == ThreadState::Hashing)
     }
 
+    /// How fast the living threads are together, as well as is known.
+    pub(super) fn rate(&self, now: Instant) -> HashRate {
+        self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum()
+    }
+
     /// Books the hashes that threads computed since the last time.
     pub(super) fn collect_hashes(&mut self) {
         for (id, connection) in &mut self.connections {
@@ -210,8 +218,9 @@ impl State {
     }
 
     /// Tells watchers of a share. Nobody may watch.
-    pub(super) fn announce(&self, share: Option<Arc<Share>>) {
+    pub(super) fn announce(&mut self, share: Option<Arc<Share>>) {
         if let Some(share) = share {
+            self.rescue.settle(&share);
             let _ = self.shares.send(share);
         }
     }
@@ -337,8 +346,7 @@ impl State {
     fn dispatch(&mut self, now: Instant) -> BTreeSet<ThreadIndex> {
         self.dirty = false;
         let wanted = if self.stopping.is_some() { None } else { self.work_at(now) };
-        let total: HashRate =
-            self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum();
+        let total = self.rate(now);
         let generation = self.generation + 1;
         let mut given_work = BTreeSet::new();
         for (index, thread) in self.threads.iter_mut().filter(|(_, thread)| thread.is_alive()) {

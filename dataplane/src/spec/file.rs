@@ -5,7 +5,7 @@
 
 use super::{
     begin::{Found, Record},
-    step::{Entry, check_supported},
+    step::Entry,
 };
 use crate::state_dir::StateDir;
 use mujina_core::{
@@ -64,8 +64,7 @@ pub(crate) fn find(folder: &StateDir, now: SystemTime) -> io::Result<(Found, Opt
     match record {
         Ok(record) => Ok((Found::Stored(record), None)),
         Err(error) => {
-            let aside = format!("{FILE}.unreadable-{}", since_epoch(now).as_secs());
-            folder.rename(FILE, &aside)?;
+            let aside = folder.set_aside(FILE, &format!("{FILE}.unreadable-{}", since_epoch(now).as_secs()))?;
             Ok((Found::Unreadable, Some((error, aside))))
         }
     }
@@ -213,7 +212,6 @@ impl TryFrom<Document> for Record {
         } = document;
         let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused };
         let spec = draft.check(None).map_err(FileError::Invalid)?;
-        check_supported(&spec).map_err(FileError::Invalid)?;
         let entry = Entry {
             spec,
             generation: Generation(generation.max(1)),
@@ -282,10 +280,6 @@ mod tests {
             String::new(),
             "\u{0}\u{0}\u{0}".into(),
             good.replace("stratum2+tcp", "stratum3+tcp"),
-            good.replace(
-                "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72",
-                "stratum+tcp://a",
-            ),
             good.replace("\"paused\"", "\"pausd\""),
             good.replace("\"user\": \"alice\"", "\"user\": \"\""),
             good.replace("\"password\": \"hunter2\"", "\"password\": [\"hunter2\"]"),
@@ -301,6 +295,19 @@ mod tests {
             assert!(!root.path().join(FILE).exists());
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn file_set_aside_never_replaces_one_that_was_set_aside_before() {
+        // A machine without a battery has the same time at every start.
+        let (root, folder) = folder();
+        for content in ["first", "second", "third"] {
+            fs::write(root.path().join(FILE), content).unwrap();
+            let (_, aside) = find(&folder, moment(0)).unwrap();
+            let (_, name) = aside.unwrap();
+            assert_eq!(fs::read_to_string(root.path().join(name)).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3 + 1, "three files and the lock");
     }
 
     #[test]

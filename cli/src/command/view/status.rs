@@ -30,7 +30,8 @@ pub(crate) fn status(miner: &MinerStatus, paint: Paint) -> String {
 
 /// A pool with the middle of its key left out, which nobody reads at a glance.
 fn brief(pool: &PoolStatus) -> PoolStatus {
-    let short = pool.url.rsplit_once('/').and_then(|(host, key)| {
+    let keyed = pool.url.rsplit_once('/').filter(|(host, _)| host.starts_with("stratum2+tcp://"));
+    let short = keyed.and_then(|(host, key)| {
         let (begin, end) = (key.get(..6)?, key.get(key.len().checked_sub(4)?..)?);
         (key.len() > 20).then(|| format!("{host}/{begin}…{end}"))
     });

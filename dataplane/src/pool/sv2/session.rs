@@ -19,7 +19,11 @@ use super::{
 };
 use crate::{
     job::Job,
-    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission, queue::ShareQueue, rate::ToldRate},
+    pool::{
+        ConnectionEvent, ConnectionFacts, ShareSubmission,
+        queue::ShareQueue,
+        rate::{self, ToldRate},
+    },
 };
 use channel::Channel;
 use mujina_core::{
@@ -126,7 +130,7 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup },
-            rate: ToldRate::new(hash_rate),
+            rate: ToldRate::new(hash_rate, rate::noticeably),
             facts,
             bring_up_by,
             phase: Some(PhaseName::SetupConnection),
