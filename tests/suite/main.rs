@@ -14,4 +14,6 @@ mod restart;
 mod rig;
 mod rules;
 mod soak;
+mod sv1;
+mod sv1_translator;
 mod work_flow;
