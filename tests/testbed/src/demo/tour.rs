@@ -56,7 +56,7 @@ pub(super) async fn tour(args: &DemoArgs, folder: &Path, screen: &mut Screen) ->
     config.failover.return_after = RETURN_AFTER;
     let telling = Telling { log: args.log.clone(), otlp_endpoint: None };
     let miner = HostedMiner::start(config, &telling, None).await?;
-    let mut tour = Tour { miner, folder, screen };
+    let tour = Tour { miner, folder, screen };
     let urls = [("first", first.url_at(proxy.address())), ("second", second.url())];
 
     tour.screen.say("two pools, the first preferred: it is worked for, the second stands by with a job");
