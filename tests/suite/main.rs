@@ -8,9 +8,12 @@ mod contract;
 
 mod command_flow;
 mod failover;
+mod pool_checks;
 mod pools;
 mod restart;
 mod rig;
 mod rules;
 mod soak;
+mod sv1;
+mod sv1_translator;
 mod work_flow;
