@@ -15,7 +15,7 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
-use crate::{board::cpu::CpuConfig, source::synthetic::SyntheticWork};
+use crate::{board::cpu::CpuConfig, pool::sv2, source::synthetic::SyntheticWork};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
@@ -50,6 +50,8 @@ pub struct Config {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, never more than the pool asks for; `None` = what the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -80,6 +82,7 @@ impl Config {
             status_line: Some(DEFAULT_STATUS_LINE),
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
+            pool_limits: sv2::Limits::default(),
             otlp_endpoint: None,
             state_dir,
         }

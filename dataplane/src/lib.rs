@@ -17,6 +17,7 @@ pub mod state_dir;
 pub mod supervisor;
 pub mod telemetry;
 pub mod thread;
+mod token_bucket;
 pub mod trace;
 
 pub use program::{FREQUENT_SPANS, Ready, Surroundings};

@@ -81,6 +81,8 @@ pub struct ShareSubmission {
     pub version: u32,
     /// Whether it met the network target: kept first when something must be dropped.
     pub block: bool,
+    /// Hash of its header, internal byte order.
+    pub hash: [u8; 32],
     /// Its `share` span; dropped with the verdict.
     pub span: tracing::Span,
 }
@@ -183,6 +185,8 @@ pub struct ConnectionFacts {
     pub unknown_messages: u64,
     /// Rate last told to the pool.
     pub told_hash_rate: HashRate,
+    /// Work that the pool says it counted, in its own measure (`new_shares_sum`).
+    pub shares_sum: u64,
 }
 
 /// Why a connection ended, with what follows from it.

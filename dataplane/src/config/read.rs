@@ -71,9 +71,10 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
+    let pool_limits = defaults.pool_limits;
     let otlp_endpoint = reader.collector(&surroundings);
     let config =
-        Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, share_every, otlp_endpoint };
+        Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, share_every, pool_limits, otlp_endpoint };
     if reader.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(reader.mistakes)) }
 }
 

@@ -35,6 +35,8 @@ pub struct MinerPlan {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, whatever targets its jobs come with; `None` = as the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -118,7 +120,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let plain = connector(plan.identity, plan.synthetic);
+        let plain = connector(plan.identity, plan.synthetic, plan.pool_limits);
         let connector = match plan.share_every {
             Some(share_every) => forced_rate(plain, share_every),
             None => plain,
@@ -157,13 +159,15 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
 }
 
 /// Pools speak Stratum V2; invented work speaks for itself.
-fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
+fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>, limits: sv2::Limits) -> Connector {
+    let memory = sv2::Memory::default();
     Box::new(move |pool, lines| {
         let Lines { id, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                Box::pin(sv2::run(ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span }))
+                let plan = ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span };
+                Box::pin(sv2::run(plan, limits, memory.clone()))
             }
             None => {
                 let work = synthetic.unwrap_or_default();

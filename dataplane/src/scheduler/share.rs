@@ -89,6 +89,7 @@ impl State {
             nonce: nonce.nonce,
             version: nonce.version,
             block,
+            hash: checked.hash,
             span,
         };
         let refused = offer(&connection.shares, submission);

@@ -15,13 +15,14 @@ use super::{
     assignments::{self, Slots},
     members::{Connection, Thread},
     told::Told,
-    verify::{TokenBucket, Verifier},
+    verify::Verifier,
     waiting::{Pausing, Switch, answer_all},
 };
 use crate::{
     job::{Job, JobHandle},
     ledger::{Ledger, Place},
     thread::{ThreadEntry, ThreadEvent, ThreadIndex, Work},
+    token_bucket::TokenBucket,
 };
 use mujina_core::{
     id::{ConnectionId, ShareId},

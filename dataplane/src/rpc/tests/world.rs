@@ -58,6 +58,7 @@ impl World {
             cpu: Some(CpuConfig { threads: 1.into(), ..CpuConfig::default() }),
             synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
             share_every: None,
+            pool_limits: Default::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
         };
         let miner = Miner::start(mining, CancellationToken::clone(&stop_mining)).await.unwrap();

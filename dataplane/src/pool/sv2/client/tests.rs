@@ -13,7 +13,10 @@ use crate::{
         },
     },
 };
-use mujina_core::id::ShareId;
+use mujina_core::{
+    id::ShareId,
+    pool::{PoolEndpoint, PoolSpec},
+};
 use std::time::Duration;
 use stratum_apps::stratum_core::{binary_sv2, common_messages_sv2 as common, mining_sv2 as mining};
 
@@ -56,7 +59,7 @@ impl Miner {
             span,
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(plan, limits));
+        tasks.spawn(run(plan, limits, Memory::default()));
         Self { events: event_queue, shares, rate, close, abort, tasks, found: 0 }
     }
 
@@ -111,6 +114,7 @@ impl Miner {
             nonce: 3,
             version: job.version,
             block: false,
+            hash: [0; 32],
             span: tracing::Span::none(),
         };
         self.shares.send(share).await.unwrap();
@@ -181,7 +185,7 @@ async fn connection_comes_up_in_order_mines_and_closes_in_order() {
     assert_eq!(line.hear_share().await, (1, vec![7; 4]));
     assert_eq!(line.hear_share().await, (2, vec![7; 4]));
     assert!(is_sent(&miner.next().await, 1) && is_sent(&miner.next().await, 2));
-    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 }).await;
+    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 }).await;
     assert!(matches!(
         miner.next().await,
         ConnectionEvent::Judged { share: ShareId(1), verdict: Verdict::Accepted, .. }
@@ -191,7 +195,7 @@ async fn connection_comes_up_in_order_mines_and_closes_in_order() {
     miner.find(&job).await;
     miner.close.cancel();
     assert_eq!(line.hear_share().await, (3, vec![7; 4]));
-    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 3, count: 2 }).await;
+    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 3, count: 2, shares_sum: 0 }).await;
     let mut payload = line.hear_kind(mining::MESSAGE_TYPE_CLOSE_CHANNEL).await;
     let goodbye: mining::CloseChannel<'_> = binary_sv2::from_bytes(&mut payload).unwrap();
     assert_eq!((goodbye.channel_id, goodbye.reason_code.as_bytes()), (CHANNEL, &b"shutdown"[..]));

@@ -25,6 +25,7 @@ const GROUP: u32 = 1;
 struct World {
     session: Session,
     now: Instant,
+    wall: Option<u32>,
     shares: u64,
 }
 
@@ -43,12 +44,25 @@ impl World {
             hardware_version: "cpu".into(),
             firmware: "0".into(),
         };
-        let profile = Profile { connection: ConnectionId(9), setup, user: "user".into() };
+        let profile = Profile {
+            connection: ConnectionId(9),
+            setup,
+            user: "user".into(),
+            version_mask: BIP320_MASK,
+            extensions: Vec::new(),
+            worker: Some("rig".into()),
+            connect_time: Duration::from_millis(40),
+            may_redirect: true,
+        };
+        Self::with(profile)
+    }
+
+    fn with(profile: Profile) -> Self {
         let (now, limits) = (Instant::now(), Limits::default());
         let rate = Some(HashRate::from_megahashes_per_second(1.0));
         let bring_up_by = now + limits.bring_up;
         let session = Session::new(profile, limits, ConnectionFacts::default(), rate, bring_up_by, now);
-        let mut world = Self { session, now, shares: 0 };
+        let mut world = Self { session, now, wall: None, shares: 0 };
         assert!(matches!(world.sent().as_slice(), [Outgoing::Setup(_)]));
         world
     }
@@ -77,7 +91,7 @@ impl World {
     }
 
     fn act(&mut self, input: Input) -> Vec<Action> {
-        self.session.handle(input, self.now)
+        self.session.handle(input, self.now, self.wall)
     }
 
     fn hear(&mut self, message: Incoming) -> Vec<Action> {
@@ -104,6 +118,7 @@ impl World {
             nonce: 3,
             version: job.version,
             block,
+            hash: [0; 32],
             span: tracing::Span::none(),
         }
     }

@@ -67,7 +67,7 @@ fn shares_are_flushed_before_a_redirect_is_followed() {
     world.find(&job);
     world.hear(Incoming::Reconnect { host: String::new(), port: 0 });
     world.sent();
-    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 });
+    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 });
     assert!(matches!(actions.last(), Some(Action::End { redirect: Some(_), .. })));
     assert_eq!(verdicts(actions), [(1, Verdict::Accepted)]);
 }
@@ -97,7 +97,7 @@ fn mute_pool_is_given_up_at_every_step() {
 #[test]
 fn channel_waits_for_a_hash_rate_and_gives_up() {
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None);
+    world.session.rate = ToldRate::new(None, Limits::default().rate);
     world.hear(set_up());
     assert_eq!(world.sent(), []);
     world.wait(5);
@@ -111,7 +111,7 @@ fn channel_waits_for_a_hash_rate_and_gives_up() {
     assert_eq!((*hash_rate, *max_target), (5e5, ShareTarget::MAX)); // C4, C5
 
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None);
+    world.session.rate = ToldRate::new(None, Limits::default().rate);
     world.hear(set_up());
     assert_eq!(failure(world.wait(10)), Some((FailureKind::Aborted, Recovery::Retry)));
 }
