@@ -119,7 +119,7 @@ impl PoolSettings {
 
 /// A spec of one pool. Its names are what `mujinactl pool` shows.
 fn draft(url: String, user: String, password: Option<Secret>) -> SpecDraft {
-    let pool = PoolDraft { name: "primary".into(), url, user, password, nominal_hash_rate_hps: None };
+    let pool = PoolDraft { name: "primary".into(), url, user, password, ..PoolDraft::default() };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
     SpecDraft { pool_groups: vec![group], paused: false }
 }

@@ -10,7 +10,7 @@ pub mod sv2;
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
     id::{ConnectionId, ShareId},
-    pool::PoolSpec,
+    pool::{Host, PoolSpec},
     share::{DropReason, RejectReason},
     status::{PhaseName, PoolState},
     units::{Difficulty, HashRate},
@@ -34,6 +34,8 @@ pub struct ConnectionPlan {
     pub id: ConnectionId,
     /// Where to, as whom.
     pub pool: PoolSpec,
+    /// Where to in place of the pool's own address, because the pool asked for it; the pool's key and TLS hold there too.
+    pub target: Option<Target>,
     /// What the miner says of itself.
     pub identity: MinerIdentity,
     /// The rate to tell the pool: nominal at first, then measured. Absent or zero = not known yet; the channel is not opened before.
@@ -48,6 +50,15 @@ pub struct ConnectionPlan {
     pub abort: CancellationToken,
     /// The `pool.connect` span: phases are its children.
     pub span: tracing::Span,
+}
+
+/// A machine to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Address or name.
+    pub host: Host,
+    /// TCP port.
+    pub port: u16,
 }
 
 /// What the miner says of itself when it connects.

@@ -196,7 +196,7 @@ impl Reader {
         }
         match spec::check_configured(draft(url?, user.unwrap_or_default(), password)) {
             Ok(groups) => groups.into_iter().flat_map(|group| group.pools).next().map(|pool| {
-                let PoolSpec { name: _, endpoint, user, password, nominal_hash_rate: _ } = pool;
+                let PoolSpec { name: _, endpoint, user, password, nominal_hash_rate: _, quota: _, options: _ } = pool;
                 PoolSettings { url: endpoint, user, password }
             }),
             Err(problems) => {

@@ -162,11 +162,11 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
 fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>, limits: sv2::Limits) -> Connector {
     let memory = sv2::Memory::default();
     Box::new(move |pool, lines| {
-        let Lines { id, hash_rate, shares, events, close, abort, span } = lines;
+        let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                let plan = ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span };
+                let plan = ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span };
                 Box::pin(sv2::run(plan, limits, memory.clone()))
             }
             None => {

@@ -6,7 +6,7 @@ use super::{
     state::{Action, Input, Now, State},
 };
 use crate::{
-    pool::{ConnectionEvent, EVENT_QUEUE, SHARE_QUEUE, ShareSubmission},
+    pool::{ConnectionEvent, EVENT_QUEUE, SHARE_QUEUE, ShareSubmission, Target},
     scheduler::{self, SchedulerHandle, SwitchReport},
     trace::TraceParent,
 };
@@ -37,6 +37,7 @@ pub type Connector = Box<dyn FnMut(Option<PoolSpec>, Lines) -> Pin<Box<dyn Futur
 #[expect(missing_docs, reason = "the fields are those of the plan")]
 pub struct Lines {
     pub id: ConnectionId,
+    pub target: Option<Target>,
     pub hash_rate: watch::Receiver<Option<HashRate>>,
     pub shares: mpsc::Receiver<ShareSubmission>,
     pub events: mpsc::Sender<(ConnectionId, ConnectionEvent)>,
@@ -249,6 +250,7 @@ impl Source {
         trace.adopt(&span);
         let lines = Lines {
             id,
+            target: None,
             hash_rate: self.scheduler.hash_rate(),
             shares,
             events: self.event_sender.clone(),

@@ -10,7 +10,7 @@ use super::{
 use crate::state_dir::StateDir;
 use mujina_core::{
     id::Generation,
-    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    pool::{DEFAULT_QUOTA, PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
     spec::{GroupDraft, MinerSpec, PoolDraft, Problems, SpecDraft, SpecOrigin},
     text::Secret,
     units::HashRate,
@@ -125,6 +125,7 @@ struct Group {
 #[serde(rename_all = "snake_case")]
 enum Strategy {
     Failover,
+    Quota,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +136,19 @@ struct Pool {
     user: String,
     password: Option<String>,
     nominal_hash_rate_hps: Option<f64>,
+    #[serde(default = "default_quota", skip_serializing_if = "is_default_quota")]
+    quota: u32,
+    #[serde(default, skip_serializing_if = "PoolOptionsDraft::is_default")]
+    options: PoolOptionsDraft,
+}
+
+fn default_quota() -> u32 {
+    DEFAULT_QUOTA.get()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_default_quota(quota: &u32) -> bool {
+    *quota == default_quota()
 }
 
 impl From<&Record> for Document {
@@ -161,6 +175,7 @@ impl From<&PoolGroup> for Group {
         let PoolGroup { name, strategy, pools } = group;
         let strategy = match strategy {
             PoolStrategy::Failover => Strategy::Failover,
+            PoolStrategy::Quota => Strategy::Quota,
         };
         Self { name: name.to_string(), strategy, pools: pools.iter().map(Pool::from).collect() }
     }
@@ -168,13 +183,15 @@ impl From<&PoolGroup> for Group {
 
 impl From<&PoolSpec> for Pool {
     fn from(pool: &PoolSpec) -> Self {
-        let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+        let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
         Self {
             name: name.to_string(),
             url: endpoint.to_string(),
             user: user.clone(),
             password: password.as_ref().map(|secret| secret.expose().to_owned()),
             nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+            quota: quota.get(),
+            options: options.into(),
         }
     }
 }
@@ -214,6 +231,7 @@ impl From<Group> for GroupDraft {
         let Group { name, strategy, pools } = group;
         let strategy = match strategy {
             Strategy::Failover => PoolStrategy::Failover,
+            Strategy::Quota => PoolStrategy::Quota,
         };
         Self { name, strategy: Some(strategy), pools: pools.into_iter().map(PoolDraft::from).collect() }
     }
@@ -221,8 +239,8 @@ impl From<Group> for GroupDraft {
 
 impl From<Pool> for PoolDraft {
     fn from(pool: Pool) -> Self {
-        let Pool { name, url, user, password, nominal_hash_rate_hps } = pool;
-        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+        let Pool { name, url, user, password, nominal_hash_rate_hps, quota, options } = pool;
+        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps, quota, options }
     }
 }
 

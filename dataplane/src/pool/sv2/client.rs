@@ -50,8 +50,7 @@ const FLAGS: u32 = 0;
 
 /// Runs a connection from its beginning to its end. `memory` is that of the process.
 pub(super) async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
-    let target = None;
-    let ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span } = plan;
+    let ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span } = plan;
     let place = TraceParent::of(&span);
     let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span) };
     let begun = now();

@@ -20,13 +20,13 @@ use tokio::{
     time::timeout,
 };
 
-/// Keys that are tried at most, so that a list cannot make a connect slow.
-const MAX_KEYS: usize = 8;
+/// Keys that are tried at most, so that a list cannot make a connect slow: that of the URL and all that a pool may add.
+const MAX_KEYS: usize = 9;
 
 /// What is needed to believe a peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trust<'a> {
-    /// Any of them may have signed the certificate (SEC1); those beyond the eighth are not looked at.
+    /// Any of them may have signed the certificate (SEC1); those beyond the ninth are not looked at.
     pub(super) authorities: &'a [AuthorityKey],
     /// Unix seconds; `None` = the clock is wrong and its owner said that the signature is enough (SEC5).
     pub(super) now: Option<u32>,

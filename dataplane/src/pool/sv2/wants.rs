@@ -5,9 +5,12 @@ use super::{
     failure::Failure,
     limits::Limits,
     memory::Memory,
-    message::extensions::{MAX_WORKER, WORKER_TRACKING},
+    message::extensions::WORKER_TRACKING,
 };
-use crate::job::{BIP320_MASK, BIP323_MASK};
+use crate::{
+    job::{BIP320_MASK, BIP323_MASK},
+    pool::Target,
+};
 use mujina_core::pool::{AuthorityKey, Host, PoolEndpoint, PoolSpec};
 use std::{sync::Arc, time::Instant};
 use tracing::warn;
@@ -39,7 +42,7 @@ impl Wants {
     /// The pool speaks another protocol, or there is no time to judge its certificate by.
     pub(super) fn of(
         pool: &PoolSpec,
-        target: Option<(Host, u16)>,
+        target: Option<Target>,
         limits: &Limits,
         memory: &Memory,
         now: Instant,
@@ -54,10 +57,10 @@ impl Wants {
             Some(_) => {}
         }
         let url = pool.endpoint.to_string();
-        let options = Options::default();
-        let worker = worker(pool).filter(|_| options.worker_tracking);
+        let options = &pool.options;
+        let worker = options.worker_name.as_deref();
         let asks = worker.is_some() && memory.may_ask_extensions(&url, limits, now);
-        let (host, port) = target.unwrap_or_else(|| (home.clone(), *port));
+        let Target { host, port } = target.unwrap_or_else(|| Target { host: home.clone(), port: *port });
         Ok(Self {
             home: home.clone(),
             host,
@@ -72,17 +75,4 @@ impl Wants {
             url,
         })
     }
-}
-
-/// The name of the worker: the user's, or when that is too long what follows its last dot.
-fn worker(pool: &PoolSpec) -> Option<&str> {
-    let fits = |name: &&str| !name.is_empty() && name.len() <= MAX_WORKER;
-    Some(pool.user.as_str()).filter(fits).or_else(|| pool.user.rsplit_once('.').map(|(_, worker)| worker).filter(fits))
-}
-
-#[derive(Default)]
-struct Options {
-    worker_tracking: bool,
-    wide_version_rolling: bool,
-    authority_keys: Vec<AuthorityKey>,
 }

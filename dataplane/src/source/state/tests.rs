@@ -137,6 +137,8 @@ fn group(pools: &[&str]) -> PoolGroup {
         user: "alice".into(),
         password: None,
         nominal_hash_rate: None,
+        quota: mujina_core::pool::DEFAULT_QUOTA,
+        options: mujina_core::pool::PoolOptions::default(),
     };
     PoolGroup {
         name: "main".parse().unwrap(),

@@ -45,7 +45,16 @@ impl Miner {
         let name = "pool".parse().unwrap();
         let plan = ConnectionPlan {
             id: ConnectionId(7),
-            pool: PoolSpec { name, endpoint, user, password: None, nominal_hash_rate: None },
+            pool: PoolSpec {
+                name,
+                endpoint,
+                user,
+                password: None,
+                nominal_hash_rate: None,
+                quota: mujina_core::pool::DEFAULT_QUOTA,
+                options: mujina_core::pool::PoolOptions::default(),
+            },
+            target: None,
             identity: MinerIdentity {
                 vendor: "Mujina".into(),
                 hardware_version: "cpu".into(),

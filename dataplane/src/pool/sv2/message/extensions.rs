@@ -9,11 +9,11 @@ use stratum_apps::stratum_core::{
 };
 
 /// Extension that negotiates extensions.
-pub(in crate::pool::sv2) const NEGOTIATION: u16 = ext::EXTENSION_TYPE_EXTENSIONS_NEGOTIATION;
+pub(super) const NEGOTIATION: u16 = ext::EXTENSION_TYPE_EXTENSIONS_NEGOTIATION;
 /// Extension that tells the pool which worker found a share.
 pub(in crate::pool::sv2) const WORKER_TRACKING: u16 = ext::EXTENSION_TYPE_WORKER_HASHRATE_TRACKING;
 /// Longest name of a worker in bytes.
-pub(in crate::pool::sv2) const MAX_WORKER: usize = ext::MAX_USER_IDENTITY_LENGTH;
+const MAX_WORKER: usize = ext::MAX_USER_IDENTITY_LENGTH;
 
 /// Reads an answer of the negotiation; the request itself is ours alone.
 pub(super) fn decode(kind: u8, payload: &mut [u8]) -> Result<Incoming, Malformed> {
