@@ -6,6 +6,7 @@
 
 mod flags;
 mod layers;
+mod limits;
 mod mistake;
 mod read;
 #[cfg(test)]
@@ -15,7 +16,7 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
-use crate::{board::cpu::CpuConfig, pool::sv2, source::synthetic::SyntheticWork};
+use crate::{board::cpu::CpuConfig, pool::sv2, scheduler, source::synthetic::SyntheticWork};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
@@ -52,6 +53,8 @@ pub struct Config {
     pub share_every: Option<Duration>,
     /// Deadlines and bounds of connections to pools.
     pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -83,6 +86,7 @@ impl Config {
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
             pool_limits: sv2::Limits::default(),
+            scheduler_limits: scheduler::Limits::default(),
             otlp_endpoint: None,
             state_dir,
         }

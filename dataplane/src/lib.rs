@@ -5,6 +5,8 @@ pub mod config;
 pub mod identity;
 pub mod job;
 mod ledger;
+#[cfg(test)]
+mod log_lines;
 pub mod miner;
 pub mod pool;
 pub mod program;

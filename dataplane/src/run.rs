@@ -65,7 +65,7 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`]. A second instance on the same state folder or socket is refused before anything is touched.
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, name, pool, cpu, usb, api, log: _, status_line, synthetic, share_every, pool_limits, otlp_endpoint: _ } =
+    let Config { state_dir, name, pool, cpu, usb, api, log: _, status_line, synthetic, share_every, pool_limits, scheduler_limits, otlp_endpoint: _ } =
         config;
     let Surroundings { spans, ready } = surroundings;
     let (folder, identity) = in_background(move || {
@@ -83,6 +83,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         synthetic,
         share_every,
         pool_limits,
+        scheduler_limits,
         identity: MinerIdentity {
             vendor: "Mujina".into(),
             hardware_version: "cpu".into(),

@@ -37,6 +37,8 @@ pub struct MinerPlan {
     pub share_every: Option<Duration>,
     /// Deadlines and bounds of connections to pools.
     pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -109,7 +111,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
-        let (scheduler, scheduler_handle) = Scheduler::new(events);
+        let (scheduler, scheduler_handle) = Scheduler::with_limits(events, plan.scheduler_limits);
         let mut boards = BTreeMap::new();
         let mut entries = Vec::new();
         let mut cpu = None;

@@ -1,9 +1,6 @@
 //! Which part of a connection's extranonce space each thread hashes, and from which hash on it reports. Pure.
 
-use super::{
-    slot::{Slot, SlotSpace},
-    verify::FLOOD_RATE,
-};
+use super::slot::{Slot, SlotSpace};
 use crate::{job::extranonce::MAX_EXTRANONCE, thread::ThreadIndex};
 use mujina_core::units::{HashRate, ShareTarget};
 use std::{collections::BTreeMap, sync::Arc};
@@ -56,6 +53,11 @@ impl Slots {
         }
     }
 
+    /// Hashes computed in all slots.
+    pub(super) fn hashes(&self) -> u64 {
+        self.space.hashes()
+    }
+
     /// The thread's slot, if it has one.
     pub(super) fn of(&self, thread: ThreadIndex) -> Option<&Arc<Slot>> {
         self.places.iter().find(|place| place.owner == Some(thread)).map(|place| &place.slot)
@@ -82,13 +84,19 @@ impl Slots {
 /// Normally the easier of the share target and of the target that gives about four nonces a second at the thread's `rate`:
 /// the latter are no shares, but without them a rate could not be measured while shares are rare. When the share target is
 /// so easy that all threads together (`total`) would send more than a connection may, it is made harder until they send
-/// about as much as the flood cap lets pass; what is above it all the same is suppressed and counted.
-pub(super) fn ticket_target(share_target: ShareTarget, rate: HashRate, total: HashRate) -> ShareTarget {
+/// about as much as the flood cap (`flood_rate` shares a second) lets pass; what is above it all the same is suppressed and
+/// counted.
+pub(super) fn ticket_target(
+    share_target: ShareTarget,
+    rate: HashRate,
+    total: HashRate,
+    flood_rate: f64,
+) -> ShareTarget {
     if rate.hashes_per_second() <= 0.0 {
         return share_target;
     }
     let sample = ShareTarget::from_expected_hashes(rate.hashes_per_second() / SAMPLES_PER_SECOND);
-    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / FLOOD_RATE);
+    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / flood_rate);
     share_target.min(flood).max(sample)
 }
 
@@ -103,6 +111,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    const FLOOD_RATE: f64 = 20.0;
 
     fn rate(hashes: f64) -> HashRate {
         HashRate::from_hashes_per_second(hashes)
@@ -136,14 +146,14 @@ mod tests {
     #[test]
     fn threads_without_a_known_rate_report_shares() {
         let share_target = ShareTarget::from_expected_hashes(1e9);
-        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO), share_target);
+        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO, FLOOD_RATE), share_target);
     }
 
     proptest! {
         #[test]
         fn ticket_reports_every_share_or_as_many_as_may_be_sent(share in 1.0..1e15_f64, one in 1e3..1e13_f64, threads in 1..64_u32) {
             let (share_target, total) = (ShareTarget::from_expected_hashes(share), one * f64::from(threads));
-            let ticket = ticket_target(share_target, rate(one), rate(total));
+            let ticket = ticket_target(share_target, rate(one), rate(total), FLOOD_RATE);
             let nonces = one / ticket.expected_hashes();
             let shares = total / ticket.expected_hashes().max(share);
             prop_assert!(nonces >= SAMPLES_PER_SECOND * 0.999, "{nonces} nonces/s");

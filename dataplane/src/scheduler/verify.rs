@@ -3,6 +3,7 @@
 //! In order: version bits, header hash, ticket target, stale, share target (or block), duplicate, ntime window, flood cap.
 //! The first that fails names the outcome.
 
+use super::limits::Limits;
 use crate::{
     job::{self, Job, header},
     thread::Nonce,
@@ -14,11 +15,6 @@ use std::{
     time::Instant,
 };
 
-/// Header hashes of a tip that are remembered (stratum-client U7).
-const SEEN: usize = 4096;
-/// Shares per second that a connection sends in the long run, and at once (stratum-client U10).
-pub(super) const FLOOD_RATE: f64 = 20.0;
-const FLOOD_BURST: f64 = 100.0;
 
 /// A nonce with its outcome.
 #[derive(Debug, Clone, Copy)]
@@ -58,9 +54,10 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(now: Instant) -> Self {
-        let flood = TokenBucket::new(FLOOD_RATE, FLOOD_BURST, now);
-        Self { tip: None, shares: Seen::default(), others: Seen::default(), flood }
+    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+        let flood = TokenBucket::new(limits.share_rate, limits.share_burst, now);
+        let seen = || Seen { capacity: limits.seen_hashes, set: HashSet::new(), order: VecDeque::new() };
+        Self { tip: None, shares: seen(), others: seen(), flood }
     }
 
     /// Learns of the connection's newest job. Hashes are forgotten only when the previous block is another.
@@ -135,8 +132,9 @@ fn examine(nonce: &Nonce) -> Option<([u8; header::HEADER_LEN], [u8; 32])> {
 }
 
 /// The newest hashes of something; the oldest goes first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
+    capacity: usize,
     set: HashSet<[u8; 32]>,
     order: VecDeque<[u8; 32]>,
 }
@@ -148,7 +146,7 @@ impl Seen {
             return false;
         }
         self.order.push_back(hash);
-        if self.order.len() > SEEN
+        if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
             self.set.remove(&oldest);

@@ -59,6 +59,7 @@ impl World {
             synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
             share_every: None,
             pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
         };
         let miner = Miner::start(mining, CancellationToken::clone(&stop_mining)).await.unwrap();

@@ -1,5 +1,6 @@
 //! A whole connection over loopback, against a scripted pool with a real Noise responder.
 
+mod options;
 mod spans;
 
 use super::*;
@@ -37,13 +38,24 @@ impl Miner {
     }
 
     fn with(endpoint: PoolEndpoint, limits: Limits, span: tracing::Span) -> Self {
+        Self::plan(endpoint, limits, span, &Memory::default(), |_| {})
+    }
+
+    /// The plan as `change` wants it.
+    fn plan(
+        endpoint: PoolEndpoint,
+        limits: Limits,
+        span: tracing::Span,
+        memory: &Memory,
+        change: impl FnOnce(&mut ConnectionPlan),
+    ) -> Self {
         let (events, event_queue) = mpsc::channel(8);
         let (shares, share_queue) = mpsc::channel(SHARE_QUEUE);
         let (rate, rate_line) = watch::channel(Some(HashRate::from_megahashes_per_second(1.0)));
         let (close, abort) = (CancellationToken::new(), CancellationToken::new());
         let user = "bc1user.worker".into();
         let name = "pool".parse().unwrap();
-        let plan = ConnectionPlan {
+        let mut plan = ConnectionPlan {
             id: ConnectionId(7),
             pool: PoolSpec {
                 name,
@@ -67,8 +79,9 @@ impl Miner {
             abort: abort.clone(),
             span,
         };
+        change(&mut plan);
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(plan, limits, Memory::default()));
+        tasks.spawn(run(plan, limits, memory.clone()));
         Self { events: event_queue, shares, rate, close, abort, tasks, found: 0 }
     }
 
@@ -253,7 +266,7 @@ async fn certificate_from_the_future_is_clock_skew_with_the_times() {
     pool.authority.respond(&mut stream, 3600).await;
     let (kind, recovery, _, message) = miner.failed().await;
     assert_eq!((kind, recovery), (FailureKind::ClockSkew, Recovery::Park));
-    assert!(message.contains("valid from") && message.contains("set the clock"), "{message}");
+    assert!(message.contains("valid from") && message.contains("check the clock"), "{message}");
 }
 
 // N9, B16

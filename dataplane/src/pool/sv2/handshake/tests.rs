@@ -179,3 +179,16 @@ async fn without_a_clock_the_signature_alone_counts_and_still_counts() {
         assert_eq!(shaken.is_ok(), trusted);
     }
 }
+
+// N12
+#[tokio::test]
+async fn handshake_says_nothing_in_the_log() {
+    let (lines, _guard) = crate::log_lines::LogLines::take();
+    let authority = Authority::new(1);
+    shake(authority, authority, 0).await.unwrap();
+    shake(authority, authority, 600).await.unwrap_err();
+    shake(authority, Authority::new(2), 0).await.unwrap_err();
+    assert_eq!(lines.all(), Vec::<String>::new());
+    tracing::warn!("and would have been heard");
+    assert_eq!(lines.all().len(), 1);
+}

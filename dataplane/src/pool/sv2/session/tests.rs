@@ -2,6 +2,8 @@
 
 mod bring_up;
 mod end;
+mod extensions;
+mod hostile;
 mod jobs;
 mod ledger;
 mod shares;
@@ -36,25 +38,19 @@ impl World {
     }
 
     fn with_flags(flags: u32) -> Self {
-        let setup = Setup {
-            flags,
-            host: "pool.example".into(),
-            port: 34254,
-            vendor: "Mujina".into(),
-            hardware_version: "cpu".into(),
-            firmware: "0".into(),
-        };
-        let profile = Profile {
-            connection: ConnectionId(9),
-            setup,
-            user: "user".into(),
-            version_mask: BIP320_MASK,
-            extensions: Vec::new(),
-            worker: Some("rig".into()),
-            connect_time: Duration::from_millis(40),
-            may_redirect: true,
-        };
+        let mut profile = profile();
+        profile.setup.flags = flags;
         Self::with(profile)
+    }
+
+    /// The operator wants these extensions.
+    fn wanting(extensions: &[u16]) -> Self {
+        Self::with(Profile { extensions: extensions.to_vec(), ..profile() })
+    }
+
+    /// The operator allows these version bits.
+    fn rolling(version_mask: u32) -> Self {
+        Self::with(Profile { version_mask, ..profile() })
     }
 
     fn with(profile: Profile) -> Self {
@@ -143,6 +139,27 @@ impl World {
     fn sent_shares(&mut self) -> Vec<Share> {
         let sent = self.sent().into_iter();
         sent.filter_map(|message| if let Outgoing::Share(share) = message { Some(share) } else { None }).collect()
+    }
+}
+
+fn profile() -> Profile {
+    let setup = Setup {
+        flags: 0,
+        host: "pool.example".into(),
+        port: 34254,
+        vendor: "Mujina".into(),
+        hardware_version: "cpu".into(),
+        firmware: "0".into(),
+    };
+    Profile {
+        connection: ConnectionId(9),
+        setup,
+        user: "user".into(),
+        version_mask: BIP320_MASK,
+        extensions: Vec::new(),
+        worker: Some("rig".into()),
+        connect_time: Duration::from_millis(40),
+        may_redirect: true,
     }
 }
 

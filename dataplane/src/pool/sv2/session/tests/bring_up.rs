@@ -75,9 +75,51 @@ fn shares_are_flushed_before_a_redirect_is_followed() {
 // R3
 #[test]
 fn reconnect_to_loopback_or_nonsense_is_ignored() {
-    for host in ["127.0.0.1", "::1", "a b", "0x7f000001"] {
+    let long = "a".repeat(254);
+    for host in [
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "169.254.1.1",
+        "fe80::1",
+        "224.0.0.1",
+        "0.0.0.0",
+        "a b",
+        "0x7f000001",
+        "evil\0.example",
+        "evil\u{202e}.example",
+        long.as_str(),
+    ] {
         let (mut world, _) = World::working();
         assert!(!has_ended(&world.hear(Incoming::Reconnect { host: host.into(), port: 0 })), "{host}");
+    }
+}
+
+// R3
+#[test]
+fn pool_on_this_machine_may_lead_to_this_machine() {
+    let mut profile = profile();
+    profile.setup.host = "127.0.0.1".into();
+    let mut world = World::with(profile);
+    assert!(has_ended(&world.hear(Incoming::Reconnect { host: "127.0.0.1".into(), port: 7 })));
+}
+
+// R3, D21
+#[test]
+fn one_request_to_connect_elsewhere_too_many_is_ignored() {
+    let mut world = World::with(Profile { may_redirect: false, ..profile() });
+    assert!(!has_ended(&world.hear(Incoming::Reconnect { host: String::new(), port: 0 })));
+    world.hear(set_up());
+    assert!(matches!(world.sent().as_slice(), [Outgoing::Open { .. }]));
+}
+
+// S5
+#[test]
+fn refused_flags_of_ours_are_worth_another_try_without_them() {
+    for (theirs, recovery) in [(4, Recovery::Retry), (6, Recovery::Retry), (2, Recovery::Park), (0, Recovery::Park)] {
+        let refusal = Incoming::SetupError { flags: theirs, code: "unsupported-feature-flags".into() };
+        let end = failure(World::with_flags(4).hear(refusal));
+        assert_eq!(end, Some((FailureKind::Refused, recovery)), "{theirs}");
     }
 }
 

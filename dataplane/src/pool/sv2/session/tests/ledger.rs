@@ -128,6 +128,11 @@ fn message() -> impl Strategy<Value = Incoming> {
         1 => (channel(), vec(channel(), 0..3))
             .prop_map(|(group_channel_id, channel_ids)| Incoming::SetGroupChannel { group_channel_id, channel_ids }),
         1 => (channel(), code()).prop_map(|(channel_id, reason)| Incoming::CloseChannel { channel_id, reason }),
+        1 => channel().prop_map(|channel_id| Incoming::EndpointChanged { channel_id }),
+        1 => (any::<u16>(), vec(any::<u16>(), 0..3))
+            .prop_map(|(request_id, extensions)| Incoming::ExtensionsGranted { request_id, extensions }),
+        1 => (0..3_u16, vec(1..4_u16, 0..3))
+            .prop_map(|(request_id, required)| Incoming::ExtensionsRefused { request_id, required }),
         1 => (any::<u16>(), any::<u8>()).prop_map(|(extension, kind)| Incoming::Ignored { extension, kind }),
     ]
 }
@@ -137,11 +142,17 @@ fn answer() -> impl Strategy<Value = Incoming> {
         (channel(), small(), small()).prop_map(|(channel_id, last_sequence_number, count)| {
             Incoming::SharesAccepted { channel_id, last_sequence_number, count, shares_sum: 0 }
         }),
-        (channel(), small(), ".{0,9}").prop_map(|(channel_id, sequence_number, code)| Incoming::ShareRefused {
-            channel_id,
-            sequence_number,
-            code
-        }),
+        (channel(), small(), prop_oneof![
+            Just("difficulty-too-low".to_owned()),
+            Just("invalid-job-id".to_owned()),
+            Just("version-rolling-not-allowed".to_owned()),
+            ".{0,9}"
+        ])
+            .prop_map(|(channel_id, sequence_number, code)| Incoming::ShareRefused {
+                channel_id,
+                sequence_number,
+                code
+            }),
     ]
 }
 
