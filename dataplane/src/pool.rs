@@ -10,7 +10,7 @@ pub mod sv2;
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
     id::{ConnectionId, ShareId},
-    pool::{Host, PoolSpec},
+    pool::{AuthorityKey, Host, PoolSpec},
     share::{DropReason, RejectReason},
     status::{PhaseName, PoolState},
     units::{Difficulty, HashRate},
@@ -178,8 +178,10 @@ pub enum Verdict {
 pub struct ConnectionFacts {
     /// Address that was reached.
     pub peer_address: String,
-    /// Whether the peer proved the configured authority key.
+    /// Whether the peer proved a configured authority key.
     pub authenticated: bool,
+    /// The authority key that it proved: one of several that a pool may have.
+    pub authority: Option<AuthorityKey>,
     /// End of the peer certificate's validity.
     pub certificate_not_after: Option<SystemTime>,
     /// Channel id.

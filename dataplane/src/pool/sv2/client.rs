@@ -142,6 +142,7 @@ async fn secure(
     let facts = ConnectionFacts {
         peer_address,
         authenticated: true,
+        authority: Some(secured.authority),
         certificate_not_after: secured.certificate_not_after,
         ..ConnectionFacts::default()
     };

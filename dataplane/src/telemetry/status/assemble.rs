@@ -221,7 +221,7 @@ fn connection_status(
         peer_address: facts.peer_address.clone(),
         ready_at: *ready_at,
         authenticated: facts.authenticated,
-        authority_fingerprint: authority_fingerprint.to_owned(),
+        authority_fingerprint: facts.authority.map_or(authority_fingerprint.to_owned(), |key| key.fingerprint()),
         certificate_not_after: facts.certificate_not_after,
         channel_id: facts.channel_id,
         group_channel_id: facts.group_channel_id,

@@ -18,7 +18,7 @@ async fn cut(mut miner: Miner) {
     miner.ended().await;
 }
 
-// SEC1
+// SEC1, SEC4
 #[tokio::test]
 async fn pool_may_hold_any_of_the_configured_keys() {
     let pool = ScriptedPool::listen().await;
@@ -36,6 +36,11 @@ async fn pool_may_hold_any_of_the_configured_keys() {
         _ => None,
     });
     assert!(told.await.contains(&rolled.fingerprint()), "the key that counted is named");
+    let proved = miner.next_that(|event| match event {
+        ConnectionEvent::Facts(facts) => facts.authority,
+        _ => None,
+    });
+    assert_eq!(proved.await, Some(rolled));
     cut(miner).await;
     let mut miner = connect(endpoint, &Memory::default(), |plan| {
         plan.pool.options.authority_keys = vec![Authority::new(8).key];
