@@ -5,6 +5,10 @@
 
 pub mod backoff;
 pub mod connect;
+mod outlet;
+mod phases;
+mod queue;
+mod rate;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};

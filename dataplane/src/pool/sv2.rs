@@ -16,8 +16,6 @@ mod limits;
 mod memory;
 mod message;
 mod pending;
-mod queue;
-mod rate;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -25,7 +23,8 @@ mod transport;
 mod wants;
 
 use crate::pool::ConnectionPlan;
-pub use limits::{Limits, RateTerms};
+pub use crate::pool::rate::RateTerms;
+pub use limits::Limits;
 pub use memory::Memory;
 
 /// Connects, mines and ends, as the plan says; the last event is always `Ended`. `memory` is one for all connections.

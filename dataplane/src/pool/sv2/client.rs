@@ -3,7 +3,6 @@
 //! Everything is decided in `session`; here are the tasks, the clock and the spans. Each phase of the bring-up is a child
 //! of the `pool.connect` span, which is let go with the first job or the failure: later work only remembers where it was.
 
-mod phases;
 #[cfg(test)]
 mod tests;
 
@@ -19,30 +18,30 @@ use super::{
     wants::Wants,
 };
 use crate::{
-    pool::{ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, ShareSubmission, connect},
+    pool::{
+        ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, connect,
+        outlet::{Outlet, RateLine, now, sleep_until_some},
+        phases::Phases,
+    },
     trace::TraceParent,
 };
 use mujina_core::{
     id::ConnectionId,
     pool::Host,
-    share::DropReason,
     status::PhaseName,
-    units::HashRate,
 };
-use phases::Phases;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use stratum_apps::stratum_core::noise_sv2::NoiseEngine;
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::mpsc,
     task::JoinSet,
-    time::{sleep_until, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info_span;
+
+/// What the session does, in order.
+const STEPS: &[PhaseName] = &[PhaseName::SetupConnection, PhaseName::OpenChannel, PhaseName::FirstJob];
 
 /// Flags of SetupConnection: none. We need no standard jobs, select no transactions, and a CPU does without rolled versions
 /// (S3).
@@ -52,7 +51,7 @@ const FLAGS: u32 = 0;
 pub(super) async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
     let ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span } = plan;
     let place = TraceParent::of(&span);
-    let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span) };
+    let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span, STEPS) };
     let begun = now();
     let bring_up_by = begun + limits.bring_up;
     let wants = Wants::of(&pool, target, &limits, &memory, begun);
@@ -65,7 +64,7 @@ pub(super) async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
             Err(_) => Err(Some(Failure::BringUp(limits.bring_up))),
         },
     };
-    let (failure, redirect) = match reached {
+    let ending = match reached {
         Ok(reached) => {
             let rate = RateLine { fixed: pool.nominal_hash_rate, line: hash_rate };
             let url = reached.wants.url.clone();
@@ -78,7 +77,7 @@ pub(super) async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
         }
         Err(failure) => (failure.map(|failure| failure.report(outlet.phases.current())), None),
     };
-    outlet.end(failure, redirect, &limits).await;
+    outlet.end(ending, limits.flush).await;
 }
 
 /// What the next connection to this pool should know.
@@ -167,82 +166,6 @@ fn profile(connection: ConnectionId, reached: &Reached, user: String, identity: 
         worker: worker.clone(),
         connect_time: reached.connect_time,
         may_redirect: *may_redirect,
-    }
-}
-
-/// Our end of the lines to the rest of the miner.
-struct Outlet {
-    id: ConnectionId,
-    events: mpsc::Sender<(ConnectionId, ConnectionEvent)>,
-    shares: mpsc::Receiver<ShareSubmission>,
-    /// Where the connection stands in a trace; its first job continues there.
-    place: TraceParent,
-    phases: Phases,
-}
-
-impl Outlet {
-    fn begin(&mut self, phase: PhaseName) -> Instant {
-        self.phases.begin(phase);
-        now()
-    }
-
-    async fn over(&mut self, name: PhaseName, began: Instant, detail: String) {
-        let elapsed = now().saturating_duration_since(began);
-        self.tell(ConnectionEvent::Phase { name, elapsed, detail }).await;
-    }
-
-    async fn tell(&mut self, event: ConnectionEvent) {
-        if let ConnectionEvent::Phase { name, detail, .. } = &event {
-            self.phases.over(*name, detail);
-        }
-        // Without a source nobody counts any more, and the tokens end us soon.
-        let _ = self.events.send((self.id, event)).await;
-    }
-
-    async fn job(&mut self, mut job: Box<crate::job::Job>) {
-        let span = info_span!(parent: None, "pool.job", connection.id = %self.id, job.id = %job.label);
-        if job.first {
-            self.place.adopt(&span);
-        }
-        // The span ends here; what the job brings about points back to it.
-        job.origin = TraceParent::of(&span);
-        drop(span);
-        self.tell(ConnectionEvent::Job(Arc::from(job))).await;
-    }
-
-    /// The last words, after a word on every share that is still in the line.
-    async fn end(
-        mut self,
-        failure: Option<crate::pool::PoolFailure>,
-        redirect: Option<(String, u16)>,
-        limits: &Limits,
-    ) {
-        self.phases.end(failure.as_ref().map(ToString::to_string));
-        self.shares.close();
-        while let Ok(Some(share)) = timeout(limits.flush, self.shares.recv()).await {
-            self.tell(ConnectionEvent::NotSent { share: share.id, reason: DropReason::Stale }).await;
-        }
-        self.tell(ConnectionEvent::Ended { failure, redirect }).await;
-    }
-}
-
-/// The hash rate to tell: the operator's word, or what is measured.
-struct RateLine {
-    fixed: Option<HashRate>,
-    line: watch::Receiver<Option<HashRate>>,
-}
-
-impl RateLine {
-    fn now(&mut self) -> Option<HashRate> {
-        self.fixed.or(*self.line.borrow_and_update())
-    }
-
-    /// Waits for another rate; for ever when there cannot be one. Cancel-safe.
-    async fn changed(&mut self) -> Option<HashRate> {
-        if self.fixed.is_some() || self.line.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.now()
     }
 }
 
@@ -413,16 +336,5 @@ impl<'a> Client<'a> {
         }
         self.reader.shutdown().await;
         self.writer.shutdown().await;
-    }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-async fn sleep_until_some(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

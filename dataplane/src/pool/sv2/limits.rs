@@ -3,7 +3,7 @@
 //! Source: stratum-client 2.2 and 6.6. All of them are engineering choices; the configuration may set them
 //! (`[pool_limits]`), tests make them smaller.
 
-use crate::job::JobLife;
+use crate::{job::JobLife, pool::rate::RateTerms};
 use mujina_core::units::ShareTarget;
 use std::time::Duration;
 
@@ -113,23 +113,6 @@ pub struct Limits {
     pub max_target: ShareTarget,
     /// Extranonce bytes that are asked for (C5); any grant from 1 to 32 is taken.
     pub min_extranonce_size: u16,
-}
-
-/// When a change of the hash rate is told (G1).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RateTerms {
-    /// Relative difference that is worth a message.
-    pub difference: f64,
-    /// How long it must last.
-    pub sustained: Duration,
-    /// Least time between two messages.
-    pub apart: Duration,
-}
-
-impl Default for RateTerms {
-    fn default() -> Self {
-        Self { difference: 0.15, sustained: Duration::from_secs(60), apart: Duration::from_secs(10) }
-    }
 }
 
 impl Default for Limits {

@@ -23,12 +23,10 @@ use super::{
     jobs::Moment,
     limits::Limits,
     message::{Incoming, OpenSuccess, Outgoing, Setup},
-    queue::ShareQueue,
-    rate::ToldRate,
 };
 use crate::{
     job::Job,
-    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission},
+    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission, queue::ShareQueue, rate::ToldRate},
 };
 use channel::Channel;
 use extensions::Extensions;
@@ -152,7 +150,7 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup },
-            rate: ToldRate::new(hash_rate, limits.rate),
+            rate: ToldRate::with_terms(hash_rate, limits.rate),
             facts,
             bring_up_by,
             phase: Some(PhaseName::SetupConnection),

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     job::{Job, extranonce::Extranonce},
     pool::{
-        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, Verdict,
+        FailureKind, PoolFailure, Recovery, SHARE_QUEUE, ShareSubmission, Verdict,
         sv2::{
             message::Incoming,
             testing::{Authority, CHANNEL, Line, PATIENCE, ScriptedPool},
@@ -17,9 +17,12 @@ use crate::{
 use mujina_core::{
     id::ShareId,
     pool::{PoolEndpoint, PoolSpec},
+    share::DropReason,
+    units::HashRate,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use stratum_apps::stratum_core::{binary_sv2, common_messages_sv2 as common, mining_sv2 as mining};
+use tokio::sync::watch;
 
 /// The miner's end of a connection.
 struct Miner {

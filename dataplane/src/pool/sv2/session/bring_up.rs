@@ -3,8 +3,13 @@
 //! Source: Stratum V2 specification 03 §3.5, §3.6 and 05 §5.3; stratum-client 1.3, 1.4, R1 to R4.
 
 use super::{Channel, Failure, Incoming, Moment, OpenSuccess, Outgoing, Session, Stage};
-use crate::pool::{ConnectionEvent, connect, sv2::rate::on_the_wire};
-use mujina_core::{pool::Host, status::PhaseName, text::{PEER_TEXT_BYTES, sanitise}, units::HashRate};
+use crate::pool::{ConnectionEvent, connect, rate::on_the_wire};
+use mujina_core::{
+    pool::Host,
+    status::PhaseName,
+    text::{PEER_TEXT_BYTES, sanitise},
+    units::HashRate,
+};
 use std::{collections::VecDeque, time::Instant};
 use tracing::{debug, warn};
 

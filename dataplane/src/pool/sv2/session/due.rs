@@ -1,9 +1,10 @@
 //! The deadlines of a session: which is nearest, and what happens when it passes.
 //!
-//! Source: stratum-client N9, E2, J7, J14, L2, L3, U9, A2, G1, G3, D9, D12, D17, 6.6. Each, once passed, moves on or ends the session.
+//! Source: stratum-client N9, E2, J7, J14, L2, L3, U9, A2, G1, G3, D9, D12, D17, 6.6. Each, once passed, moves on or ends
+//! the session.
 
 use super::{Failure, Outgoing, Session, Stage, bring_up::NEEDS_ROLLING};
-use crate::pool::sv2::rate::on_the_wire;
+use crate::pool::rate::on_the_wire;
 use mujina_core::{share::DropReason, units::HashRate};
 use std::time::Instant;
 

@@ -2,9 +2,25 @@
 //!
 //! Source: stratum-client C3, G1: never zero, and again after a minute of more than 15 % difference.
 
-use super::limits::RateTerms;
 use mujina_core::units::HashRate;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// When a change of the hash rate is told (G1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateTerms {
+    /// Relative difference that is worth a message.
+    pub difference: f64,
+    /// How long it must last.
+    pub sustained: Duration,
+    /// Least time between two messages.
+    pub apart: Duration,
+}
+
+impl Default for RateTerms {
+    fn default() -> Self {
+        Self { difference: 0.15, sustained: Duration::from_secs(60), apart: Duration::from_secs(10) }
+    }
+}
 
 /// The rate that is, and the rate that was told.
 #[derive(Debug)]
@@ -16,7 +32,13 @@ pub(super) struct ToldRate {
 }
 
 impl ToldRate {
-    pub(super) fn new(current: Option<HashRate>, terms: RateTerms) -> Self {
+    /// With the usual terms.
+    #[cfg(test)]
+    pub(super) fn new(current: Option<HashRate>) -> Self {
+        Self::with_terms(current, RateTerms::default())
+    }
+
+    pub(super) fn with_terms(current: Option<HashRate>, terms: RateTerms) -> Self {
         Self { terms, current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
     }
 
@@ -82,7 +104,6 @@ fn difference(told: HashRate, current: HashRate) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn rate(hashes: f64) -> Option<HashRate> {
         Some(HashRate::from_hashes_per_second(hashes))
@@ -93,7 +114,7 @@ mod tests {
     fn rate_is_told_again_only_after_a_minute_of_difference() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut told = ToldRate::new(rate(1e6), RateTerms::default());
+        let mut told = ToldRate::new(rate(1e6));
         assert_eq!(told.first(start), rate(1e6));
         told.observe(rate(1.1e6), at(1));
         assert_eq!(told.deadline(), None);
@@ -111,7 +132,7 @@ mod tests {
     #[test]
     fn unknown_and_zero_rates_are_never_told() {
         let now = Instant::now();
-        let mut told = ToldRate::new(rate(0.0), RateTerms::default());
+        let mut told = ToldRate::new(rate(0.0));
         assert_eq!(told.first(now), None);
         told.observe(None, now);
         told.observe(rate(0.0), now);
