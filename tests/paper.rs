@@ -8,8 +8,7 @@ use std::{
 };
 
 /// Letters before the number of a rule.
-const KINDS: [&str; 18] =
-    ["N", "F", "S", "C", "J", "T", "X", "U", "A", "G", "R", "E", "L", "W", "D", "V", "H", "SEC"];
+const KINDS: [&str; 18] = ["N", "F", "S", "C", "J", "T", "X", "U", "A", "G", "R", "E", "L", "W", "D", "V", "H", "SEC"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -54,9 +53,8 @@ fn every_test_that_the_rules_name_exists() {
         for path in tests.split(", ").filter(|path| !path.is_empty()) {
             let path = path.trim_matches('`');
             let name = path.rsplit("::").next().unwrap();
-            let is_there = |place: &PathBuf| {
-                fs::read_to_string(place).is_ok_and(|text| text.contains(&format!("fn {name}(")))
-            };
+            let is_there =
+                |place: &PathBuf| fs::read_to_string(place).is_ok_and(|text| text.contains(&format!("fn {name}(")));
             assert!(places(path).iter().any(is_there), "{rule}: there is no test {path}");
             named += 1;
         }

@@ -151,8 +151,7 @@ impl Job {
     /// with a trivial target, where that is every second hash (stratum-client T6).
     #[must_use]
     pub fn is_block(&self, hash: [u8; 32]) -> bool {
-        self.network_target.is_met_by(hash)
-            && (self.share_target.is_met_by(hash) || is_hard_chain(self.network_target))
+        self.network_target.is_met_by(hash) && (self.share_target.is_met_by(hash) || is_hard_chain(self.network_target))
     }
 }
 

@@ -2,11 +2,15 @@
 //! record. The cases of `rules.rs` are those of an honest pool.
 
 use crate::rig::{Rig, totals};
-use mujina_proto::types::v1::MinerState;
+use mujina_proto::{
+    dataplane::v1::{ApplySpecRequest, miner_service_client::MinerServiceClient},
+    types::v1::{MinerSpec, MinerState, PoolGroup, PoolOptions, PoolSpec, PoolStrategy},
+};
 use mujina_testbed::{
     proxy::{Cut, Direction, FaultProxy, Flow},
     scripted_pool::{ChannelPlan, EASY_TARGET, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now},
     sv2_wire::{Authority, Frame, WireError},
+    world::Telling,
 };
 use std::time::Duration;
 
@@ -389,5 +393,88 @@ async fn channel_that_is_closed_is_opened_again_and_works() {
     session.send(message::job(5, &JobPlan::future(9, length()))).await.unwrap();
     session.send(message::tip(4, 9, [0x55; 32], now())).await.unwrap();
     settled(&mut session, 3).await;
+    part(rig, session).await;
+}
+
+/// A miner on the pool with options, whose session is up.
+async fn brought_up_with(pool: &ScriptedPool, options: PoolOptions) -> (Rig, Session) {
+    let rig = Rig::with(None, &Telling::default()).await;
+    let wanted = PoolSpec {
+        name: "scripted".into(),
+        url: pool.url(),
+        user: "alice".into(),
+        options: Some(options),
+        ..PoolSpec::default()
+    };
+    let strategy = PoolStrategy::Failover.into();
+    let group = PoolGroup { name: "main".into(), strategy, pools: vec![wanted] };
+    let spec = Some(MinerSpec { pool_groups: vec![group], paused: false });
+    let request = ApplySpecRequest { spec, ..ApplySpecRequest::default() };
+    MinerServiceClient::new(rig.miner.clients.channel()).apply_spec(request).await.unwrap();
+    let session = pool.session().await.unwrap();
+    (rig, session)
+}
+
+// Kernels elsewhere hash one version at a time, and it would take 2^32 hashes to see a second one.
+#[cfg(target_arch = "x86_64")]
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_version_rolling_rolls_the_eight_bits_more_until_the_pool_refuses_them() {
+    let pool = ScriptedPool::start(ScriptedOptions { version_mask: 0x1fff_ffe0, ..Default::default() }).await.unwrap();
+    let options = PoolOptions { wide_version_rolling: true, ..PoolOptions::default() };
+    let (rig, mut session) = brought_up_with(&pool, options).await;
+    rig.log.allow_warn("mujina_dataplane::pool::sv2", "refuses rolled versions");
+    session.bring_up(&ChannelPlan::default()).await.unwrap();
+    let is_wide = |version: u32| version & 0x0000_1fe0 != 0;
+    let (mut refused, mut seen) = (0, 0);
+    while refused < 3 {
+        seen += 1;
+        assert!(seen < 1_000, "no share has a bit of BIP323");
+        let share = session.expect_share().await.unwrap();
+        session.judge(&share).expect("all 24 bits may differ, and no other");
+        if is_wide(share.version) {
+            session.reject(&share, "invalid-non-rollable-version-bit").await.unwrap();
+            refused += 1;
+        } else {
+            session.accept(&share).await.unwrap();
+        }
+    }
+    let mut narrow = 0;
+    for _ in 0..500 {
+        let share = session.expect_share().await.unwrap();
+        session.judge(&share).unwrap();
+        session.accept(&share).await.unwrap();
+        narrow = if is_wide(share.version) { 0 } else { narrow + 1 };
+        if narrow == 20 {
+            break;
+        }
+    }
+    assert_eq!(narrow, 20, "the bits of BIP320 are enough now");
+    part(rig, session).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_is_named_in_every_share_that_is_otherwise_the_same() {
+    let pool = scripted().await;
+    let options = PoolOptions { worker_name: "shed-3".into(), ..PoolOptions::default() };
+    let (rig, mut session) = brought_up_with(&pool, options).await;
+    session.expect_setup().await.unwrap();
+    session.agree(0).await.unwrap();
+    let request = session.peer().next_frame().await.unwrap();
+    assert_eq!((request.extension_type, request.message_type), (1, 0));
+    assert_eq!(request.payload, [1, 0, 1, 0, 2, 0]);
+    session.send_frame(Frame::new(1, 1, vec![1, 0, 1, 0, 2, 0])).await.unwrap();
+    let channel = ChannelPlan::default();
+    let open = session.expect_open().await.unwrap();
+    session.open(open.request_id, &channel).await.unwrap();
+    session.send(message::job(channel.id, &JobPlan::future(1, length()))).await.unwrap();
+    session.send(message::tip(channel.id, 1, [0x11; 32], now())).await.unwrap();
+    for _ in 0..3 {
+        let frame = session.peer().next_frame().await.unwrap();
+        assert_eq!((frame.extension_type, frame.message_type), (0x8000, 0x1b));
+        assert!(frame.payload.ends_with(b"\x02\x00\x01\x06\x00shed-3"), "{:?}", frame.payload);
+    }
+    // A field behind it does not hide the share from who knows nothing of the extension.
+    let share = session.expect_share().await.unwrap();
+    session.judge(&share).unwrap();
     part(rig, session).await;
 }

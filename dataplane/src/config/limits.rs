@@ -5,8 +5,8 @@
 
 use super::read::Given;
 use crate::{pool::sv2, scheduler};
-use mujina_core::units::duration;
 use Kind::{Bytes, Count, Real, Size, Switch, Time, TimeOrOff};
+use mujina_core::units::duration;
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -74,8 +74,21 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
     let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
     let otlp_endpoint = reader.collector(&surroundings);
-    let config =
-        Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, share_every, pool_limits, scheduler_limits, otlp_endpoint };
+    let config = Config {
+        state_dir,
+        name,
+        pool,
+        cpu,
+        usb,
+        api,
+        log,
+        status_line,
+        synthetic,
+        share_every,
+        pool_limits,
+        scheduler_limits,
+        otlp_endpoint,
+    };
     if reader.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(reader.mistakes)) }
 }
 

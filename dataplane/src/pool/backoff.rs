@@ -37,8 +37,7 @@ impl Delays {
             Recovery::Park => (self.slow_first, self.slow_longest),
             Recovery::Stop => return None,
         };
-        let doubled =
-            first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
         Some(doubled.min(longest).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0))
     }
 }

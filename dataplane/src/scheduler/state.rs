@@ -358,7 +358,8 @@ impl State {
                 None if self.stopping.is_some() => thread.tell_to_stop(),
                 None => thread.tell_to_idle(),
                 Some(job) => {
-                    let ticket_target = assignments::ticket_target(job.share_target, thread.rate(now), total, self.limits.share_rate);
+                    let ticket_target =
+                        assignments::ticket_target(job.share_target, thread.rate(now), total, self.limits.share_rate);
                     let lacks_it = !thread.has(job.handle, ticket_target);
                     let connection = self.connections.get_mut(&job.connection).filter(|_| lacks_it);
                     let Some(connection) = connection else { continue };

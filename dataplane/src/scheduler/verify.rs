@@ -15,7 +15,6 @@ use std::{
     time::Instant,
 };
 
-
 /// A nonce with its outcome.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checked {

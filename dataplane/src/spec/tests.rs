@@ -30,7 +30,14 @@ impl World {
             ..CpuConfig::default()
         };
         let identity = MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() };
-        let plan = MinerPlan { cpu: Some(cpu), synthetic: Some(SyntheticWork::default()), share_every: None, pool_limits: Default::default(), scheduler_limits: Default::default(), identity };
+        let plan = MinerPlan {
+            cpu: Some(cpu),
+            synthetic: Some(SyntheticWork::default()),
+            share_every: None,
+            pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
+            identity,
+        };
         let (cancel, mut supervisor) = (CancellationToken::new(), Supervisor::default());
         let miner = Miner::start(plan, cancel.clone()).await.unwrap();
         let folder = StateDir::open(state).unwrap();

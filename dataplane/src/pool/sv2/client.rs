@@ -25,11 +25,7 @@ use crate::{
     },
     trace::TraceParent,
 };
-use mujina_core::{
-    id::ConnectionId,
-    pool::Host,
-    status::PhaseName,
-};
+use mujina_core::{id::ConnectionId, pool::Host, status::PhaseName};
 use std::time::{Duration, Instant};
 use stratum_apps::stratum_core::noise_sv2::NoiseEngine;
 use tokio::{

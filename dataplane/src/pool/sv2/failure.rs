@@ -46,9 +46,13 @@ pub(super) enum Failure {
     NoJobForTip,
     #[error("the pool sent no new job for {0:?}; the connection is made again")]
     NoNewJob(Duration),
-    #[error("the pool knows no job of {0} shares in a row, so both sides hold different jobs; the connection is made again")]
+    #[error(
+        "the pool knows no job of {0} shares in a row, so both sides hold different jobs; the connection is made again"
+    )]
     UnknownJobs(u32),
-    #[error("the pool announced more than {0} blocks in a minute, as no chain has them; check that it is the right pool")]
+    #[error(
+        "the pool announced more than {0} blocks in a minute, as no chain has them; check that it is the right pool"
+    )]
     TipFlood(usize),
     #[error("the pool's jobs are hours ahead of this machine's clock; check the clock of both")]
     FutureJobs,
@@ -60,7 +64,9 @@ pub(super) enum Failure {
     ExtensionsIgnored,
     #[error("the pool insists on extension 0x{extension:04x}, which this miner does not have; use another pool")]
     ExtensionRequired { extension: u16 },
-    #[error("this machine's clock stands before {earliest} (Unix seconds), when this program was not yet written; set the clock, or allow `pool_limits.allow_unsynced_clock`")]
+    #[error(
+        "this machine's clock stands before {earliest} (Unix seconds), when this program was not yet written; set the clock, or allow `pool_limits.allow_unsynced_clock`"
+    )]
     NoPlausibleClock { earliest: u32 },
     #[error("the pool asked to connect to an address of this machine or link; that is not done")]
     NearRedirect,

@@ -157,12 +157,7 @@ impl Initiators {
 }
 
 /// Whether a certificate counts now, with some leeway; of no use at all in another version (N5, N6).
-fn is_in_force(
-    version: u16,
-    valid_from: u32,
-    not_valid_after: u32,
-    trust: Trust<'_>,
-) -> Result<bool, HandshakeError> {
+fn is_in_force(version: u16, valid_from: u32, not_valid_after: u32, trust: Trust<'_>) -> Result<bool, HandshakeError> {
     if version != CERTIFICATE_VERSION {
         return Err(HandshakeError::CertificateVersion(version));
     }

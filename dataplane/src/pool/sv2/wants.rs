@@ -1,12 +1,6 @@
 //! What one connection is to do: where it goes, whom it believes, what it asks for.   From the plan, the limits and memory.
 
-use super::{
-    clock,
-    failure::Failure,
-    limits::Limits,
-    memory::Memory,
-    message::extensions::WORKER_TRACKING,
-};
+use super::{clock, failure::Failure, limits::Limits, memory::Memory, message::extensions::WORKER_TRACKING};
 use crate::{
     job::{BIP320_MASK, BIP323_MASK},
     pool::Target,
@@ -53,7 +47,9 @@ impl Wants {
             None if !limits.allow_unsynced_clock => {
                 return Err(Failure::NoPlausibleClock { earliest: clock::EARLIEST });
             }
-            None => warn!(pool.name = %pool.name, "this machine has no plausible clock; certificates count by signature alone"),
+            None => {
+                warn!(pool.name = %pool.name, "this machine has no plausible clock; certificates count by signature alone")
+            }
             Some(_) => {}
         }
         let url = pool.endpoint.to_string();

@@ -67,11 +67,7 @@ pub fn job(channel_id: u32, plan: &JobPlan) -> MiningOwned {
 /// # Panics
 /// When the plan does not fit the message.
 #[must_use]
-pub fn job_with(
-    channel_id: u32,
-    plan: &JobPlan,
-    change: impl FnOnce(&mut NewExtendedMiningJobOwned),
-) -> MiningOwned {
+pub fn job_with(channel_id: u32, plan: &JobPlan, change: impl FnOnce(&mut NewExtendedMiningJobOwned)) -> MiningOwned {
     let (prefix, suffix) = coinbase(plan);
     let branch =
         |level: u8| sha256d::Hash::hash(&[&[level][..], &plan.id.to_le_bytes()].concat()).to_byte_array().into();

@@ -184,9 +184,7 @@ fn only_bit_zero_of_a_bool_counts() {
 // F6, F10, J15
 #[test]
 fn what_is_not_for_an_extended_channel_is_ignored() {
-    for (extension, kind) in
-        [(1, 0), (1, 3), (0x4001, 0), (0x0abc, 0x20), (0, 0x2f), (0, 0x1e), (0, 0x15), (0, 0x1b)]
-    {
+    for (extension, kind) in [(1, 0), (1, 3), (0x4001, 0), (0x0abc, 0x20), (0, 0x2f), (0, 0x1e), (0, 0x15), (0, 0x1b)] {
         let frame = Frame::new(extension, kind, vec![1; 3]);
         assert_eq!(decode(frame), Ok(Incoming::Ignored { extension, kind }));
     }

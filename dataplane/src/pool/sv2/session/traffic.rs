@@ -101,7 +101,9 @@ impl Session {
         let is_ours = !events.is_empty();
         let too_easy = is_ours && reason == RejectReason::LowDifficulty;
         if too_easy && channel.guard.refused(sequence_number, channel.jobs.share_target()) {
-            warn!("the pool holds shares of a job to a target that came after it; they must meet both until the next job");
+            warn!(
+                "the pool holds shares of a job to a target that came after it; they must meet both until the next job"
+            );
         }
         let finding = if is_ours { channel.rejects.refused(reason) } else { None };
         self.tell(events);
@@ -123,7 +125,10 @@ impl Session {
             Some(Finding::VersionBits) => {
                 // The eight bits of BIP323 first, then all of them (S4).
                 let fewer = if channel.jobs.version_mask() & !BIP320_MASK == 0 { 0 } else { BIP320_MASK };
-                warn!(version_mask = format!("0x{fewer:08x}"), "the pool refuses rolled versions; fewer bits are rolled");
+                warn!(
+                    version_mask = format!("0x{fewer:08x}"),
+                    "the pool refuses rolled versions; fewer bits are rolled"
+                );
                 let change = channel.jobs.restrict_versions(fewer);
                 self.apply(change, now);
             }

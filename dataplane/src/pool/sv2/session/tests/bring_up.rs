@@ -67,7 +67,8 @@ fn shares_are_flushed_before_a_redirect_is_followed() {
     world.find(&job);
     world.hear(Incoming::Reconnect { host: String::new(), port: 0 });
     world.sent();
-    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 });
+    let actions =
+        world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 });
     assert!(matches!(actions.last(), Some(Action::End { redirect: Some(_), .. })));
     assert_eq!(verdicts(actions), [(1, Verdict::Accepted)]);
 }

@@ -103,7 +103,8 @@ fn close_sends_what_waits_and_says_goodbye_after_the_last_verdict() {
     world.find(&job);
     assert_eq!(world.sent_shares().len(), 2);
     assert!(!has_ended(&world.wait(3)));
-    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 2, count: 2, shares_sum: 0 });
+    let actions =
+        world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 2, count: 2, shares_sum: 0 });
     assert_eq!(failure(actions), None);
     assert_eq!(
         world.session.take_outbox(),

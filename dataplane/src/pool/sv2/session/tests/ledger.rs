@@ -142,12 +142,16 @@ fn answer() -> impl Strategy<Value = Incoming> {
         (channel(), small(), small()).prop_map(|(channel_id, last_sequence_number, count)| {
             Incoming::SharesAccepted { channel_id, last_sequence_number, count, shares_sum: 0 }
         }),
-        (channel(), small(), prop_oneof![
-            Just("difficulty-too-low".to_owned()),
-            Just("invalid-job-id".to_owned()),
-            Just("version-rolling-not-allowed".to_owned()),
-            ".{0,9}"
-        ])
+        (
+            channel(),
+            small(),
+            prop_oneof![
+                Just("difficulty-too-low".to_owned()),
+                Just("invalid-job-id".to_owned()),
+                Just("version-rolling-not-allowed".to_owned()),
+                ".{0,9}"
+            ]
+        )
             .prop_map(|(channel_id, sequence_number, code)| Incoming::ShareRefused {
                 channel_id,
                 sequence_number,
@@ -306,5 +310,9 @@ fn share_without_an_answer_is_lost_after_ten_minutes() {
     }
     assert_eq!(verdicts(world.wait(10)), [(1, Verdict::Lost)]);
     // Too late to count.
-    assert!(world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 }).is_empty());
+    assert!(
+        world
+            .hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 })
+            .is_empty()
+    );
 }
