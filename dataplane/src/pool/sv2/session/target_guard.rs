@@ -36,6 +36,11 @@ impl TargetGuard {
         self.sent.push_back(Sent { sequence, job, hash });
     }
 
+    /// The job of a share that was sent lately.
+    pub(super) fn job_of(&self, sequence: u32) -> Option<JobHandle> {
+        self.sent.iter().find(|sent| sent.sequence == sequence).map(|sent| sent.job)
+    }
+
     /// The pool refused a share as too easy; `channel_target` is the newest it set. Whether the guard stands from now on.
     pub(super) fn refused(&mut self, sequence: u32, channel_target: ShareTarget) -> bool {
         let Some(sent) = self.sent.iter().find(|sent| sent.sequence == sequence) else { return false };

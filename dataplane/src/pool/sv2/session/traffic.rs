@@ -105,7 +105,10 @@ impl Session {
                 "the pool holds shares of a job to a target that came after it; they must meet both until the next job"
             );
         }
-        let finding = if is_ours { channel.rejects.refused(reason) } else { None };
+        // What was sent before the bits became fewer says nothing about those that are left.
+        let of_current = channel.guard.job_of(sequence_number) == channel.jobs.current().map(|job| job.handle);
+        let counts = is_ours && (reason != RejectReason::VersionRolling || of_current);
+        let finding = if counts { channel.rejects.refused(reason) } else { None };
         self.tell(events);
         self.follow(finding, now);
     }
@@ -125,11 +128,11 @@ impl Session {
             Some(Finding::VersionBits) => {
                 // The eight bits of BIP323 first, then all of them (S4).
                 let fewer = if channel.jobs.version_mask() & !BIP320_MASK == 0 { 0 } else { BIP320_MASK };
-                warn!(
-                    version_mask = format!("0x{fewer:08x}"),
-                    "the pool refuses rolled versions; fewer bits are rolled"
-                );
                 let change = channel.jobs.restrict_versions(fewer);
+                if let Change::Job(job) = &change {
+                    let version_mask = format!("0x{:08x}", job.version_mask);
+                    warn!(version_mask, "the pool refuses rolled versions; fewer bits are rolled");
+                }
                 self.apply(change, now);
             }
         }

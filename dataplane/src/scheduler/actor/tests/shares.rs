@@ -157,11 +157,11 @@ async fn threads_that_hash_and_find_no_share_raise_an_alarm_once() {
     let (lines, _guard) = crate::log_lines::LogLines::take();
     let world = World::new();
     let mut thread = world.thread(0).await;
-    let (_queue, job) = world.live(A, 8).await;
+    let (mut queue, job) = world.live(A, 8).await;
     let share_target = ShareTarget::from_expected_hashes(1e6);
     let work = thread.start(None).await;
     thread.report(&work).await;
-    world.until_totals(|totals| totals.found == 1).await;
+    next(&mut queue).await;
     let job = world.job(Job { share_target, ..refreshed(&job) }).await;
     let work = thread.start(None).await;
     assert_eq!(work.job.handle, job.handle);

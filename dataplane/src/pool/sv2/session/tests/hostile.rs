@@ -115,17 +115,19 @@ fn refused_version_bits_are_rolled_no_more() {
     let wide = only_job(world.hear(tip(10, 1)));
     assert_eq!(wide.version_mask, 0x1fff_ffe0);
     let mut sequence = 0;
-    for (expected, job_id) in [(BIP320_MASK, 10), (0, 10)] {
+    let mut newest = wide.clone();
+    for expected in [BIP320_MASK, 0] {
         let mut narrowed = Vec::new();
-        for _ in 0..3 {
+        for form in [&newest, &newest, &wide, &newest] {
             sequence += 1;
-            world.find(&wide);
-            assert_eq!(world.sent_shares()[0].job_id, job_id);
-            narrowed = jobs(world.hear(refuse(sequence, "invalid-non-rollable-version-bit")));
+            world.find(form);
+            assert_eq!(world.sent_shares()[0].job_id, 10);
+            narrowed.extend(jobs(world.hear(refuse(sequence, "invalid-non-rollable-version-bit"))));
         }
         let [narrow] = narrowed.as_slice() else { panic!("{narrowed:?}") };
         assert_eq!((narrow.version_mask, narrow.label.as_ref()), (expected, "10"));
-        assert_ne!(narrow.handle, wide.handle);
+        assert_ne!(narrow.handle, newest.handle);
+        newest = narrow.clone();
     }
     // Late shares of the wide form may still be sent, and later jobs keep the narrow one.
     assert!(not_sent(world.find(&wide)).is_empty());
