@@ -201,8 +201,8 @@ impl Jobs {
     pub(super) fn set_tip(&mut self, message: &NewTip, now: Moment) -> Change {
         let NewTip { channel_id: _, job_id, prev_hash, min_ntime, nbits } = *message;
         let same_tip = !self.moves(message);
-        let before = self.tip.replace(Tip { prev_hash, nbits, min_ntime });
         let tip = Tip { prev_hash, nbits, min_ntime };
+        let before = self.tip.replace(tip);
         let named = self.future.iter().position(|future| future.message.job_id == job_id);
         let named = named.and_then(|at| self.future.remove(at));
         self.future.clear();
@@ -221,10 +221,10 @@ impl Jobs {
             }
             None => {
                 self.orphaned_at = Some(now.at);
-                match too_far {
-                    true => Change::TooFarAhead { void: was_hashing },
-                    false if was_hashing => Change::Void,
-                    false => Change::None,
+                match (too_far, was_hashing) {
+                    (true, void) => Change::TooFarAhead { void },
+                    (false, true) => Change::Void,
+                    (false, false) => Change::None,
                 }
             }
         }

@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    pub(super) fn await_rate(&mut self, now: Instant) {
+    pub(super) fn wait_for_rate(&mut self, now: Instant) {
         self.stage = Stage::AwaitingRate { by: now + self.limits.hash_rate };
         self.open_when_rate_is_known(now);
     }

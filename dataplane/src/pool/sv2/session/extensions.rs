@@ -36,7 +36,7 @@ impl Session {
     /// Before anything else is asked of the pool (E1).
     pub(super) fn negotiate(&mut self, now: Instant) {
         if self.profile.extensions.is_empty() {
-            return self.await_rate(now);
+            return self.wait_for_rate(now);
         }
         self.request_extensions(self.profile.extensions.clone());
         let patience = self.limits.extensions.max(2 * self.profile.connect_time);
@@ -96,7 +96,7 @@ impl Session {
 
     fn go_on(&mut self, now: Instant) {
         if let Stage::Negotiating { .. } = self.stage {
-            self.await_rate(now);
+            self.wait_for_rate(now);
         }
     }
 }
