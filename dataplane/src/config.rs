@@ -16,7 +16,12 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
-use crate::{board::cpu::CpuConfig, pool::sv2, scheduler, source::synthetic::SyntheticWork};
+use crate::{
+    board::cpu::CpuConfig,
+    pool::sv2,
+    scheduler,
+    source::{SourcePolicy, synthetic::SyntheticWork},
+};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
@@ -55,6 +60,8 @@ pub struct Config {
     pub pool_limits: sv2::Limits,
     /// Bounds of what is sent to pools.
     pub scheduler_limits: scheduler::Limits,
+    /// When pools are left and returned to.
+    pub failover: SourcePolicy,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -87,6 +94,7 @@ impl Config {
             share_every: None,
             pool_limits: sv2::Limits::default(),
             scheduler_limits: scheduler::Limits::default(),
+            failover: SourcePolicy::default(),
             otlp_endpoint: None,
             state_dir,
         }

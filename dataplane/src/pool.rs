@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod connect;
 mod outlet;
 mod phases;
+pub mod probe;
 mod queue;
 mod rate;
 pub mod sv2;

@@ -78,6 +78,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         share_every,
         pool_limits,
         scheduler_limits,
+        failover,
         otlp_endpoint: _,
     } = config;
     let Surroundings { spans, ready } = surroundings;
@@ -97,6 +98,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         share_every,
         pool_limits,
         scheduler_limits,
+        source_policy: failover,
         identity: MinerIdentity {
             vendor: "Mujina".into(),
             hardware_version: "cpu".into(),

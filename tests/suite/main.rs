@@ -11,6 +11,7 @@ mod paper;
 mod command_flow;
 mod failover;
 mod hostile_pool;
+mod pools;
 mod restart;
 mod rig;
 mod rules;

@@ -2,7 +2,7 @@
 
 use crate::{
     id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
-    units::{Difficulty, HashRate},
+    units::{Difficulty, HashRate, ShareTarget},
 };
 use std::{
     fmt,
@@ -298,12 +298,16 @@ pub struct Share {
     pub header: [u8; 80],
     /// Extranonce without the pool's prefix, 0 to 32 bytes.
     pub extranonce: Vec<u8>,
+    /// The pool's part of the extranonce, as it was when the job came.
+    pub extranonce_prefix: Vec<u8>,
     /// Hash of the header, internal byte order (reverse of what explorers show).
     pub hash: [u8; 32],
     /// Difficulty of the hash.
     pub difficulty: Difficulty,
     /// Difficulty of the job's share target.
     pub share_difficulty: Difficulty,
+    /// Greatest hash that was a share of the job.
+    pub share_target: ShareTarget,
     /// What became of it so far.
     pub outcome: ShareOutcome,
     /// From the hand-over to the writer to the verdict.

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// All settings but for those of `[pool_limits]`, and last the file itself, which is no setting of a file.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 27] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -28,6 +28,12 @@ const KEYS: [&str; 21] = [
     "cpu.pin",
     "cpu.priority",
     "cpu.threads",
+    "failover.grace",
+    "failover.patience",
+    "failover.patience_failures",
+    "failover.quota_slice",
+    "failover.return_after",
+    "failover.shun",
     "forced_rate.shares_per_minute",
     "log",
     "name",

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
     identity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec,
     thread::sha256d::{KernelChoice, KernelError},
 };
@@ -47,6 +47,8 @@ const LEAST_SHARES: f64 = 0.0001;
 const MOST_SHARES: f64 = 6000.0;
 /// Shortest time between two status lines.
 const SHORTEST_STATUS_LINE: Duration = Duration::from_secs(1);
+/// Longest time of the failover policy: what should wait longer is no failover.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 /// Longest password file in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
@@ -73,6 +75,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
     let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
+    let failover = reader.failover();
     let otlp_endpoint = reader.collector(&surroundings);
     let config = Config {
         state_dir,
@@ -87,6 +90,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
         share_every,
         pool_limits,
         scheduler_limits,
+        failover,
         otlp_endpoint,
     };
     if reader.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(reader.mistakes)) }
@@ -273,6 +277,19 @@ impl Reader {
         bounds
     }
 
+    fn failover(&mut self) -> SourcePolicy {
+        let usual = SourcePolicy::default();
+        let mut time = |key, usual| self.take(key, patience).unwrap_or(usual);
+        SourcePolicy {
+            patience_time: time("failover.patience", usual.patience_time),
+            return_after: time("failover.return_after", usual.return_after),
+            grace: time("failover.grace", usual.grace),
+            shun: time("failover.shun", usual.shun),
+            quota_slice: time("failover.quota_slice", usual.quota_slice),
+            patience_failures: self.take("failover.patience_failures", failures).unwrap_or(usual.patience_failures),
+        }
+    }
+
     fn api(&mut self, state_dir: &Path) -> ListenOn {
         let socket = self.take("api.socket", path).unwrap_or_else(|| state_dir.join(MINER_SOCKET));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
@@ -400,6 +417,19 @@ fn status_line(given: &Given) -> Result<Option<Duration>, String> {
         Err("is too short; use 1s or more, or `off`".into())
     } else {
         Ok(Some(interval))
+    }
+}
+
+fn patience(given: &Given) -> Result<Duration, String> {
+    let text = given.text().map_err(|_| "is no duration; write for example \"30s\"".to_owned())?;
+    let time = duration::parse(text).map_err(|error| error.to_string())?;
+    if time > LONGEST_PATIENCE { Err("is too long; use 1d or less".into()) } else { Ok(time) }
+}
+
+fn failures(given: &Given) -> Result<u32, String> {
+    match given.number()? {
+        number @ 1..=100 => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
+        number => Err(format!("is {number}; use a whole number from 1 to 100")),
     }
 }
 

@@ -6,17 +6,21 @@
 use super::{BoardFacts, MinerHandle};
 use crate::{
     board::cpu::{CpuBoard, CpuConfig},
-    pool::{ConnectionPlan, MinerIdentity, sv2},
+    pool::{
+        ConnectionPlan, MinerIdentity,
+        probe::{Prober, Stratum},
+        sv2,
+    },
     scheduler::{self, Scheduler},
     source::{
-        Connector, Lines, Source,
+        Connector, Lines, Source, SourcePolicy,
         forced_rate::forced_rate,
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, dispatcher, error};
@@ -39,6 +43,8 @@ pub struct MinerPlan {
     pub pool_limits: sv2::Limits,
     /// Bounds of what is sent to pools.
     pub scheduler_limits: scheduler::Limits,
+    /// When pools are left and returned to.
+    pub source_policy: SourcePolicy,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -122,12 +128,15 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let plain = connector(plan.identity, plan.synthetic, plan.pool_limits);
+        let stratum = stratum(plan.pool_limits);
+        let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
+        let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
             Some(share_every) => forced_rate(plain, share_every),
             None => plain,
         };
-        let (source, source_handle) = Source::new(scheduler_handle.clone(), plan.synthetic.is_some(), connector);
+        let (source, source_handle) =
+            Source::new(scheduler_handle.clone(), plan.source_policy, plan.synthetic.is_some(), connector);
         let (stop_scheduler, stop_source) = (CancellationToken::new(), CancellationToken::new());
         let mut supervisor = Supervisor::default();
         supervisor.spawn("scheduler", ExitPolicy::Essential, scheduler.run(stop_scheduler.clone()));
@@ -136,7 +145,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             // The scheduler was started a line above and runs until it is told otherwise.
             let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
         }
-        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, boards };
+        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards };
         let _ = up.send(handle);
 
         let failure = tokio::select! {
@@ -160,16 +169,20 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2; invented work speaks for itself.
-fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>, limits: sv2::Limits) -> Connector {
+/// Pools speak Stratum V2. What is remembered of them is one for all connections.
+fn stratum(limits: sv2::Limits) -> Stratum {
     let memory = sv2::Memory::default();
+    Arc::new(move |plan| Box::pin(sv2::run(plan, limits, memory.clone())))
+}
+
+/// Pools speak Stratum; invented work speaks for itself.
+fn connector(stratum: Stratum, identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
     Box::new(move |pool, lines| {
         let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                let plan = ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span };
-                Box::pin(sv2::run(plan, limits, memory.clone()))
+                stratum(ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span })
             }
             None => {
                 let work = synthetic.unwrap_or_default();

@@ -4,7 +4,7 @@
 //! tip change overtakes the nonces that wait.
 
 use super::{
-    COMMAND_QUEUE, Command, Limits, SHARE_EVENTS, SchedulerHandle, Scope, Snapshot, ThreadScope,
+    COMMAND_QUEUE, Command, Limits, SHARE_EVENTS, SchedulerHandle, Scope, Snapshot, ThreadScope, assignments,
     members::Thread,
     state::{Now, State},
 };
@@ -147,6 +147,9 @@ impl State {
             live: self.live,
             paused: self.paused,
             hashing: self.is_hashing(),
+            share_work: live
+                .and_then(|live| live.job.as_ref())
+                .map(|job| assignments::share_work(job.share_target, self.rate(now.at))),
             miner: self.ledger.miner(now.at),
             pools: self.ledger.pools(now.at),
             connections: self.ledger.connections(),

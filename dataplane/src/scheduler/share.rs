@@ -1,65 +1,19 @@
 //! From a nonce to a share: verification, the books, the span, and the hand-over to the connection without waiting.
 
 use super::{
+    rescue::FoundBlock,
     state::{Now, State},
     verify::{self, Checked, Fate},
 };
-use crate::{
-    job::Job,
-    ledger::Place,
-    pool::{ShareSubmission, Verdict},
-    thread::Nonce,
-    trace,
-};
+use crate::{job::Job, ledger::Place, pool::ShareSubmission, thread::Nonce, trace};
 use mujina_core::{
     id::{PoolName, ShareId, ThreadId},
     share::{DropReason, Share, ShareOutcome},
     units::{Difficulty, ShareTarget},
 };
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tracing::{Span, field, info, info_span, warn};
-
-/// Blocks that are remembered until the pool judged them: there is hardly ever one.
-const BLOCKS: usize = 16;
-
-/// Blocks on their way to a pool, on chains where one is worth something (stratum-client L5).
-#[derive(Debug, Default)]
-pub(super) struct Blocks(VecDeque<(ShareId, Nonce, Checked)>);
-
-impl Blocks {
-    fn remember(&mut self, share: ShareId, nonce: &Nonce, checked: &Checked) {
-        if verify::is_lost_block(&nonce.work.job, checked.hash) {
-            self.0.truncate(BLOCKS - 1);
-            self.0.push_front((share, nonce.clone(), *checked));
-        }
-    }
-
-    /// It did not reach the pool, or the connection ended without a verdict.
-    pub(super) fn not_sent(&mut self, share: ShareId) {
-        if let Some((nonce, checked)) = self.take(share) {
-            report_lost_block(&nonce, &checked, "the connection ended before the pool had it");
-        }
-    }
-
-    /// The pool judged it, or never did.
-    pub(super) fn judged(&mut self, share: ShareId, verdict: Verdict) {
-        match (self.take(share), verdict) {
-            (Some((nonce, checked)), Verdict::Lost) => {
-                report_lost_block(&nonce, &checked, "the pool never said whether it has it");
-            }
-            (Some((nonce, checked)), Verdict::Rejected(_)) => {
-                report_lost_block(&nonce, &checked, "the pool refused it");
-            }
-            (_, Verdict::Accepted) | (None, _) => {}
-        }
-    }
-
-    fn take(&mut self, share: ShareId) -> Option<(Nonce, Checked)> {
-        let at = self.0.iter().position(|(id, ..)| *id == share)?;
-        self.0.remove(at).map(|(_, nonce, checked)| (nonce, checked))
-    }
-}
 
 /// Places in a connection's queue that only blocks may take.
 const RESERVED_FOR_BLOCKS: usize = 16;
@@ -94,7 +48,7 @@ impl State {
                 self.ledger.drop_nonce(place, reason);
                 let expected = matches!(reason, DropReason::HardwareError | DropReason::Duplicate);
                 if !expected && verify::is_lost_block(job, checked.hash) {
-                    report_lost_block(nonce, &checked, "its job or its connection is gone");
+                    FoundBlock::new(nonce, &checked).report("not sent");
                 }
             }
             Fate::Submit { block, late } => self.submit(nonce, &checked, block, late, now),
@@ -124,9 +78,11 @@ impl State {
             job_id: job.label.to_string(),
             header: checked.header,
             extranonce: nonce.extranonce.as_bytes().to_vec(),
+            extranonce_prefix: job.extranonce_prefix.to_vec(),
             hash: checked.hash,
             difficulty,
             share_difficulty: job.share_target.difficulty(),
+            share_target: job.share_target,
             outcome: ShareOutcome::Pending,
             latency: None,
             trace_id: trace::trace_id(&span),
@@ -146,14 +102,12 @@ impl State {
         let refused = offer(&connection.shares, submission);
         let place = Place { thread: nonce.thread, connection: job.connection };
         self.ledger.hand_over(place, share, job.share_target.expected_hashes());
+        if verify::is_lost_block(job, checked.hash) {
+            self.rescue.keep(id, FoundBlock::new(nonce, checked));
+        }
         if let Some(reason) = refused {
             let dropped = self.ledger.not_sent(id, reason);
             self.announce(dropped);
-            if verify::is_lost_block(job, checked.hash) {
-                report_lost_block(nonce, checked, "its connection could not take it");
-            }
-        } else {
-            self.blocks.remember(id, nonce, checked);
         }
     }
 }
@@ -205,92 +159,4 @@ fn record_verification(share: &Span, nonce: &Nonce, block: bool, now: Instant) {
     let _verify =
         info_span!(parent: share, "verify", nonce.age_us = since_found.as_secs_f64() * 1e6, share.block = block)
             .entered();
-}
-
-/// A block that cannot be sent any more: everything that a person needs to send it by hand (stratum-client L5).
-fn report_lost_block(nonce: &Nonce, checked: &Checked, why: &str) {
-    let job = &*nonce.work.job;
-    let coinbase = [
-        &job.coinbase_tx_prefix[..],
-        &job.extranonce_prefix[..],
-        nonce.extranonce.as_bytes(),
-        &job.coinbase_tx_suffix[..],
-    ];
-    warn!(
-        connection.id = %job.connection,
-        job.id = %job.label,
-        block.hash = %ShareTarget::from_le_bytes(checked.hash),
-        header = hex::encode(checked.header),
-        coinbase = coinbase.map(hex::encode).concat(),
-        why,
-        "block found that the pool may not have; send it by another way"
-    );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        job::{extranonce::Extranonce, header, tests::job},
-        log_lines::LogLines,
-        scheduler::slot::SlotSpace,
-        thread::{ThreadIndex, Work},
-    };
-    use mujina_core::share::RejectReason;
-
-    /// A nonce whose hash would be a block of mainnet: that none is found in a test is why it is only said to be one.
-    fn block() -> (Nonce, Checked) {
-        let job = Arc::new(Job { network_target: ShareTarget::from_compact(0x1702_3a04).unwrap(), ..job() });
-        let slot = SlotSpace::new(8, [0; 32]).slot(0);
-        let found_at = job.received_at;
-        let nonce = Nonce {
-            thread: ThreadIndex(0),
-            extranonce: Extranonce::new(&[0xe5; 8]).unwrap(),
-            version: job.version,
-            ntime: job.min_ntime,
-            nonce: 1,
-            found_at,
-            work: Arc::new(Work { generation: 1, job, slot, ticket_target: ShareTarget::MAX }),
-        };
-        let fate = Fate::Submit { block: true, late: false };
-        (nonce, Checked { header: [0xab; header::HEADER_LEN], hash: [0; 32], proves_work: true, fate })
-    }
-
-    // L5
-    #[test]
-    fn block_that_the_pool_may_not_have_is_logged_with_all_that_it_takes_to_send_it() {
-        let (lines, _guard) = LogLines::take();
-        let (nonce, checked) = block();
-        let mut blocks = Blocks::default();
-        for id in 1..=5 {
-            blocks.remember(ShareId(id), &nonce, &checked);
-        }
-        blocks.judged(ShareId(1), Verdict::Accepted);
-        assert!(lines.all().is_empty());
-        blocks.judged(ShareId(2), Verdict::Lost);
-        blocks.judged(ShareId(3), Verdict::Rejected(RejectReason::Stale));
-        blocks.not_sent(ShareId(4));
-        let logged = lines.all();
-        assert_eq!(logged.len(), 3);
-        for (line, why) in logged.iter().zip(["never said", "refused", "ended before"]) {
-            assert!(line.contains(why) && line.contains(&"ab".repeat(80)), "{line}");
-            let coinbase = ["01".repeat(60), "03".repeat(4), "e5".repeat(8), "02".repeat(60)].concat();
-            assert!(line.contains(&coinbase), "{line}");
-        }
-        // Said once, and nothing of shares that were no blocks.
-        blocks.not_sent(ShareId(2));
-        blocks.remember(ShareId(6), &nonce, &Checked { hash: [0xff; 32], ..checked });
-        blocks.judged(ShareId(6), Verdict::Lost);
-        assert_eq!(lines.all().len(), 3);
-    }
-
-    #[test]
-    fn remembered_blocks_are_bounded() {
-        let (nonce, checked) = block();
-        let mut blocks = Blocks::default();
-        for id in 0..100 {
-            blocks.remember(ShareId(id), &nonce, &checked);
-        }
-        assert_eq!(blocks.0.len(), BLOCKS);
-    }
 }

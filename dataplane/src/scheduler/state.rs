@@ -15,7 +15,7 @@ use super::{
     assignments::{self, Slots},
     limits::Limits,
     members::{Connection, Thread},
-    share::Blocks,
+    rescue::Rescue,
     starvation::Starvation,
     told::Told,
     verify::Verifier,
@@ -66,7 +66,7 @@ pub(super) struct State {
     pub(super) shares: broadcast::Sender<Arc<Share>>,
     pub(super) last_share: ShareId,
     pub(super) told: Told,
-    pub(super) blocks: Blocks,
+    pub(super) rescue: Rescue,
     /// A connection that becomes live with its first job.
     activating: Option<(ConnectionId, oneshot::Sender<SwitchReport>)>,
     switch: Option<Switch>,
@@ -93,7 +93,7 @@ impl State {
             shares,
             last_share: ShareId(0),
             told: Told::new(now.at),
-            blocks: Blocks::default(),
+            rescue: Rescue::default(),
             activating: None,
             switch: None,
             pausing: None,
@@ -133,12 +133,10 @@ impl State {
                 self.announce(share);
             }
             Command::NotSent { share, reason } => {
-                self.blocks.not_sent(share);
                 let share = self.ledger.not_sent(share, reason);
                 self.announce(share);
             }
             Command::Judged { share, verdict, latency } => {
-                self.blocks.judged(share, verdict);
                 let share = self.ledger.judged(share, verdict, latency);
                 self.announce(share);
             }
@@ -211,6 +209,11 @@ impl State {
         self.threads.values().any(|thread| thread.state == ThreadState::Hashing)
     }
 
+    /// How fast the living threads are together, as well as is known.
+    pub(super) fn rate(&self, now: Instant) -> HashRate {
+        self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum()
+    }
+
     /// Books the hashes that threads computed since the last time.
     pub(super) fn collect_hashes(&mut self) {
         for (id, connection) in &mut self.connections {
@@ -221,8 +224,9 @@ impl State {
     }
 
     /// Tells watchers of a share. Nobody may watch.
-    pub(super) fn announce(&self, share: Option<Arc<Share>>) {
+    pub(super) fn announce(&mut self, share: Option<Arc<Share>>) {
         if let Some(share) = share {
+            self.rescue.settle(&share);
             let _ = self.shares.send(share);
         }
     }
@@ -290,7 +294,6 @@ impl State {
         self.collect_hashes();
         self.connections.remove(&id);
         for share in self.ledger.end(id) {
-            self.blocks.not_sent(share.id);
             self.announce(Some(share));
         }
         self.urgent = true;
@@ -349,8 +352,7 @@ impl State {
     fn dispatch(&mut self, now: Instant) -> BTreeSet<ThreadIndex> {
         self.dirty = false;
         let wanted = if self.stopping.is_some() { None } else { self.work_at(now) };
-        let total: HashRate =
-            self.threads.values().filter(|thread| thread.is_alive()).map(|thread| thread.rate(now)).sum();
+        let total = self.rate(now);
         let generation = self.generation + 1;
         let mut given_work = BTreeSet::new();
         for (index, thread) in self.threads.iter_mut().filter(|(_, thread)| thread.is_alive()) {

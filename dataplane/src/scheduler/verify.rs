@@ -114,7 +114,7 @@ pub(super) fn check_orphan(nonce: &Nonce) -> Checked {
     }
 }
 
-/// Whether a hash that is not sent would have been a block on a real chain: worth a line in the log, so that a person may
+/// Whether a hash is a block on a real chain: if its pool does not take it, worth a line in the log, so that a person may
 /// rescue it (stratum-client L5).
 pub(super) fn is_lost_block(job: &Job, hash: [u8; 32]) -> bool {
     job.network_target.is_met_by(hash) && job::is_hard_chain(job.network_target)

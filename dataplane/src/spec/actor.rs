@@ -55,7 +55,8 @@ impl<M: Mining> Actor<M> {
     pub(crate) async fn start(mining: M, folder: StateDir, record: Record) -> (Self, SpecHandle) {
         let pools = mining.pools();
         let mut progress = Progress::new();
-        let first = progress.state(&record.entry, &pools.borrow());
+        let newest = Arc::clone(&pools.borrow());
+        let first = progress.state(&record.entry, &newest);
         let (state, watched) = watch::channel(Arc::new(first));
         let (handle, commands) = SpecHandle::new(watched);
         let wishes = Wishes::default();
@@ -163,7 +164,9 @@ impl<M: Mining> Actor<M> {
     }
 
     fn publish(&mut self) {
-        let state = self.progress.state(&self.record.entry, &self.pools.borrow_and_update());
+        // Cloned, not borrowed: the source must not wait for us to publish its next snapshot.
+        let pools = Arc::clone(&self.pools.borrow_and_update());
+        let state = self.progress.state(&self.record.entry, &pools);
         self.state.send_if_modified(|old| {
             let is_new = **old != state;
             if is_new {

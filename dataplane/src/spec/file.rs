@@ -64,8 +64,7 @@ pub(crate) fn find(folder: &StateDir, now: SystemTime) -> io::Result<(Found, Opt
     match record {
         Ok(record) => Ok((Found::Stored(record), None)),
         Err(error) => {
-            let aside = format!("{FILE}.unreadable-{}", since_epoch(now).as_secs());
-            folder.rename(FILE, &aside)?;
+            let aside = folder.set_aside(FILE, &format!("{FILE}.unreadable-{}", since_epoch(now).as_secs()))?;
             Ok((Found::Unreadable, Some((error, aside))))
         }
     }
@@ -301,6 +300,19 @@ mod tests {
             assert!(!root.path().join(FILE).exists());
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn file_set_aside_never_replaces_one_that_was_set_aside_before() {
+        // A machine without a battery has the same time at every start.
+        let (root, folder) = folder();
+        for content in ["first", "second", "third"] {
+            fs::write(root.path().join(FILE), content).unwrap();
+            let (_, aside) = find(&folder, moment(0)).unwrap();
+            let (_, name) = aside.unwrap();
+            assert_eq!(fs::read_to_string(root.path().join(name)).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3 + 1, "three files and the lock");
     }
 
     #[test]

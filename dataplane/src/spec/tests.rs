@@ -5,7 +5,7 @@ use crate::{
     board::cpu::{CpuConfig, ThreadCount},
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec::fixtures::{draft, groups, pause, request},
 };
 use mujina_core::units::DutyPercent;
@@ -36,6 +36,7 @@ impl World {
             share_every: None,
             pool_limits: Default::default(),
             scheduler_limits: Default::default(),
+            source_policy: SourcePolicy::default(),
             identity,
         };
         let (cancel, mut supervisor) = (CancellationToken::new(), Supervisor::default());
