@@ -149,7 +149,7 @@ impl State {
             hashing: self.is_hashing(),
             share_work: live
                 .and_then(|live| live.job.as_ref())
-                .map(|job| assignments::share_work(job.share_target, self.rate(now.at))),
+                .map(|job| assignments::share_work(job.share_target, self.rate(now.at), self.limits.share_rate)),
             miner: self.ledger.miner(now.at),
             pools: self.ledger.pools(now.at),
             connections: self.ledger.connections(),

@@ -105,9 +105,9 @@ pub(super) fn ticket_target(
 }
 
 /// Expected hashes between two shares of all threads together (`total`): those of the share target, or more when the flood
-/// cap holds shares back.
-pub(super) fn share_work(share_target: ShareTarget, total: HashRate) -> Work {
-    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / FLOOD_RATE))
+/// cap (`flood_rate` shares a second) holds shares back.
+pub(super) fn share_work(share_target: ShareTarget, total: HashRate, flood_rate: f64) -> Work {
+    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / flood_rate))
 }
 
 /// Whether a thread should be given `wanted` although it has `given` for the same job.
@@ -169,7 +169,7 @@ mod tests {
             let shares = total / ticket.expected_hashes().max(share);
             prop_assert!(nonces >= SAMPLES_PER_SECOND * 0.999, "{nonces} nonces/s");
             prop_assert!(ticket >= share_target || shares > FLOOD_RATE * 0.999, "{shares} shares/s");
-            prop_assert!(share_work(share_target, total_rate).hashes() > ticket.expected_hashes().max(share) * 0.999);
+            prop_assert!(share_work(share_target, total_rate, FLOOD_RATE).hashes() > ticket.expected_hashes().max(share) * 0.999);
             let most = FLOOD_RATE.max(SAMPLES_PER_SECOND * f64::from(threads));
             prop_assert!(total / ticket.expected_hashes() <= most * 1.001);
         }

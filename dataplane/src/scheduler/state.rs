@@ -53,7 +53,7 @@ pub(super) struct Now {
 
 #[derive(Debug)]
 pub(super) struct State {
-    limits: Limits,
+    pub(super) limits: Limits,
     pub(super) since: SystemTime,
     pub(super) ledger: Ledger,
     pub(super) threads: BTreeMap<ThreadIndex, Thread>,

@@ -48,7 +48,7 @@ impl Wants {
                 return Err(Failure::NoPlausibleClock { earliest: clock::EARLIEST });
             }
             None => {
-                warn!(pool.name = %pool.name, "this machine has no plausible clock; certificates count by signature alone")
+                warn!(pool.name = %pool.name, "this machine has no plausible clock; certificates count by signature alone");
             }
             Some(_) => {}
         }

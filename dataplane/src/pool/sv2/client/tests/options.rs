@@ -40,7 +40,7 @@ async fn pool_may_hold_any_of_the_configured_keys() {
         ConnectionEvent::Facts(facts) => facts.authority,
         _ => None,
     });
-    assert_eq!(proved.await, Some(rolled));
+    assert_eq!(proved.await, rolled);
     cut(miner).await;
     let mut miner = connect(endpoint, &Memory::default(), |plan| {
         plan.pool.options.authority_keys = vec![Authority::new(8).key];
