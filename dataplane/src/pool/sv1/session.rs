@@ -23,7 +23,7 @@ use crate::{
     pool::{
         ConnectionEvent, ConnectionFacts, ShareSubmission,
         queue::ShareQueue,
-        rate::{self, ToldRate},
+        rate::{RateTerms, ToldRate},
     },
 };
 use bring_up::Question;
@@ -157,7 +157,7 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup, bring_up_by },
-            rate: ToldRate::new(hash_rate, rate::by_a_factor_of_two),
+            rate: ToldRate::new(hash_rate, RateTerms { difference: 1.0, ..RateTerms::default() }),
             facts,
             phase: Some(PhaseName::SetupConnection),
             phase_began: now,
