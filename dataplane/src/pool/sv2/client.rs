@@ -20,7 +20,7 @@ use super::{
 use crate::{
     pool::{
         ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, connect,
-        outlet::{Ending, Outlet, RateLine, now, sleep_until_some},
+        outlet::{Outlet, RateLine, now, sleep_until_some},
         phases::Phases,
     },
     trace::TraceParent,

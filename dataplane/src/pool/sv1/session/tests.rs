@@ -135,6 +135,7 @@ impl World {
             nonce: 3,
             version: job.version,
             block,
+            hash: [0; 32],
             span: tracing::Span::none(),
         }
     }

@@ -1,6 +1,7 @@
 //! Set-up, channel, and requests to go elsewhere: stratum-client 1.3, 1.4, R1 to R4.
 
 use super::*;
+use crate::pool::rate::RateTerms;
 
 // S1, S7
 #[test]
