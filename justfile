@@ -25,6 +25,14 @@ bench-mining *ARGS:
 bench-switch *ARGS:
     cargo bench -p mujina-testbed --bench switch -- {{ARGS}}
 
+# Bytes that each flood of a hostile pool makes a data plane grow by.
+bench-floods *ARGS:
+    cargo bench -p mujina-testbed --bench floods -- {{ARGS}}
+
+# A million shares through pools that drop, delay, batch, judge late and hang up.
+chaos:
+    cargo test -p mujina-dataplane --lib ledger_balances_at_every_step_of_a_million_shares -- --ignored
+
 # Mining through faults, for as long as one likes.
 soak *ARGS:
     cargo run --release --bin mujina-soak -- {{ARGS}}

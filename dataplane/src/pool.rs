@@ -6,6 +6,8 @@
 pub mod backoff;
 pub mod connect;
 mod flood;
+#[cfg(test)]
+mod fuzzing;
 mod in_flight;
 mod outlet;
 mod phases;

@@ -211,15 +211,7 @@ impl World {
 
     /// After every step: every scope balances, and the scopes sum up.
     fn check_sums(&self) {
-        let ledger = &self.ledger;
-        let threads = || ledger.threads.values().map(|thread| &thread.account);
-        let pools = || ledger.pools.values().map(|pool| &pool.account);
-        let connections = ledger.connections.values().map(|connection| &connection.account);
-        assert!(ledger.boards.values().chain(threads()).chain(pools()).chain(connections).all(Account::is_balanced));
-        for sum in [sum(ledger.boards.values()), sum(threads()), sum(pools())] {
-            // Works are small integers: their sums are exact.
-            assert_eq!(sum, (ledger.miner.totals, ledger.miner.hashes));
-        }
+        self.ledger.assert_balanced();
     }
 
     /// Every scope holds what the list says.
@@ -248,6 +240,21 @@ impl World {
         };
         assert!(ledger.pools.keys().all(|name| ended(name) <= 1));
         assert!(ledger.open.len() <= self.shares.len() && ledger.accepted.len() <= ledger.open.len());
+    }
+}
+
+impl Ledger {
+    /// Checks that every scope balances and that boards, threads and pools each sum up to the miner, whose totals it
+    /// returns. The works must be small integers, whose sums are exact.
+    pub(crate) fn assert_balanced(&self) -> ShareTotals {
+        let threads = || self.threads.values().map(|thread| &thread.account);
+        let pools = || self.pools.values().map(|pool| &pool.account);
+        let connections = self.connections.values().map(|connection| &connection.account);
+        assert!(self.boards.values().chain(threads()).chain(pools()).chain(connections).all(Account::is_balanced));
+        for sum in [sum(self.boards.values()), sum(threads()), sum(pools())] {
+            assert_eq!(sum, (self.miner.totals, self.miner.hashes));
+        }
+        self.miner.totals
     }
 }
 

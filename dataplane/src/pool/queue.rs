@@ -72,3 +72,10 @@ impl ShareQueue {
         gone.into_iter().map(|(_, share)| share).collect()
     }
 }
+
+#[cfg(test)]
+impl ShareQueue {
+    pub(super) fn len(&self) -> usize {
+        self.shares.len()
+    }
+}

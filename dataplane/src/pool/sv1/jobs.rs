@@ -350,3 +350,11 @@ fn label(job_id: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+impl Jobs {
+    /// How many old jobs are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.past.len()
+    }
+}

@@ -327,3 +327,12 @@ impl Jobs {
         Change::Job(Box::new(job))
     }
 }
+
+#[cfg(test)]
+impl Jobs {
+    /// How many jobs are kept, and how many bytes of the pool's messages with those that may still be activated.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        let bytes = self.future.iter().chain(&self.held).map(|template| template.message.size()).sum();
+        (self.future.len() + self.past.len() + self.dead.len(), bytes)
+    }
+}

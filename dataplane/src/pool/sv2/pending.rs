@@ -160,4 +160,9 @@ impl Pending {
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
+
+    /// Accepted shares that are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.accepted.len()
+    }
 }

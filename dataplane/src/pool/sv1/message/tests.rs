@@ -1,5 +1,7 @@
 //! Tolerance and refusal of the line decoder.
 
+mod fuzz;
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

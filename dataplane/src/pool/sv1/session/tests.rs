@@ -3,6 +3,7 @@
 mod answers;
 mod bring_up;
 mod end;
+mod fuzz;
 mod jobs;
 mod ledger;
 mod shares;

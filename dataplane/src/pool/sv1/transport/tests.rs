@@ -1,5 +1,7 @@
 //! Splits, bounds and deadlines of the line transport.
 
+mod fuzz;
+
 use super::*;
 use proptest::prelude::*;
 use std::{

@@ -1,5 +1,7 @@
 //! Bytes written down by hand from the specification, round trips through the wire crates, and garbage.
 
+mod fuzz;
+
 use super::*;
 use crate::pool::sv2::testing;
 use proptest::{collection::vec, prelude::*};

@@ -118,6 +118,8 @@ impl Session {
 
     pub(super) fn update_channel(&mut self, rate: Option<HashRate>) {
         if let (Stage::Open(channel), Some(rate)) = (&self.stage, rate) {
+            // The newest rate counts, not one that still waits for the writer.
+            self.outbox.retain(|message| !matches!(message, Outgoing::Update { .. }));
             self.outbox.push_back(Outgoing::Update {
                 channel_id: channel.id,
                 hash_rate: on_the_wire(rate),

@@ -49,6 +49,8 @@ impl Session {
         state.open_request = Some(state.last_request);
         state.asked.clone_from(&extensions);
         state.granted.clear();
+        // One that still waits for the writer is out of date: a pool cannot make them pile up.
+        self.outbox.retain(|message| !matches!(message, Outgoing::RequestExtensions { .. }));
         self.outbox.push_back(Outgoing::RequestExtensions { request_id: state.last_request, extensions });
     }
 

@@ -1,8 +1,10 @@
 //! The rules of stratum-client 1.3 to 1.12, one or more tests each, on invented messages.
 
 mod bring_up;
+mod chaos;
 mod end;
 mod extensions;
+mod fuzz;
 mod hostile;
 mod jobs;
 mod ledger;

@@ -1,5 +1,7 @@
 //! Frames as they come over real networks, and as only an enemy sends them.
 
+mod fuzz;
+
 use super::*;
 use crate::pool::sv2::{clock, handshake, testing::Authority};
 use std::{
