@@ -58,7 +58,8 @@ fn check_endpoint(url: &str, endpoint: &PoolEndpoint) {
     assert_eq!(endpoint.authority().is_some(), has_key);
     let in_tls = ["stratum+ssl", "stratum+tls", "ssl", "tls"].contains(&scheme.as_str());
     assert_eq!(in_tls, tls != TlsMode::None);
-    assert_eq!(in_tls && url.ends_with("?tls=insecure"), tls == TlsMode::Insecure);
+    assert_eq!(url.ends_with("?tls=insecure"), tls == TlsMode::Insecure);
+    assert_eq!(url.contains('?'), tls == TlsMode::Insecure);
     assert!(!url.contains(['@', '#']) && !url.contains(char::is_whitespace));
 }
 

@@ -15,7 +15,10 @@ use mujina_core::{
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use std::{collections::VecDeque, time::SystemTime};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::SystemTime,
+};
 
 const THREADS: u32 = 4;
 const POOLS: usize = 2;
@@ -83,12 +86,35 @@ proptest! {
     }
 }
 
+#[test]
+fn chaos_leaves_nothing_out() {
+    let chaos = Chaos {
+        seed: 1,
+        silence: 100,
+        refusal: 200,
+        late: 500,
+        breaks: 4,
+        closes: 2,
+        moves: 80,
+        blocked: 500,
+        batch: 20,
+    };
+    let world = World::play(chaos, 20_000);
+    let kinds = ["opened", "job", "cleared", "sent", "not sent", "accepted", "rejected", "lost", "reclassified", "end"];
+    assert!(kinds.iter().all(|kind| world.seen.contains(kind)), "{:?}", world.seen);
+    let totals = world.ledger.assert_balanced();
+    assert!(totals.stale > 0 && totals.suppressed > 0 && totals.duplicate > 0 && totals.blocks > 0, "{totals:?}");
+    assert!(world.connections > 20, "{}", world.connections);
+}
+
 struct World {
     chaos: Chaos,
     random: StdRng,
     ledger: Ledger,
     now: Instant,
     lines: Vec<Line>,
+    /// Kinds of event of all connections so far.
+    seen: BTreeSet<&'static str>,
     connections: u64,
     shares: u64,
     /// Nonces that were dropped before they were shares.
@@ -130,6 +156,7 @@ impl World {
             ledger,
             now,
             lines,
+            seen: BTreeSet::new(),
             connections: 0,
             shares: 0,
             dropped: 0,
@@ -362,6 +389,7 @@ impl World {
                 }
                 Action::End { .. } => {
                     line.audit.end();
+                    self.seen.append(&mut line.audit.seen);
                     let id = line.id;
                     assert!(self.ledger.end(id).is_empty(), "the session has settled every share");
                     let next = self.connect(at);
