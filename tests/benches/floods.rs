@@ -121,7 +121,7 @@ fn floods() -> Vec<Flood> {
     let list_of_ids = [&[1, 0][..], &u16::MAX.to_le_bytes(), &[2; 2 * 65_535]].concat();
     vec![
         Flood {
-            drip: Some(Duration::from_secs(60)),
+            pace: Some(10),
             ..flood("D1", "frame of 16 MiB announced, then silence", announcing(0xff_ffff))
         },
         Flood {
