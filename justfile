@@ -25,6 +25,14 @@ bench-mining *ARGS:
 bench-switch *ARGS:
     cargo bench -p mujina-testbed --bench switch -- {{ARGS}}
 
+# What leaving a pool costs: gaps and lost shares.
+bench-pools *ARGS:
+    cargo bench -p mujina-testbed --bench pools -- {{ARGS}}
+
+# How fast jobs and shares pass through.
+bench-latency *ARGS:
+    cargo bench -p mujina-testbed --bench latency -- {{ARGS}}
+
 # Mining through faults, for as long as one likes.
 soak *ARGS:
     cargo run --release --bin mujina-soak -- {{ARGS}}

@@ -18,7 +18,7 @@ use crate::{
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
-    thread,
+    thread::{self, ThreadEntry, ThreadEvent},
 };
 use mujina_core::pool::PoolEndpoint;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -50,6 +50,10 @@ pub struct MinerPlan {
     pub identity: MinerIdentity,
 }
 
+/// Makes hash threads that somebody else runs, such as those of a benchmark: given the way for their events, it returns what
+/// the scheduler must know of each.
+pub type Guests = Box<dyn FnOnce(mpsc::Sender<ThreadEvent>) -> Vec<ThreadEntry> + Send>;
+
 /// Why the mining side did not come up or went down.
 #[derive(Debug, thiserror::Error)]
 pub enum MinerError {
@@ -80,12 +84,20 @@ impl Miner {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(plan: MinerPlan, cancel: CancellationToken) -> Result<Self, MinerError> {
+        Self::start_with(plan, Box::new(|_| Vec::new()), cancel).await
+    }
+
+    /// The same with hash threads of others besides the boards of the plan.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start_with(plan: MinerPlan, guests: Guests, cancel: CancellationToken) -> Result<Self, MinerError> {
         let (up, is_up) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let dispatch = dispatcher::get_default(Clone::clone);
         let body = move || {
             let _subscriber = dispatcher::set_default(&dispatch);
-            let result = mine(plan, up, &cancel);
+            let result = mine(plan, guests, up, &cancel);
             // Nobody may be left to hear it.
             let _ = end.send(result);
         };
@@ -114,7 +126,12 @@ impl Miner {
 }
 
 /// The mining thread, from beginning to end.
-fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &CancellationToken) -> Result<(), MinerError> {
+fn mine(
+    plan: MinerPlan,
+    guests: Guests,
+    up: oneshot::Sender<MinerHandle>,
+    cancel: &CancellationToken,
+) -> Result<(), MinerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
@@ -128,7 +145,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             entries.extend(threads);
             cpu = Some(board);
         }
-        drop(thread_events);
+        entries.extend(guests(thread_events));
         let stratum = stratum(plan.pool_limits);
         let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
         let plain = connector(stratum, plan.identity, plan.synthetic);
