@@ -5,7 +5,7 @@
 
 use super::read::Given;
 use crate::{pool::sv2, scheduler};
-use Kind::{Bytes, Count, Real, Size, Switch, Time, TimeOrOff};
+use Kind::{Bytes, Count, Real, Size, Switch, Time};
 use mujina_core::units::duration;
 use std::time::Duration;
 
@@ -30,8 +30,6 @@ pub(super) struct Limit {
 
 enum Kind {
     Time(Duration, Duration, fn(&mut Bounds) -> &mut Duration),
-    /// Or `"off"`.
-    TimeOrOff(Duration, Duration, fn(&mut Bounds) -> &mut Option<Duration>),
     Size(usize, usize, fn(&mut Bounds) -> &mut usize),
     Count(u32, u32, fn(&mut Bounds) -> &mut u32),
     Bytes(u16, u16, fn(&mut Bounds) -> &mut u16),
@@ -48,12 +46,6 @@ impl Limit {
     pub(super) fn read(&self, given: &Given, bounds: &mut Bounds) -> Result<(), String> {
         match self.kind {
             Kind::Time(least, most, place) => *place(bounds) = time(given, least, most)?,
-            Kind::TimeOrOff(least, most, place) => {
-                *place(bounds) = match given.text() {
-                    Ok("off") => None,
-                    _ => Some(time(given, least, most)?),
-                };
-            }
             Kind::Size(least, most, place) => *place(bounds) = whole(given, least, most)?,
             Kind::Count(least, most, place) => *place(bounds) = whole(given, least, most)?,
             Kind::Bytes(least, most, place) => *place(bounds) = whole(given, least, most)?,
@@ -145,8 +137,6 @@ pub(super) const LIMITS: [Limit; 58] = [
     Limit::new("pool_limits.orphan_tip", Time(MILLISECOND, HOUR, |b| &mut b.pool.orphan_tip)),
     Limit::new("pool_limits.reopen", Time(MILLISECOND, HOUR, |b| &mut b.pool.reopen)),
     Limit::new("pool_limits.verdict", Time(SECOND, DAY, |b| &mut b.pool.verdict)),
-    Limit::new("pool_limits.hard_target", Time(MINUTE, DAY, |b| &mut b.pool.hard_target)),
-    Limit::new("pool_limits.hard_target_patience", TimeOrOff(SECOND, DAY, |b| &mut b.pool.hard_target_patience)),
     Limit::new("pool_limits.fixed_version", Time(SECOND, DAY, |b| &mut b.pool.fixed_version)),
     Limit::new("pool_limits.certificate_leeway", Time(Duration::ZERO, HOUR, |b| &mut b.pool.certificate_leeway)),
     Limit::new("pool_limits.allow_unsynced_clock", Switch(|b| &mut b.pool.allow_unsynced_clock)),

@@ -285,6 +285,8 @@ impl Reader {
             return_after: time("failover.return_after", usual.return_after),
             grace: time("failover.grace", usual.grace),
             shun: time("failover.shun", usual.shun),
+            hard_target: time("failover.hard_target", usual.hard_target),
+            hard_target_patience: time("failover.hard_target_patience", usual.hard_target_patience),
             quota_slice: time("failover.quota_slice", usual.quota_slice),
             patience_failures: self.take("failover.patience_failures", failures).unwrap_or(usual.patience_failures),
         }
