@@ -5,11 +5,14 @@
 
 pub mod backoff;
 pub mod connect;
+mod flood;
+mod in_flight;
 mod outlet;
 mod phases;
 pub mod probe;
 mod queue;
 mod rate;
+pub mod sv1;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
@@ -183,7 +186,7 @@ pub enum Verdict {
 pub struct ConnectionFacts {
     /// Address that was reached.
     pub peer_address: String,
-    /// Whether the peer proved a configured authority key.
+    /// Whether the peer proved who it is: by a configured authority key, or by a certificate in TLS.
     pub authenticated: bool,
     /// The authority key that it proved: one of several that a pool may have.
     pub authority: Option<AuthorityKey>,
@@ -221,12 +224,25 @@ pub struct PoolFailure {
     pub recovery: Recovery,
 }
 
+impl PoolFailure {
+    /// Puts an error and the chain of its causes into one line.
+    fn new(error: &dyn std::error::Error, kind: FailureKind, recovery: Recovery, phase: Option<PhaseName>) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self { kind, message, phase, recovery }
+    }
+}
+
 /// Kinds of failure that an operator must be able to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// Not resolved or not reached in time.
     Unreachable,
-    /// The peer does not hold the configured authority key, or its certificate is no certificate.
+    /// The peer does not hold the configured key, or its certificate is not to be trusted.
     Authentication,
     /// The certificate is not valid by this machine's clock.
     ClockSkew,

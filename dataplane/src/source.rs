@@ -179,9 +179,6 @@ pub enum ReconnectError {
 /// Why pools were not taken over; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigureError {
-    /// A pool of a kind that is not built yet.
-    #[error("pool `{0}` speaks Stratum V1, which this version cannot mine on yet; give a stratum2+tcp:// URL")]
-    UnsupportedPool(PoolName),
     /// The miner is shutting down.
     #[error("the miner is shutting down")]
     ShuttingDown,

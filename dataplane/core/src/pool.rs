@@ -8,7 +8,7 @@ use crate::{
     text::Secret,
     units::HashRate,
 };
-pub use endpoint::{AuthorityKey, EndpointError, Host, PoolEndpoint};
+pub use endpoint::{AuthorityKey, EndpointError, Host, PoolEndpoint, TlsMode};
 pub use options::{PinError, PoolOptions, PoolOptionsDraft, SpkiPin};
 use std::num::NonZeroU32;
 

@@ -297,7 +297,9 @@ pub enum PhaseName {
     Tcp,
     /// Noise handshake and certificate.
     Noise,
-    /// SetupConnection.
+    /// TLS handshake and certificate.
+    Tls,
+    /// SetupConnection; on V1 `mining.subscribe`.
     SetupConnection,
     /// OpenExtendedMiningChannel.
     OpenChannel,
@@ -316,6 +318,7 @@ impl PhaseName {
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Noise => "noise",
+            Self::Tls => "tls",
             Self::SetupConnection => "setup_connection",
             Self::OpenChannel => "open_channel",
             Self::FirstJob => "first_job",

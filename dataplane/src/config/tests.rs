@@ -339,7 +339,7 @@ fn every_bad_value_is_refused_with_a_way_out() {
 fn pool_is_checked_like_any_other_spec() {
     let with = |url: &str, user: &str| Machine::new().with(&[("MUJINA_POOL_URL", url), ("MUJINA_POOL_USER", user)]);
     assert_eq!(with("stratum://pool.example", "alice").mistakes(), ["pool.url (from MUJINA_POOL_URL)"]);
-    assert!(with("stratum+tcp://pool.example", "alice").only_reason().contains("Stratum V1"));
+    assert!(with("stratum+tcp://pool.example", "alice").load().is_ok());
     assert_eq!(with(URL, &"a".repeat(256)).mistakes(), ["pool.user (from MUJINA_POOL_USER)"]);
     assert_eq!(with(URL, "").mistakes(), ["pool.user"]);
 }

@@ -9,7 +9,7 @@ use crate::{
     pool::{
         ConnectionPlan, MinerIdentity,
         probe::{Prober, Stratum},
-        sv2,
+        sv1, sv2,
     },
     scheduler::{self, Scheduler},
     source::{
@@ -20,6 +20,7 @@ use crate::{
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
+use mujina_core::pool::PoolEndpoint;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -169,10 +170,14 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2. What is remembered of them is one for all connections.
+/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one for
+/// all connections.
 fn stratum(limits: sv2::Limits) -> Stratum {
     let memory = sv2::Memory::default();
-    Arc::new(move |plan| Box::pin(sv2::run(plan, limits, memory.clone())))
+    Arc::new(move |plan| match plan.pool.endpoint {
+        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
+        PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan, limits, memory.clone())),
+    })
 }
 
 /// Pools speak Stratum; invented work speaks for itself.

@@ -69,6 +69,7 @@ fn child(parent: &Span, name: PhaseName) -> Span {
         PhaseName::Dns => phase!("dns"),
         PhaseName::Tcp => phase!("tcp"),
         PhaseName::Noise => phase!("noise"),
+        PhaseName::Tls => phase!("tls"),
         PhaseName::SetupConnection => phase!("setup_connection"),
         PhaseName::OpenChannel => phase!("open_channel"),
         PhaseName::FirstJob => phase!("first_job"),

@@ -1,6 +1,7 @@
 //! What the pool is told of our hash rate, and when it is told again.
 //!
-//! Source: stratum-client C3, G1: never zero, and again after a minute of more than 15 % difference.
+//! Source: stratum-client C3, G1, V15: never zero, and again after a minute of difference. How much that is, the protocol
+//! says.
 
 use mujina_core::units::HashRate;
 use std::time::{Duration, Instant};
@@ -29,26 +30,32 @@ pub(super) struct ToldRate {
     current: Option<HashRate>,
     told: Option<(HashRate, Instant)>,
     differs_since: Option<Instant>,
+    /// Whether the second rate is worth a message after the first was told, when the terms do not say it.
+    differ: Option<fn(HashRate, HashRate) -> bool>,
 }
 
 impl ToldRate {
-    /// With the usual terms.
-    #[cfg(test)]
-    pub(super) fn new(current: Option<HashRate>) -> Self {
-        Self::with_terms(current, RateTerms::default())
+    /// With the usual terms, but for what counts as a difference.
+    pub(super) fn new(current: Option<HashRate>, differ: fn(HashRate, HashRate) -> bool) -> Self {
+        Self { differ: Some(differ), ..Self::with_terms(current, RateTerms::default()) }
     }
 
     pub(super) fn with_terms(current: Option<HashRate>, terms: RateTerms) -> Self {
-        Self { terms, current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
+        let current = current.filter(|rate| is_usable(*rate));
+        Self { terms, current, told: None, differs_since: None, differ: None }
     }
 
     /// The rate changed. One that is not known, or zero, is not worth telling.
     pub(super) fn observe(&mut self, current: Option<HashRate>, now: Instant) {
         if let Some(current) = current.filter(|rate| is_usable(*rate)) {
             self.current = Some(current);
-            let differs = self.told.is_some_and(|(told, _)| difference(told, current) > self.terms.difference);
+            let differs = self.told.is_some_and(|(told, _)| self.differ(told, current));
             self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
         }
+    }
+
+    fn differ(&self, told: HashRate, current: HashRate) -> bool {
+        self.differ.map_or_else(|| difference(told, current) > self.terms.difference, |differ| differ(told, current))
     }
 
     /// The rate to tell first, once it is known.
@@ -97,8 +104,14 @@ fn is_usable(rate: HashRate) -> bool {
     rate.hashes_per_second() > 0.0
 }
 
+/// How far a rate is from the one that was told, relative to that.
 fn difference(told: HashRate, current: HashRate) -> f64 {
     (current.hashes_per_second() / told.hashes_per_second() - 1.0).abs()
+}
+
+/// Less than half, or more than double (V15).
+pub(super) fn by_a_factor_of_two(told: HashRate, current: HashRate) -> bool {
+    !(0.5..=2.0).contains(&(current.hashes_per_second() / told.hashes_per_second()))
 }
 
 #[cfg(test)]
@@ -114,7 +127,7 @@ mod tests {
     fn rate_is_told_again_only_after_a_minute_of_difference() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut told = ToldRate::new(rate(1e6));
+        let mut told = ToldRate::with_terms(rate(1e6), RateTerms::default());
         assert_eq!(told.first(start), rate(1e6));
         told.observe(rate(1.1e6), at(1));
         assert_eq!(told.deadline(), None);
@@ -132,7 +145,7 @@ mod tests {
     #[test]
     fn unknown_and_zero_rates_are_never_told() {
         let now = Instant::now();
-        let mut told = ToldRate::new(rate(0.0));
+        let mut told = ToldRate::with_terms(rate(0.0), RateTerms::default());
         assert_eq!(told.first(now), None);
         told.observe(None, now);
         told.observe(rate(0.0), now);

@@ -1,12 +1,13 @@
 //! Where a pool may send us.   Pure; the pool's own words are hostile until they are checked.
 //!
 //! Source: stratum-client R1 to R3, V13. A V2 pool may name any host, because whoever answers there must hold the pool's
-//! authority key; a V1 pool only its own host, or in TLS those that the operator listed. A target is tried once: when it
+//! authority key; a V1 pool only its own host, or in verified
+//! TLS those that the operator listed. A target is tried once: when it
 //! fails, the pool's own address is next.
 
 use crate::pool::Target;
 use mujina_core::{
-    pool::{Host, PoolEndpoint, PoolSpec},
+    pool::{Host, PoolEndpoint, PoolSpec, TlsMode},
     text::{PEER_TEXT_BYTES, sanitise},
 };
 use std::{
@@ -55,8 +56,8 @@ fn check(spec: &PoolSpec, host: &str, port: u16) -> Result<Target, String> {
     }
     match &spec.endpoint {
         PoolEndpoint::V2 { .. } => Ok(Target { host: named, port }),
-        PoolEndpoint::V1 { tls: false, .. } => {
-            Err(format!("`{shown}` is another host, which is not followed without TLS"))
+        PoolEndpoint::V1 { tls: TlsMode::None | TlsMode::Insecure, .. } => {
+            Err(format!("`{shown}` is another host, which is not followed without proof of who it is; use TLS"))
         }
         PoolEndpoint::V1 { .. } if spec.options.allows_redirect_to(&named) => Ok(Target { host: named, port }),
         PoolEndpoint::V1 { .. } => Err(format!("`{shown}` is not among the pool's redirect_hosts")),

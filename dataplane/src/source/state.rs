@@ -8,7 +8,7 @@ mod settle;
 mod snapshot;
 
 use super::{
-    ConfigureError, PinError, ReconnectError, ReconnectRequest,
+    PinError, ReconnectError, ReconnectRequest,
     connection::Connection,
     entry::Entry,
     policy::SourcePolicy,
@@ -23,7 +23,7 @@ use crate::{
 };
 use mujina_core::{
     id::{ConnectionId, PoolName},
-    pool::{PoolEndpoint, PoolGroup, PoolSpec},
+    pool::{PoolGroup, PoolSpec},
     status::{ConnectPhase, PoolPin, TransitionReason},
     units::HashRate,
 };
@@ -152,15 +152,6 @@ impl State {
             deadline: None,
             changed: false,
             actions: Vec::new(),
-        }
-    }
-
-    /// Which of the pools cannot be mined on in this version.
-    pub(super) fn check(groups: &[PoolGroup]) -> Result<(), ConfigureError> {
-        let mut pools = groups.iter().flat_map(|group| &group.pools);
-        match pools.find(|pool| matches!(pool.endpoint, PoolEndpoint::V1 { .. })) {
-            Some(pool) => Err(ConfigureError::UnsupportedPool(pool.name.clone())),
-            None => Ok(()),
         }
     }
 

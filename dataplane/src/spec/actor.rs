@@ -10,10 +10,7 @@ use super::{
     mining::{Granted, Mining, Progress, Step, Wishes},
     step::{Accepted, Decision, Entry, Fresh, Repeats, decide},
 };
-use crate::{
-    source::{ConfigureError, Snapshot},
-    state_dir::StateDir,
-};
+use crate::{source::Snapshot, state_dir::StateDir};
 use mujina_core::{
     pool::PoolGroup,
     spec::{SpecChange, SpecState},
@@ -26,7 +23,7 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 /// Time that the mining side has to take a change over before the asker is answered without it: hash threads look up every
 /// few milliseconds, so this is only seen when something is stuck.
@@ -152,13 +149,8 @@ impl<M: Mining> Actor<M> {
     }
 
     fn note(&mut self, granted: &Granted) {
-        match granted {
-            Granted::Configured(Err(refused @ ConfigureError::UnsupportedPool(_))) => {
-                error!(%refused, "stored pools were not taken over");
-            }
-            // Else it is done, or the end of the process is near.
-            _ => debug!(?granted, "the mining side answered"),
-        }
+        // Done, or the end of the process is near.
+        debug!(?granted, "the mining side answered");
         self.progress.note(granted);
         self.publish();
     }

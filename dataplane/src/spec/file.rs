@@ -5,7 +5,7 @@
 
 use super::{
     begin::{Found, Record},
-    step::{Entry, check_supported},
+    step::Entry,
 };
 use crate::state_dir::StateDir;
 use mujina_core::{
@@ -212,7 +212,6 @@ impl TryFrom<Document> for Record {
         } = document;
         let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused };
         let spec = draft.check(None).map_err(FileError::Invalid)?;
-        check_supported(&spec).map_err(FileError::Invalid)?;
         let entry = Entry {
             spec,
             generation: Generation(generation.max(1)),
@@ -281,10 +280,6 @@ mod tests {
             String::new(),
             "\u{0}\u{0}\u{0}".into(),
             good.replace("stratum2+tcp", "stratum3+tcp"),
-            good.replace(
-                "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72",
-                "stratum+tcp://a",
-            ),
             good.replace("\"paused\"", "\"pausd\""),
             good.replace("\"user\": \"alice\"", "\"user\": \"\""),
             good.replace("\"password\": \"hunter2\"", "\"password\": [\"hunter2\"]"),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::pool::{FailureKind, PoolFailure, Recovery, connect::ConnectError};
 use mujina_core::status::PhaseName;
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 /// Everything that ends a connection, but for being asked to close.
 #[derive(Debug, thiserror::Error)]
@@ -173,14 +173,8 @@ impl Failure {
         }
     }
 
-    /// As the source sees it: with the chain of causes as one line.
+    /// As the source sees it.
     pub(super) fn report(&self, phase: Option<PhaseName>) -> PoolFailure {
-        let mut message = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
-        PoolFailure { kind: self.kind(), message, phase, recovery: self.recovery() }
+        PoolFailure::new(self, self.kind(), self.recovery(), phase)
     }
 }

@@ -4,13 +4,13 @@
 //! accepted, the oldest first, and what is left below its number waits on for an Error. An Error for a share that was
 //! taken for accepted takes it back, and the acceptance goes to one of those that were left.
 
-use crate::pool::{ConnectionEvent, ShareSubmission, Verdict};
+use crate::pool::{ConnectionEvent, ShareSubmission, Verdict, in_flight::InFlight};
 use mujina_core::{id::ShareId, share::RejectReason};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
-use tracing::{Span, info_span};
+use tracing::info_span;
 
 /// Open and lately accepted shares of one channel.
 #[derive(Debug)]
@@ -29,12 +29,9 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Open {
     sequence: u32,
-    share: ShareId,
-    sent_at: Instant,
+    sent: InFlight,
     /// A Success went past it without counting it.
     passed: bool,
-    span: Span,
-    submit: Span,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +64,12 @@ impl Pending {
     /// A share goes to the writer: the sequence number is its own from now on. Full = the oldest is given up.
     pub(super) fn push(&mut self, share: &ShareSubmission, now: Instant, events: &mut Vec<ConnectionEvent>) -> u32 {
         if self.open.len() >= self.capacity {
-            events.extend(self.open.pop_front().map(|open| open.judge(Verdict::Lost, now)));
+            events.extend(self.open.pop_front().map(|open| open.sent.judge(Verdict::Lost, now)));
         }
         let sequence = self.next;
         self.next = self.next.wrapping_add(1);
         let submit = info_span!(parent: &share.span, "submit", sequence_number = sequence);
-        let open = Open { sequence, share: share.id, sent_at: now, passed: false, span: share.span.clone(), submit };
-        self.open.push_back(open);
+        self.open.push_back(Open { sequence, sent: InFlight::new(share, submit, now), passed: false });
         sequence
     }
 
@@ -111,7 +107,7 @@ impl Pending {
         events: &mut Vec<ConnectionEvent>,
     ) {
         if let Some(at) = self.open.iter().position(|open| open.sequence == sequence) {
-            events.extend(self.open.remove(at).map(|open| open.judge(Verdict::Rejected(reason), now)));
+            events.extend(self.open.remove(at).map(|open| open.sent.judge(Verdict::Rejected(reason), now)));
             return;
         }
         let Some(at) = self.accepted.iter().position(|accepted| accepted.sequence == sequence) else {
@@ -128,8 +124,8 @@ impl Pending {
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<ConnectionEvent>) {
         let patience = self.patience;
         let too_old = |since: Instant| now.saturating_duration_since(since) >= patience;
-        while let Some(open) = self.open.pop_front_if(|open| too_old(open.sent_at)) {
-            events.push(open.judge(Verdict::Lost, now));
+        while let Some(open) = self.open.pop_front_if(|open| too_old(open.sent.sent_at)) {
+            events.push(open.sent.judge(Verdict::Lost, now));
         }
         while self.accepted.pop_front_if(|accepted| too_old(accepted.at)).is_some() {}
     }
@@ -141,12 +137,12 @@ impl Pending {
 
     /// Since when the oldest share waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.open.front().map(|open| open.sent_at)
+        self.open.front().map(|open| open.sent.sent_at)
     }
 
     /// Gives up everything: no answer can come any more.
     pub(super) fn lose(&mut self, now: Instant, events: &mut Vec<ConnectionEvent>) {
-        events.extend(self.open.drain(..).map(|open| open.judge(Verdict::Lost, now)));
+        events.extend(self.open.drain(..).map(|open| open.sent.judge(Verdict::Lost, now)));
         self.accepted.clear();
     }
 
@@ -154,22 +150,8 @@ impl Pending {
         if self.accepted.len() >= self.capacity {
             self.accepted.pop_front();
         }
-        self.accepted.push_back(Accepted { sequence: open.sequence, share: open.share, at: now });
-        open.judge(Verdict::Accepted, now)
-    }
-}
-
-impl Open {
-    fn judge(self, verdict: Verdict, now: Instant) -> ConnectionEvent {
-        let Self { share, sent_at, span, submit, .. } = self;
-        let name = match verdict {
-            Verdict::Accepted => "accepted",
-            Verdict::Rejected(reason) => reason.as_str(),
-            Verdict::Lost => "lost",
-        };
-        span.record("verdict", name);
-        drop(submit);
-        ConnectionEvent::Judged { share, verdict, latency: now.saturating_duration_since(sent_at) }
+        self.accepted.push_back(Accepted { sequence: open.sequence, share: open.sent.share, at: now });
+        open.sent.judge(Verdict::Accepted, now)
     }
 }
 

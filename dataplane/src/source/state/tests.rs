@@ -614,10 +614,3 @@ fn shutdown_closes_everything_and_opens_nothing() {
     assert!(world.done().is_empty() && world.state.is_empty());
     assert_eq!(world.reconnect(Some("a"), false, "").answer(), Err(ReconnectError::ShuttingDown));
 }
-
-#[test]
-fn v1_pools_are_refused_by_name() {
-    let mut group = group(&["a"]);
-    group.pools[0].endpoint = "stratum+tcp://a.example".parse().unwrap();
-    assert_eq!(State::check(&[group]), Err(ConfigureError::UnsupportedPool("a".parse().unwrap())));
-}

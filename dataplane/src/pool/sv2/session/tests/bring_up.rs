@@ -140,7 +140,7 @@ fn mute_pool_is_given_up_at_every_step() {
 #[test]
 fn channel_waits_for_a_hash_rate_and_gives_up() {
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None);
+    world.session.rate = ToldRate::with_terms(None, Limits::default().rate);
     world.hear(set_up());
     assert_eq!(world.sent(), []);
     world.wait(5);
@@ -154,7 +154,7 @@ fn channel_waits_for_a_hash_rate_and_gives_up() {
     assert_eq!((*hash_rate, *max_target), (5e5, ShareTarget::MAX)); // C4, C5
 
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None);
+    world.session.rate = ToldRate::with_terms(None, Limits::default().rate);
     world.hear(set_up());
     assert_eq!(failure(world.wait(10)), Some((FailureKind::Aborted, Recovery::Retry)));
 }
