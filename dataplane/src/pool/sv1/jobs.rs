@@ -78,7 +78,6 @@ struct Live {
     share_target: ShareTarget,
     version_mask: u32,
     received_at: Instant,
-    life: JobLife::default(),
     /// Its shares are stale.
     void: bool,
     /// Refusals for low difficulty of shares that met its own target.
@@ -320,6 +319,7 @@ impl Live {
             share_target: self.share_target,
             network_target: network_target(*nbits),
             received_at: self.received_at,
+            life: JobLife::default(),
             origin: TraceParent::default(),
             first: false,
         }
