@@ -66,7 +66,7 @@ mod tests {
         let interval = hardness.look(hard, rate, &policy, now + policy.hard_target_patience).unwrap();
         assert!((interval.as_secs_f64() / 8590.0 - 1.0).abs() < 0.01, "{interval:?}");
         hardness.look(hard, rate, &policy, now);
-        assert_eq!(hardness.look(Some(target(1.0)), rate, now), None);
+        assert_eq!(hardness.look(Some(target(1.0)), rate, &policy, now), None);
         assert_eq!(
             (hardness.deadline(&policy), hardness.look(hard, None, &policy, now + 2 * policy.hard_target_patience)),
             (None, None)
