@@ -13,7 +13,7 @@ use mujina_core::{
 use mujina_dataplane::{
     board::cpu::CpuConfig,
     miner::{Miner, MinerPlan},
-    pool::{MinerIdentity, sv2},
+    pool::{MinerIdentity, sv1, sv2},
     scheduler,
     source::SourcePolicy,
     thread::{
@@ -83,6 +83,7 @@ impl World {
             share_every: None,
             source_policy: SourcePolicy::default(),
             pool_limits,
+            pool_limits_v1: sv1::Limits::default(),
             scheduler_limits,
             identity: MinerIdentity { vendor: "bench".into(), hardware_version: "none".into(), firmware: "0".into() },
         };

@@ -74,7 +74,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
-    let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
+    let Bounds { pool: pool_limits, v1: pool_limits_v1, scheduler: scheduler_limits } = reader.limits().shared();
     let failover = reader.failover();
     let otlp_endpoint = reader.collector(&surroundings);
     let config = Config {
@@ -89,6 +89,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
         synthetic,
         share_every,
         pool_limits,
+        pool_limits_v1,
         scheduler_limits,
         failover,
         otlp_endpoint,

@@ -42,6 +42,8 @@ pub struct MinerPlan {
     pub share_every: Option<Duration>,
     /// Deadlines and bounds of connections to pools.
     pub pool_limits: sv2::Limits,
+    /// The same for V1.
+    pub pool_limits_v1: sv1::Limits,
     /// Bounds of what is sent to pools.
     pub scheduler_limits: scheduler::Limits,
     /// When pools are left and returned to.
@@ -146,7 +148,7 @@ fn mine(
             cpu = Some(board);
         }
         entries.extend(guests(thread_events));
-        let stratum = stratum(plan.pool_limits);
+        let stratum = stratum(plan.pool_limits, plan.pool_limits_v1);
         let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
         let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
@@ -189,10 +191,10 @@ fn mine(
 
 /// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one
 /// for all connections.
-fn stratum(limits: sv2::Limits) -> Stratum {
+fn stratum(limits: sv2::Limits, limits_v1: sv1::Limits) -> Stratum {
     let memory = sv2::Memory::default();
     Arc::new(move |plan| match plan.pool.endpoint {
-        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
+        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan, limits_v1)),
         PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan, limits, memory.clone())),
     })
 }
