@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     board::cpu::CpuConfig,
-    pool::sv2,
+    pool::{sv1, sv2},
     scheduler,
     source::{SourcePolicy, synthetic::SyntheticWork},
 };

@@ -175,11 +175,14 @@ fn every_limit_is_read_into_a_place_of_its_own_and_listed_in_the_paper() {
     for key in super::layers::keys().filter(|key| key.starts_with("pool_limits.")) {
         assert!(paper.contains(&format!("| `{key}` |")), "{key} is not in docs/configuration.md");
         let variable = format!("MUJINA_{}", key.replace('.', "__").to_uppercase());
-        let changed = ["true", "off", "2h", "61s", "42s", "200000", "5000000", "1000", "32", "20", "0.5", "11"]
-            .into_iter()
-            .filter_map(|value| Machine::new().with(&[(&variable, value)]).load().ok())
-            .map(|config| (config.pool_limits, config.pool_limits_v1, config.scheduler_limits))
-            .find(|limits| *limits != (sv2::Limits::default(), scheduler::Limits::default()));
+        let changed =
+            ["true", "off", "2h", "61s", "42s", "90s", "7s", "200000", "5000000", "1000", "32", "20", "0.5", "11"]
+                .into_iter()
+                .filter_map(|value| Machine::new().with(&[(&variable, value)]).load().ok())
+                .map(|config| (config.pool_limits, config.pool_limits_v1, config.scheduler_limits))
+                .find(|limits| {
+                    *limits != (sv2::Limits::default(), sv1::Limits::default(), scheduler::Limits::default())
+                });
         let changed = changed.unwrap_or_else(|| panic!("{key} takes no value"));
         assert!(!seen.contains(&changed), "{key} sets what another key sets");
         seen.push(changed);
