@@ -6,6 +6,7 @@
 
 mod flags;
 mod layers;
+mod limits;
 mod mistake;
 mod read;
 #[cfg(test)]
@@ -15,7 +16,12 @@ pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
 };
-use crate::{board::cpu::CpuConfig, source::synthetic::SyntheticWork};
+use crate::{
+    board::cpu::CpuConfig,
+    pool::sv2,
+    scheduler,
+    source::{SourcePolicy, synthetic::SyntheticWork},
+};
 use mujina_core::{
     place::MINER_SOCKET,
     pool::{PoolEndpoint, PoolStrategy},
@@ -50,6 +56,12 @@ pub struct Config {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, never more than the pool asks for; `None` = what the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
+    /// When pools are left and returned to.
+    pub failover: SourcePolicy,
     /// Collector that takes OTLP over gRPC.
     pub otlp_endpoint: Option<String>,
 }
@@ -80,6 +92,9 @@ impl Config {
             status_line: Some(DEFAULT_STATUS_LINE),
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
+            pool_limits: sv2::Limits::default(),
+            scheduler_limits: scheduler::Limits::default(),
+            failover: SourcePolicy::default(),
             otlp_endpoint: None,
             state_dir,
         }
@@ -116,7 +131,7 @@ impl PoolSettings {
 
 /// A spec of one pool. Its names are what `mujinactl pool` shows.
 fn draft(url: String, user: String, password: Option<Secret>) -> SpecDraft {
-    let pool = PoolDraft { name: "primary".into(), url, user, password, nominal_hash_rate_hps: None };
+    let pool = PoolDraft { name: "primary".into(), url, user, password, ..PoolDraft::default() };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
     SpecDraft { pool_groups: vec![group], paused: false }
 }

@@ -2,7 +2,7 @@
 
 mod compose;
 
-use crate::{scheduler::SchedulerHandle, source::SourceHandle};
+use crate::{pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
 pub use compose::{Miner, MinerError, MinerPlan};
 use mujina_core::id::BoardId;
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub struct MinerHandle {
     pub scheduler: SchedulerHandle,
     /// Pools.
     pub source: SourceHandle,
+    /// Tests of pools, beside the mining.
+    pub prober: Prober,
     /// Model and facts of each board.
     pub boards: BTreeMap<BoardId, BoardFacts>,
 }

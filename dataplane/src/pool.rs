@@ -5,12 +5,20 @@
 
 pub mod backoff;
 pub mod connect;
+mod flood;
+mod in_flight;
+mod outlet;
+mod phases;
+pub mod probe;
+mod queue;
+mod rate;
+pub mod sv1;
 pub mod sv2;
 
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
     id::{ConnectionId, ShareId},
-    pool::PoolSpec,
+    pool::{AuthorityKey, Host, PoolSpec},
     share::{DropReason, RejectReason},
     status::{PhaseName, PoolState},
     units::{Difficulty, HashRate},
@@ -34,6 +42,8 @@ pub struct ConnectionPlan {
     pub id: ConnectionId,
     /// Where to, as whom.
     pub pool: PoolSpec,
+    /// Where to in place of the pool's own address, because the pool asked for it; the pool's key and TLS hold there too.
+    pub target: Option<Target>,
     /// What the miner says of itself.
     pub identity: MinerIdentity,
     /// The rate to tell the pool: nominal at first, then measured. Absent or zero = not known yet; the channel is not opened before.
@@ -48,6 +58,15 @@ pub struct ConnectionPlan {
     pub abort: CancellationToken,
     /// The `pool.connect` span: phases are its children.
     pub span: tracing::Span,
+}
+
+/// A machine to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Address or name.
+    pub host: Host,
+    /// TCP port.
+    pub port: u16,
 }
 
 /// What the miner says of itself when it connects.
@@ -81,6 +100,8 @@ pub struct ShareSubmission {
     pub version: u32,
     /// Whether it met the network target: kept first when something must be dropped.
     pub block: bool,
+    /// Hash of its header, internal byte order.
+    pub hash: [u8; 32],
     /// Its `share` span; dropped with the verdict.
     pub span: tracing::Span,
 }
@@ -165,8 +186,10 @@ pub enum Verdict {
 pub struct ConnectionFacts {
     /// Address that was reached.
     pub peer_address: String,
-    /// Whether the peer proved the configured authority key.
+    /// Whether the peer proved who it is: by a configured authority key, or by a certificate in TLS.
     pub authenticated: bool,
+    /// The authority key that it proved: one of several that a pool may have.
+    pub authority: Option<AuthorityKey>,
     /// End of the peer certificate's validity.
     pub certificate_not_after: Option<SystemTime>,
     /// Channel id.
@@ -183,6 +206,8 @@ pub struct ConnectionFacts {
     pub unknown_messages: u64,
     /// Rate last told to the pool.
     pub told_hash_rate: HashRate,
+    /// Work that the pool says it counted, in its own measure (`new_shares_sum`).
+    pub shares_sum: u64,
 }
 
 /// Why a connection ended, with what follows from it.
@@ -199,12 +224,25 @@ pub struct PoolFailure {
     pub recovery: Recovery,
 }
 
+impl PoolFailure {
+    /// Puts an error and the chain of its causes into one line.
+    fn new(error: &dyn std::error::Error, kind: FailureKind, recovery: Recovery, phase: Option<PhaseName>) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self { kind, message, phase, recovery }
+    }
+}
+
 /// Kinds of failure that an operator must be able to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// Not resolved or not reached in time.
     Unreachable,
-    /// The peer does not hold the configured authority key, or its certificate is no certificate.
+    /// The peer does not hold the configured key, or its certificate is not to be trusted.
     Authentication,
     /// The certificate is not valid by this machine's clock.
     ClockSkew,

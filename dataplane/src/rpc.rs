@@ -55,12 +55,15 @@ pub async fn serve(plan: RpcPlan, listeners: Listeners, cancel: CancellationToke
     let status = telemetry.status();
     let (mut routes, reporter) = standard_routes();
     routes
-        .add_service(MinerServiceServer::new(miner::Service { spec, status: status.clone(), cancel: cancel.clone() }))
         .add_service(PoolServiceServer::new(pool::Service {
             source: miner.source,
+            scheduler: miner.scheduler.clone(),
+            prober: miner.prober,
+            spec: spec.state(),
             status: status.clone(),
             cancel: cancel.clone(),
         }))
+        .add_service(MinerServiceServer::new(miner::Service { spec, status: status.clone(), cancel: cancel.clone() }))
         .add_service(ShareServiceServer::new(share::Service {
             scheduler: miner.scheduler,
             telemetry,

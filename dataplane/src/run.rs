@@ -65,8 +65,22 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`]. A second instance on the same state folder or socket is refused before anything is touched.
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, name, pool, cpu, usb, api, log: _, status_line, synthetic, share_every, otlp_endpoint: _ } =
-        config;
+    let Config {
+        state_dir,
+        name,
+        pool,
+        cpu,
+        usb,
+        api,
+        log: _,
+        status_line,
+        synthetic,
+        share_every,
+        pool_limits,
+        scheduler_limits,
+        failover,
+        otlp_endpoint: _,
+    } = config;
     let Surroundings { spans, ready } = surroundings;
     let (folder, identity) = in_background(move || {
         let folder = StateDir::open(&state_dir)?;
@@ -82,6 +96,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         cpu,
         synthetic,
         share_every,
+        pool_limits,
+        scheduler_limits,
+        source_policy: failover,
         identity: MinerIdentity {
             vendor: "Mujina".into(),
             hardware_version: "cpu".into(),

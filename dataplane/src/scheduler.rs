@@ -7,15 +7,18 @@
 mod actor;
 mod assignments;
 pub(crate) mod estimate;
+mod limits;
 mod members;
+mod rescue;
 mod share;
 pub mod slot;
+mod starvation;
 mod state;
 mod told;
 mod verify;
 mod waiting;
 
-pub use self::actor::Scheduler;
+pub use self::{actor::Scheduler, limits::Limits};
 
 use crate::{
     job::Job,
@@ -26,7 +29,7 @@ use mujina_core::{
     id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
     share::{DropReason, RateEstimate, RejectReason, Share, ShareTotals},
     status::{LatencySummary, ThreadState},
-    units::HashRate,
+    units::{HashRate, Work},
 };
 use std::{
     collections::BTreeMap,
@@ -158,6 +161,8 @@ pub struct Snapshot {
     pub paused: bool,
     /// Whether at least one thread hashes.
     pub hashing: bool,
+    /// Expected hashes between two shares of the live work, the flood cap considered; absent while there is none.
+    pub share_work: Option<Work>,
     /// Of all threads.
     pub miner: Scope,
     /// Per pool, over all its connections of this process.

@@ -7,19 +7,32 @@ mod actor;
 mod connection;
 mod entry;
 pub mod forced_rate;
+mod hardness;
+mod policy;
+mod quota;
 mod reconnect;
+mod redirect;
+mod rejects;
 mod selector;
 mod state;
 pub mod synthetic;
+mod transitions;
 
-pub use self::actor::{Connector, Lines, Source};
+pub use self::{
+    actor::{Connector, Lines, Source},
+    policy::SourcePolicy,
+};
 use crate::{pool::ConnectionFacts, scheduler::SwitchReport, trace::TraceParent};
 use mujina_core::{
     id::{ConnectionId, PoolName},
     pool::PoolGroup,
-    status::{ConnectPhase, PoolState},
+    status::{ConnectPhase, PoolPin, PoolRole, PoolState, PoolTransition, WorkSplit},
 };
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Commands that may wait: they come from people and control planes.
@@ -39,6 +52,14 @@ pub(crate) enum Command {
         phases: mpsc::Sender<ConnectPhase>,
         trace: TraceParent,
         reply: oneshot::Sender<Result<ReconnectOutcome, ReconnectError>>,
+    },
+    Pin {
+        pool: PoolName,
+        duration: Duration,
+        reply: oneshot::Sender<Result<PoolPin, PinError>>,
+    },
+    Unpin {
+        reply: oneshot::Sender<Option<PoolPin>>,
     },
 }
 
@@ -65,6 +86,25 @@ impl SourceHandle {
         let command = Command::Configure { groups, trace: TraceParent::current(), reply };
         self.commands.send(command).await.map_err(|_| ConfigureError::ShuttingDown)?;
         answer.await.map_err(|_| ConfigureError::ShuttingDown)?
+    }
+
+    /// Works for one pool whatever the order says until `duration` has passed; replaces a pin before it.
+    /// # Errors
+    /// See [`PinError`]; the pin before holds on.
+    pub async fn pin(&self, pool: PoolName, duration: Duration) -> Result<PoolPin, PinError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Pin { pool, duration, reply };
+        self.commands.send(command).await.map_err(|_| PinError::ShuttingDown)?;
+        answer.await.map_err(|_| PinError::ShuttingDown)?
+    }
+
+    /// Ends the pin and returns it, if there is one.
+    /// # Errors
+    /// The miner is shutting down.
+    pub async fn unpin(&self) -> Result<Option<PoolPin>, PinError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Unpin { reply }).await.map_err(|_| PinError::ShuttingDown)?;
+        answer.await.map_err(|_| PinError::ShuttingDown)
     }
 
     /// Renews a connection. It goes on when the caller loses interest; phases are dropped when nobody takes them.
@@ -139,9 +179,17 @@ pub enum ReconnectError {
 /// Why pools were not taken over; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigureError {
-    /// A pool of a kind that is not built yet.
-    #[error("pool `{0}` speaks Stratum V1, which this version cannot mine on yet; give a stratum2+tcp:// URL")]
-    UnsupportedPool(PoolName),
+    /// The miner is shutting down.
+    #[error("the miner is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a pool was not pinned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PinError {
+    /// Not in the spec.
+    #[error("pool `{0}` is not in the spec; `pool list` shows which are")]
+    PoolNotFound(PoolName),
     /// The miner is shutting down.
     #[error("the miner is shutting down")]
     ShuttingDown,
@@ -160,6 +208,28 @@ pub struct Snapshot {
     pub configured: u64,
     /// Configuration whose first choice (or a working stand-in) is live and whose removed pools are gone.
     pub settled: u64,
+    /// The pool that is pinned.
+    pub pin: Option<PoolPin>,
+    /// Every connection with its use, in the order of their ids; without synthetic work.
+    pub channels: Vec<ChannelSnapshot>,
+    /// The newest moves of the work, newest first; at most [`MAX_TRANSITIONS`].
+    pub transitions: Arc<VecDeque<PoolTransition>>,
+}
+
+/// Moves that are remembered.
+pub const MAX_TRANSITIONS: usize = 256;
+
+/// One connection and its use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelSnapshot {
+    /// Its pool.
+    pub pool: PoolName,
+    /// First 16 hex digits of the SHA-256 of the authority key; empty for V1.
+    pub authority_fingerprint: String,
+    /// What it is used for.
+    pub role: PoolRole,
+    /// The connection.
+    pub connection: Arc<ConnectionSnapshot>,
 }
 
 /// State of one pool.
@@ -184,7 +254,11 @@ pub struct PoolSnapshot {
     /// Attempts that failed in a row.
     pub failures: u32,
     /// The newest connection.
-    pub connection: Option<ConnectionSnapshot>,
+    pub connection: Option<Arc<ConnectionSnapshot>>,
+    /// What it is used for.
+    pub role: PoolRole,
+    /// Its split of the work, in a group with quotas.
+    pub work_split: Option<WorkSplit>,
 }
 
 /// State of one connection.

@@ -196,9 +196,7 @@ pub fn fault(state: &SpecState) -> Option<Fault> {
 
 /// Checks pools that the configuration names.
 pub(crate) fn check_configured(draft: SpecDraft) -> Result<Vec<PoolGroup>, Problems> {
-    let spec = draft.check(None)?;
-    step::check_supported(&spec)?;
-    Ok(spec.pool_groups)
+    Ok(draft.check(None)?.pool_groups)
 }
 
 /// The record to begin with, stored.

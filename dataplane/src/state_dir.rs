@@ -15,6 +15,9 @@ use std::{
 /// Held by the process that uses the folder.
 const LOCK_FILE: &str = "lock";
 
+/// Files that can be set aside under one name: a clock that starts at the same second every time makes them alike.
+const MOST_ASIDE: u32 = 1000;
+
 /// Why a state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
@@ -90,13 +93,18 @@ impl StateDir {
         self.sync()
     }
 
-    /// Gives one of its files another name. Blocks until that is on the disk.
+    /// Gives one of its files another name that begins with `to` and that no file has yet, and returns it. Blocks until
+    /// that is on the disk.
     ///
     /// # Errors
     /// What the system says.
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path.join(from), self.path.join(to))?;
-        self.sync()
+    pub fn set_aside(&self, from: &str, to: &str) -> io::Result<String> {
+        let mut names = std::iter::once(to.to_owned()).chain((2..=MOST_ASIDE).map(|number| format!("{to}-{number}")));
+        let free = names.find(|name| !self.path.join(name).exists());
+        let name = free.ok_or_else(|| io::Error::other(format!("there are {MOST_ASIDE} files named {to} already")))?;
+        fs::rename(self.path.join(from), self.path.join(&name))?;
+        self.sync()?;
+        Ok(name)
     }
 
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {

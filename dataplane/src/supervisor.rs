@@ -31,6 +31,8 @@ pub struct TaskFailed {
 pub struct Supervisor {
     tasks: JoinSet<()>,
     names: HashMap<Id, (&'static str, ExitPolicy)>,
+    /// The first that panicked while the end of another was waited for.
+    panicked: Option<TaskFailed>,
 }
 
 impl Supervisor {
@@ -62,22 +64,18 @@ impl Supervisor {
         let gone = async {
             while self.names.values().any(|(running, _)| *running == name) {
                 let Some(ended) = self.tasks.join_next_with_id().await else { return };
-                self.names.remove(&id(&ended));
+                self.note(&ended);
             }
         };
         tokio::time::timeout(deadline, gone).await.is_ok()
     }
 
     /// Waits until all tasks have ended, now that they were asked to; those that need longer than `deadline` are cut.
-    /// Returns the first that panicked meanwhile.
+    /// Returns the first that panicked meanwhile, or while the end of another was waited for.
     pub async fn finish(mut self, deadline: Duration) -> Option<TaskFailed> {
-        let mut first = None;
         let all = async {
             while let Some(ended) = self.tasks.join_next_with_id().await {
-                let (task, _) = self.names.remove(&id(&ended)).unwrap_or(("unknown", ExitPolicy::Expendable));
-                if ended.is_err() {
-                    first.get_or_insert(TaskFailed { task, cause: "panicked" });
-                }
+                self.note(&ended);
             }
         };
         if tokio::time::timeout(deadline, all).await.is_err() {
@@ -85,7 +83,15 @@ impl Supervisor {
             error!(tasks = late.join(", "), "tasks did not stop in time and were cut");
         }
         self.tasks.shutdown().await;
-        first
+        self.panicked
+    }
+
+    /// Takes note of an end that was asked for.
+    fn note(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let (task, _) = self.names.remove(&id(ended)).unwrap_or(("unknown", ExitPolicy::Expendable));
+        if ended.is_err() {
+            self.panicked.get_or_insert(TaskFailed { task, cause: "panicked" });
+        }
     }
 
     fn judge(&mut self, ended: &Result<(Id, ()), JoinError>) -> Option<TaskFailed> {
@@ -128,5 +134,21 @@ mod tests {
         let mut supervisor = Supervisor::default();
         supervisor.spawn("stuck", ExitPolicy::Essential, std::future::pending());
         assert_eq!(supervisor.finish(Duration::from_secs(5)).await, None);
+    }
+
+    #[tokio::test]
+    async fn panic_while_another_task_is_waited_for_is_told_at_the_end() {
+        let mut supervisor = Supervisor::default();
+        supervisor.spawn("scheduler", ExitPolicy::Essential, async { panic!("as planned") });
+        tokio::task::yield_now().await;
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        supervisor.spawn("source", ExitPolicy::Essential, async {
+            let _ = ended.await;
+        });
+        assert!(!supervisor.ended("source", Duration::from_millis(10)).await);
+        drop(end);
+        assert!(supervisor.ended("source", Duration::from_secs(60)).await);
+        let panicked = supervisor.finish(Duration::from_secs(60)).await;
+        assert_eq!(panicked, Some(TaskFailed { task: "scheduler", cause: "panicked" }));
     }
 }

@@ -4,20 +4,27 @@
 //! waits for it or knows it. `rpc` hands it on.
 
 mod buckets;
+mod connection;
 mod history;
+mod lifetime;
 mod line;
+mod rejects;
 mod shares;
 mod status;
 
-pub use self::history::{BucketPage, BucketRequest, HistoryError};
+pub(crate) use self::connection::connection_status;
 use self::{history::HistoryHandle, shares::ShareLog};
+pub use self::{
+    history::{BucketPage, BucketRequest, HistoryError},
+    rejects::{MOST_REJECTS, Reject},
+};
 use crate::{
     identity::Identity,
     miner::MinerHandle,
     supervisor::{ExitPolicy, Supervisor},
 };
 use mujina_core::{
-    id::ShareId,
+    id::{PoolName, ShareId},
     share::{Share, ShareOutcome},
     spec::SpecState,
     status::MinerStatus,
@@ -52,12 +59,14 @@ pub struct TelemetryHandle {
 /// Begins to look. Cancel it after the mining side has stopped: then the last buckets hold everything.
 pub fn start(plan: TelemetryPlan, supervisor: &mut Supervisor, cancel: &CancellationToken) -> TelemetryHandle {
     let TelemetryPlan { identity, miner, spec, state_dir, status_line } = plan;
-    let (history, history_handle) = history::History::new(&state_dir, miner.scheduler.snapshot());
+    let (history, history_handle) =
+        history::History::new(&state_dir, miner.scheduler.snapshot(), miner.source.snapshot());
     let seen = status::Sources {
         scheduler: miner.scheduler.snapshot(),
         source: miner.source.snapshot(),
         spec,
         storage: history_handle.failure(),
+        lifetimes: history_handle.lifetimes(),
         boards: miner.boards.clone(),
     };
     let (publisher, status) = status::Publisher::new(identity, seen);
@@ -87,6 +96,12 @@ impl TelemetryHandle {
         wanted: &dyn Fn(ShareOutcome) -> bool,
     ) -> Vec<Arc<Share>> {
         self.shares.list(before, limit, wanted)
+    }
+
+    /// The newest shares that pools refused, newest first; of one pool, or of all.
+    #[must_use]
+    pub fn list_rejects(&self, pool: Option<&PoolName>, limit: usize) -> Vec<Reject> {
+        self.shares.rejects().list(pool, limit)
     }
 
     /// Closed buckets after a cursor, oldest first; see [`BucketRequest`].

@@ -144,9 +144,11 @@ impl From<&Share> for v1::Share {
             job_id,
             header,
             extranonce,
+            extranonce_prefix,
             hash,
             difficulty,
             share_difficulty,
+            share_target,
             outcome,
             latency,
             trace_id,
@@ -174,6 +176,8 @@ impl From<&Share> for v1::Share {
             latency: latency.map(duration),
             trace_id: trace_id.clone().unwrap_or_default(),
             block: *block,
+            extranonce_prefix: extranonce_prefix.clone(),
+            share_target: share_target.to_be_bytes().to_vec(),
         }
     }
 }

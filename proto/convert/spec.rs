@@ -3,7 +3,7 @@
 use super::timestamp;
 use crate::types::v1;
 use mujina_core::{
-    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    pool::{PoolGroup, PoolOptions, PoolOptionsDraft, PoolSpec, PoolStrategy},
     spec::{GroupDraft, MinerSpec, PoolDraft, SpecChange, SpecDraft, SpecOrigin, SpecSection, SpecState},
     text::Secret,
     units::HashRate,
@@ -24,6 +24,7 @@ impl From<v1::PoolGroup> for GroupDraft {
     fn from(group: v1::PoolGroup) -> Self {
         let strategy = match group.strategy() {
             v1::PoolStrategy::Failover => Some(PoolStrategy::Failover),
+            v1::PoolStrategy::Quota => Some(PoolStrategy::Quota),
             v1::PoolStrategy::Unspecified => None,
         };
         let v1::PoolGroup { name, strategy: _, pools } = group;
@@ -33,15 +34,62 @@ impl From<v1::PoolGroup> for GroupDraft {
 
 impl From<v1::PoolSpec> for PoolDraft {
     fn from(pool: v1::PoolSpec) -> Self {
-        let v1::PoolSpec { name, url, user, password, password_set: _, nominal_hash_rate_hps } = pool;
-        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+        let v1::PoolSpec { name, url, user, password, password_set: _, nominal_hash_rate_hps, quota, options } = pool;
+        let options = options.map(Into::into).unwrap_or_default();
+        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps, quota, options }
+    }
+}
+
+impl From<v1::PoolOptions> for PoolOptionsDraft {
+    fn from(options: v1::PoolOptions) -> Self {
+        let v1::PoolOptions {
+            worker_name,
+            wide_version_rolling,
+            authority_keys,
+            tls_pins,
+            redirect_hosts,
+            no_extranonce_subscribe,
+            no_suggest_difficulty,
+        } = options;
+        Self {
+            worker_name,
+            wide_version_rolling,
+            authority_keys,
+            tls_pins,
+            redirect_hosts,
+            no_extranonce_subscribe,
+            no_suggest_difficulty,
+        }
+    }
+}
+
+impl From<&PoolOptions> for v1::PoolOptions {
+    fn from(options: &PoolOptions) -> Self {
+        let PoolOptionsDraft {
+            worker_name,
+            wide_version_rolling,
+            authority_keys,
+            tls_pins,
+            redirect_hosts,
+            no_extranonce_subscribe,
+            no_suggest_difficulty,
+        } = options.into();
+        Self {
+            worker_name,
+            wide_version_rolling,
+            authority_keys,
+            tls_pins,
+            redirect_hosts,
+            no_extranonce_subscribe,
+            no_suggest_difficulty,
+        }
     }
 }
 
 /// Shows everything but the password.
 impl fmt::Debug for v1::PoolSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, url, user, password, password_set, nominal_hash_rate_hps } = self;
+        let Self { name, url, user, password, password_set, nominal_hash_rate_hps, quota, options } = self;
         f.debug_struct("PoolSpec")
             .field("name", name)
             .field("url", url)
@@ -49,6 +97,8 @@ impl fmt::Debug for v1::PoolSpec {
             .field("password", &password.as_ref().map(|_| "***"))
             .field("password_set", password_set)
             .field("nominal_hash_rate_hps", nominal_hash_rate_hps)
+            .field("quota", quota)
+            .field("options", options)
             .finish()
     }
 }
@@ -69,21 +119,22 @@ pub fn with_passwords(spec: &MinerSpec) -> v1::MinerSpec {
 fn to_message(spec: &MinerSpec, password: impl Fn(&PoolSpec) -> Option<String>) -> v1::MinerSpec {
     let MinerSpec { pool_groups, paused } = spec;
     let group = |group: &PoolGroup| {
-        let PoolGroup { name, strategy, pools } = group;
-        let strategy = match strategy {
+        let PoolGroup { name, strategy: strategy_of, pools } = group;
+        let strategy = match strategy_of {
             PoolStrategy::Failover => v1::PoolStrategy::Failover,
+            PoolStrategy::Quota => v1::PoolStrategy::Quota,
         };
         v1::PoolGroup {
             name: name.to_string(),
             strategy: strategy.into(),
-            pools: pools.iter().map(|one| pool(one, password(one))).collect(),
+            pools: pools.iter().map(|one| pool(one, *strategy_of, password(one))).collect(),
         }
     };
     v1::MinerSpec { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused }
 }
 
-fn pool(pool: &PoolSpec, shown: Option<String>) -> v1::PoolSpec {
-    let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+fn pool(pool: &PoolSpec, strategy: PoolStrategy, shown: Option<String>) -> v1::PoolSpec {
+    let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
     v1::PoolSpec {
         name: name.to_string(),
         url: endpoint.to_string(),
@@ -91,6 +142,8 @@ fn pool(pool: &PoolSpec, shown: Option<String>) -> v1::PoolSpec {
         password: shown,
         password_set: password.is_some(),
         nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+        quota: if strategy == PoolStrategy::Quota { quota.get() } else { 0 },
+        options: (*options != PoolOptions::default()).then(|| options.into()),
     }
 }
 
@@ -159,8 +212,10 @@ mod tests {
             user: "alice".into(),
             password: Some(Secret::from("hunter2")),
             nominal_hash_rate_hps: Some(1e6),
+            quota: 3,
+            options: PoolOptionsDraft { worker_name: "shed-3".into(), ..PoolOptionsDraft::default() },
         };
-        let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
+        let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Quota), pools: vec![pool] };
         SpecDraft { pool_groups: vec![group], paused: true }.check(None).unwrap()
     }
 

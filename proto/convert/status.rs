@@ -5,8 +5,8 @@ use crate::types::v1;
 use mujina_core::{
     fault::Fault,
     status::{
-        BoardStatus, ConnectPhase, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolState, PoolStatus,
-        ThreadState, ThreadStatus,
+        BoardStatus, ConnectPhase, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolPin, PoolRole,
+        PoolState, PoolStatus, ThreadState, ThreadStatus, WorkSplit,
     },
     units::{Difficulty, HashRate},
 };
@@ -33,6 +33,7 @@ impl From<&MinerStatus> for v1::MinerStatus {
             rates,
             nominal_hash_rate,
             faults,
+            pool_pin,
         } = status;
         Self {
             miner_id: miner_id.to_string(),
@@ -53,6 +54,7 @@ impl From<&MinerStatus> for v1::MinerStatus {
             nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
             faults: faults.iter().map(Into::into).collect(),
             boot_id: boot_id.clone(),
+            pool_pin: pool_pin.as_ref().map(Into::into),
         }
     }
 }
@@ -98,7 +100,11 @@ impl From<&PoolStatus> for v1::PoolStatus {
             totals: ledger,
             totals_since,
             verdict_latency,
+            role,
+            work_split,
+            lifetime,
         } = pool;
+        let WorkSplit { target, achieved } = work_split.unwrap_or_default();
         Self {
             name: name.to_string(),
             url: url.clone(),
@@ -112,7 +118,30 @@ impl From<&PoolStatus> for v1::PoolStatus {
             connection: connection.as_ref().map(Into::into),
             totals: Some(totals(ledger, *totals_since)),
             verdict_latency: Some(verdict_latency.into()),
+            role: v1::PoolRole::from(*role).into(),
+            target_work_ratio: work_split.is_some().then_some(target),
+            achieved_work_ratio: achieved,
+            lifetime_totals: lifetime.as_ref().map(|(ledger, since)| totals(ledger, *since)),
         }
+    }
+}
+
+impl From<PoolRole> for v1::PoolRole {
+    fn from(role: PoolRole) -> Self {
+        match role {
+            PoolRole::None => Self::None,
+            PoolRole::Live => Self::Live,
+            PoolRole::Standby => Self::Standby,
+            PoolRole::Connecting => Self::Connecting,
+            PoolRole::Draining => Self::Draining,
+        }
+    }
+}
+
+impl From<&PoolPin> for v1::PoolPin {
+    fn from(pin: &PoolPin) -> Self {
+        let PoolPin { pool, expires_at } = pin;
+        Self { pool: pool.to_string(), expires_at: Some(timestamp(*expires_at)) }
     }
 }
 

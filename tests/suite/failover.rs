@@ -43,7 +43,7 @@ async fn bad_url_is_refused_with_its_field_and_changes_nothing() {
     for (url, reason) in [
         ("stratum://pool.example", "stratum"),
         ("stratum2+tcp://pool.example", "key"),
-        ("stratum+tcp://pool.example:3333", "V1"),
+        ("stratum+tcp://pool.example:3333/mining", "path"),
     ] {
         let said = mujinactl(&rig.miner.address, &["pool", "set", url, "--user", "bob"]).await;
         assert_eq!(said.code, 2, "{said:?}");

@@ -5,11 +5,18 @@
 mod architecture;
 #[path = "../contract.rs"]
 mod contract;
+#[path = "../paper.rs"]
+mod paper;
 
 mod command_flow;
 mod failover;
+mod hostile_pool;
+mod pool_checks;
+mod pools;
 mod restart;
 mod rig;
 mod rules;
 mod soak;
+mod sv1;
+mod sv1_translator;
 mod work_flow;

@@ -7,7 +7,7 @@ use crate::{
 };
 use mujina_core::{
     id::{Generation, MinerName},
-    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    pool::{PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
     spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft},
     text::Secret,
     units::HashRate,
@@ -122,6 +122,7 @@ struct StoredGroup {
 #[serde(rename_all = "snake_case")]
 enum StoredStrategy {
     Failover,
+    Quota,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +133,11 @@ struct StoredPool {
     password: StoredPassword,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nominal_hash_rate_hps: Option<f64>,
+    /// 0 = as by default.
+    #[serde(default)]
+    quota: u32,
+    #[serde(default, skip_serializing_if = "PoolOptionsDraft::is_default")]
+    options: PoolOptionsDraft,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,7 +153,7 @@ impl From<&WantedSpec> for StoredSpec {
     fn from(wanted: &WantedSpec) -> Self {
         let WantedSpec { spec: MinerSpec { pool_groups, paused }, left_to_miner } = wanted;
         let pool = |pool: &PoolSpec| {
-            let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+            let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
             let password = match (left_to_miner.get(name), password) {
                 (Some(Left::Kept), _) => StoredPassword::Kept,
                 (Some(Left::Unknown), _) => StoredPassword::Unknown,
@@ -160,12 +166,15 @@ impl From<&WantedSpec> for StoredSpec {
                 user: user.clone(),
                 password,
                 nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+                quota: quota.get(),
+                options: options.into(),
             }
         };
         let group = |group: &PoolGroup| {
             let PoolGroup { name, strategy, pools } = group;
             let strategy = match strategy {
                 PoolStrategy::Failover => StoredStrategy::Failover,
+                PoolStrategy::Quota => StoredStrategy::Quota,
             };
             StoredGroup { name: name.to_string(), strategy, pools: pools.iter().map(pool).collect() }
         };
@@ -181,7 +190,7 @@ impl StoredSpec {
         let mut groups = Vec::new();
         for StoredGroup { name, strategy, pools } in pool_groups {
             let mut drafts = Vec::new();
-            for StoredPool { name, url, user, password, nominal_hash_rate_hps } in pools {
+            for StoredPool { name, url, user, password, nominal_hash_rate_hps, quota, options } in pools {
                 let (password, left) = match password {
                     StoredPassword::None => (None, None),
                     StoredPassword::Set(text) => (Some(Secret::from(text)), None),
@@ -191,10 +200,11 @@ impl StoredSpec {
                 if let Some(left) = left {
                     left_to_miner.insert(name.parse().ok()?, left);
                 }
-                drafts.push(PoolDraft { name, url, user, password, nominal_hash_rate_hps });
+                drafts.push(PoolDraft { name, url, user, password, nominal_hash_rate_hps, quota, options });
             }
             let strategy = match strategy {
                 StoredStrategy::Failover => PoolStrategy::Failover,
+                StoredStrategy::Quota => PoolStrategy::Quota,
             };
             groups.push(GroupDraft { name, strategy: Some(strategy), pools: drafts });
         }

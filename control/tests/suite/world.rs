@@ -125,7 +125,7 @@ pub(crate) fn spec(password: Option<&str>) -> types::v1::MinerSpec {
         user: "alice".into(),
         password: password.map(Into::into),
         password_set: false,
-        nominal_hash_rate_hps: None,
+        ..Default::default()
     };
     let group = types::v1::PoolGroup {
         name: "main".into(),

@@ -2,7 +2,7 @@
 
 use crate::{
     id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
-    units::{Difficulty, HashRate},
+    units::{Difficulty, HashRate, ShareTarget},
 };
 use std::{
     fmt,
@@ -99,6 +99,34 @@ impl RejectReason {
             "invalid-share" => Self::Invalid,
             "unauthorized" | "unknown-user" => Self::Unauthorized,
             _ => Self::Other,
+        }
+    }
+
+    /// The reason behind an SV1 error: by its code where that says enough, else by what its text contains
+    /// (stratum-client V20).
+    pub fn from_sv1_error(code: Option<i64>, text: &str) -> Self {
+        match code {
+            Some(21) => Self::Stale,
+            Some(22) => Self::Duplicate,
+            Some(23) => Self::LowDifficulty,
+            Some(24 | 25) => Self::Unauthorized,
+            _ => Self::from_sv1_text(text),
+        }
+    }
+
+    fn from_sv1_text(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        match () {
+            () if has(&["stale", "job not found", "invalid jobid", "invalid job id"]) => Self::Stale,
+            () if has(&["duplicate"]) => Self::Duplicate,
+            () if has(&["above target", "low diff", "difficulty too low"]) => Self::LowDifficulty,
+            () if has(&["unauthorized", "not subscribed", "worker mismatch"]) => Self::Unauthorized,
+            () if has(&["ntime"]) => Self::Ntime,
+            () if has(&["version mask", "version bits"]) => Self::VersionRolling,
+            () if has(&["nonce2", "extranonce"]) => Self::ExtranonceSize,
+            () if has(&["validation error", "invalid share"]) => Self::Invalid,
+            () => Self::Other,
         }
     }
 
@@ -298,12 +326,16 @@ pub struct Share {
     pub header: [u8; 80],
     /// Extranonce without the pool's prefix, 0 to 32 bytes.
     pub extranonce: Vec<u8>,
+    /// The pool's part of the extranonce, as it was when the job came.
+    pub extranonce_prefix: Vec<u8>,
     /// Hash of the header, internal byte order (reverse of what explorers show).
     pub hash: [u8; 32],
     /// Difficulty of the hash.
     pub difficulty: Difficulty,
     /// Difficulty of the job's share target.
     pub share_difficulty: Difficulty,
+    /// Greatest hash that was a share of the job.
+    pub share_target: ShareTarget,
     /// What became of it so far.
     pub outcome: ShareOutcome,
     /// From the hand-over to the writer to the verdict.
@@ -346,6 +378,36 @@ mod tests {
         assert!(!totals.is_balanced());
         *totals.rejected.get_mut(RejectReason::Other) += 1;
         assert!(totals.is_balanced());
+    }
+
+    // V20
+    #[test]
+    fn sv1_errors_fall_into_the_right_bucket() {
+        for (code, text, reason) in [
+            (Some(20), "Other/Unknown", RejectReason::Other),
+            (Some(20), "Duplicate", RejectReason::Duplicate),
+            (Some(21), "Job not found", RejectReason::Stale),
+            (Some(22), "duplicate share", RejectReason::Duplicate),
+            (Some(23), "Low difficulty share", RejectReason::LowDifficulty),
+            (Some(23), "stale", RejectReason::LowDifficulty),
+            (Some(24), "Unauthorized worker", RejectReason::Unauthorized),
+            (Some(25), "Not subscribed", RejectReason::Unauthorized),
+            (Some(-32601), "unknown method", RejectReason::Other),
+            (Some(-3), "Method not found", RejectReason::Other),
+            (None, "Invalid JobID", RejectReason::Stale),
+            (None, "STALE", RejectReason::Stale),
+            (None, "Above target 2", RejectReason::LowDifficulty),
+            (None, "Difficulty too low", RejectReason::LowDifficulty),
+            (None, "unauthorized", RejectReason::Unauthorized),
+            (None, "Ntime out of range", RejectReason::Ntime),
+            (None, "Invalid version mask", RejectReason::VersionRolling),
+            (None, "Invalid nonce2 length", RejectReason::ExtranonceSize),
+            (None, "Worker mismatch", RejectReason::Unauthorized),
+            (None, "nonce validation error", RejectReason::Invalid),
+            (None, "", RejectReason::Other),
+        ] {
+            assert_eq!(RejectReason::from_sv1_error(code, text), reason, "{code:?} {text}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct MinerStatus {
     pub nominal_hash_rate: Option<HashRate>,
     /// What needs attention.
     pub faults: Vec<Fault>,
+    /// The pool that is pinned.
+    pub pool_pin: Option<PoolPin>,
 }
 
 /// What a miner is doing.
@@ -98,6 +100,111 @@ pub struct PoolStatus {
     pub totals_since: SystemTime,
     /// Hand-over of a share to its verdict.
     pub verdict_latency: LatencySummary,
+    /// What it is used for now.
+    pub role: PoolRole,
+    /// Its split of the work, in a group with quotas.
+    pub work_split: Option<WorkSplit>,
+    /// Ledger over all processes of this miner, with the time of the first.
+    pub lifetime: Option<(ShareTotals, SystemTime)>,
+}
+
+/// What a pool, or one of its connections, is used for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PoolRole {
+    /// Neither connected nor wanted now.
+    #[default]
+    None,
+    /// The threads hash for it.
+    Live,
+    /// Connected with a current job, ready to take over.
+    Standby,
+    /// Being connected to, or waiting for the next attempt.
+    Connecting,
+    /// Replaced; its last shares are being answered.
+    Draining,
+}
+
+/// Parts of a group's work, each from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WorkSplit {
+    /// By quota, among the members that give work now.
+    pub target: f64,
+    /// Of the work since the quotas were set; `None` while there was none.
+    pub achieved: Option<f64>,
+}
+
+/// A pool that is worked for whatever the order says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolPin {
+    /// Which.
+    pub pool: PoolName,
+    /// When the order holds again.
+    pub expires_at: SystemTime,
+}
+
+/// One move of the work from a connection to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolTransition {
+    /// Counts the moves of this process, from 1.
+    pub sequence: u64,
+    /// When every thread had the new work.
+    pub at: SystemTime,
+    /// Who was worked for; `None` at the first work.
+    pub from: Option<(PoolName, ConnectionId)>,
+    /// Who is worked for.
+    pub to: (PoolName, ConnectionId),
+    /// Why.
+    pub reason: TransitionReason,
+    /// Facts for a person, for example the failure of the pool before.
+    pub detail: String,
+    /// Longest time that a hash thread had no work because of it; without a connection to leave, since the last one was gone.
+    pub work_gap: Duration,
+    /// Threads that were moved.
+    pub threads: u32,
+    /// Shares of the old connection that were never judged.
+    pub shares_lost: u64,
+    /// How the new connection came about.
+    pub phases: Vec<ConnectPhase>,
+}
+
+/// Why the work moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransitionReason {
+    /// The first work of this process, or the first after none was wanted.
+    Started,
+    /// The spec changed.
+    Configured,
+    /// The pool before gave no usable work any more.
+    FailedOver,
+    /// The pool before refused too many shares.
+    Rejects,
+    /// A preferred pool is good again.
+    Returned,
+    /// Somebody pinned the pool.
+    Pinned,
+    /// A pin ended.
+    Unpinned,
+    /// Somebody, or the pool, asked for a new connection.
+    Reconnected,
+    /// The turn of another pool of the group, by quota.
+    Quota,
+}
+
+impl TransitionReason {
+    /// Stable name for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Configured => "configured",
+            Self::FailedOver => "failed_over",
+            Self::Rejects => "rejects",
+            Self::Returned => "returned",
+            Self::Pinned => "pinned",
+            Self::Unpinned => "unpinned",
+            Self::Reconnected => "reconnected",
+            Self::Quota => "quota",
+        }
+    }
 }
 
 /// Where a pool connection stands.
@@ -190,7 +297,9 @@ pub enum PhaseName {
     Tcp,
     /// Noise handshake and certificate.
     Noise,
-    /// SetupConnection.
+    /// TLS handshake and certificate.
+    Tls,
+    /// SetupConnection; on V1 `mining.subscribe`.
     SetupConnection,
     /// OpenExtendedMiningChannel.
     OpenChannel,
@@ -209,6 +318,7 @@ impl PhaseName {
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Noise => "noise",
+            Self::Tls => "tls",
             Self::SetupConnection => "setup_connection",
             Self::OpenChannel => "open_channel",
             Self::FirstJob => "first_job",

@@ -2,12 +2,13 @@
 
 use super::{
     Config, ConfigError, Mistake, Origin, PoolSettings, draft,
-    layers::{self, KEYS, Layers},
+    layers::{self, Layers, keys},
+    limits::{self, Bounds, LIMITS},
 };
 use crate::{
     board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
     identity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec,
     thread::sha256d::{KernelChoice, KernelError},
 };
@@ -46,6 +47,8 @@ const LEAST_SHARES: f64 = 0.0001;
 const MOST_SHARES: f64 = 6000.0;
 /// Shortest time between two status lines.
 const SHORTEST_STATUS_LINE: Duration = Duration::from_secs(1);
+/// Longest time of the failover policy: what should wait longer is no failover.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 /// Longest password file in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
@@ -71,25 +74,41 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
+    let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
+    let failover = reader.failover();
     let otlp_endpoint = reader.collector(&surroundings);
-    let config =
-        Config { state_dir, name, pool, cpu, usb, api, log, status_line, synthetic, share_every, otlp_endpoint };
+    let config = Config {
+        state_dir,
+        name,
+        pool,
+        cpu,
+        usb,
+        api,
+        log,
+        status_line,
+        synthetic,
+        share_every,
+        pool_limits,
+        scheduler_limits,
+        failover,
+        otlp_endpoint,
+    };
     if reader.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(reader.mistakes)) }
 }
 
 /// A value that was written somewhere.
-struct Given {
+pub(super) struct Given {
     value: Value,
     origin: Origin,
 }
 
 impl Given {
-    fn text(&self) -> Result<&str, String> {
+    pub(super) fn text(&self) -> Result<&str, String> {
         // The value stays out of it: it may be a secret.
         self.value.as_str().ok_or_else(|| format!("is {}; write text in quotes", kind(&self.value)))
     }
 
-    fn number(&self) -> Result<u64, String> {
+    pub(super) fn number(&self) -> Result<u64, String> {
         let number = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_i128().and_then(|number| number.try_into().ok()),
@@ -97,7 +116,7 @@ impl Given {
         number.ok_or_else(|| "is no whole number; write one without quotes or sign".into())
     }
 
-    fn real(&self) -> Result<f64, String> {
+    pub(super) fn real(&self) -> Result<f64, String> {
         let number = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_f64().or_else(|| self.number().ok().and_then(|whole| whole.to_string().parse().ok())),
@@ -105,7 +124,7 @@ impl Given {
         number.ok_or_else(|| "is no number; write one without quotes".into())
     }
 
-    fn switch(&self) -> Result<bool, String> {
+    pub(super) fn switch(&self) -> Result<bool, String> {
         let switch = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_bool(),
@@ -163,11 +182,11 @@ impl Reader {
         let mut leaves = Vec::new();
         collect(&all.unwrap_or_default(), "", &mut leaves);
         for (key, value) in leaves {
-            if KEYS.contains(&key.as_str()) && key != "config" {
+            if is_key(&key) && key != "config" {
                 continue;
             }
             let origin = layers::origin(&self.values, &value);
-            let inside = KEYS.iter().find(|known| known.starts_with(&format!("{key}.")));
+            let inside = keys().find(|known| known.starts_with(&format!("{key}.")));
             let reason = match (inside, layers::meant(&key)) {
                 (Some(known), _) => format!("is a table of settings; write for example `{known}`"),
                 (None, Some(meant)) if meant != "config" => format!("is no setting; did you mean `{meant}`?"),
@@ -195,7 +214,7 @@ impl Reader {
         }
         match spec::check_configured(draft(url?, user.unwrap_or_default(), password)) {
             Ok(groups) => groups.into_iter().flat_map(|group| group.pools).next().map(|pool| {
-                let PoolSpec { name: _, endpoint, user, password, nominal_hash_rate: _ } = pool;
+                let PoolSpec { name: _, endpoint, user, password, nominal_hash_rate: _, quota: _, options: _ } = pool;
                 PoolSettings { url: endpoint, user, password }
             }),
             Err(problems) => {
@@ -245,6 +264,32 @@ impl Reader {
         self.take("synthetic.enabled", Given::switch).unwrap_or(true).then_some(work)
     }
 
+    fn limits(&mut self) -> Bounds {
+        let (mut bounds, found) = (Bounds::default(), self.mistakes.len());
+        for limit in &LIMITS {
+            self.take(limit.key, |given| limit.read(given, &mut bounds));
+        }
+        if self.mistakes.len() == found {
+            for (key, reason) in limits::contradictions(&bounds) {
+                self.refuse(key, self.origin(key), reason);
+            }
+        }
+        bounds
+    }
+
+    fn failover(&mut self) -> SourcePolicy {
+        let usual = SourcePolicy::default();
+        let mut time = |key, usual| self.take(key, patience).unwrap_or(usual);
+        SourcePolicy {
+            patience_time: time("failover.patience", usual.patience_time),
+            return_after: time("failover.return_after", usual.return_after),
+            grace: time("failover.grace", usual.grace),
+            shun: time("failover.shun", usual.shun),
+            quota_slice: time("failover.quota_slice", usual.quota_slice),
+            patience_failures: self.take("failover.patience_failures", failures).unwrap_or(usual.patience_failures),
+        }
+    }
+
     fn api(&mut self, state_dir: &Path) -> ListenOn {
         let socket = self.take("api.socket", path).unwrap_or_else(|| state_dir.join(MINER_SOCKET));
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
@@ -274,12 +319,16 @@ impl Reader {
     }
 }
 
+fn is_key(key: &str) -> bool {
+    keys().any(|known| known == key)
+}
+
 /// All values that are no tables, with their keys.
 fn collect(dict: &Dict, prefix: &str, leaves: &mut Vec<(String, Value)>) {
     for (name, value) in dict {
         let key = format!("{prefix}{name}");
         match value {
-            Value::Dict(_, inner) if !KEYS.contains(&key.as_str()) => collect(inner, &format!("{key}."), leaves),
+            Value::Dict(_, inner) if !is_key(&key) => collect(inner, &format!("{key}."), leaves),
             _ => leaves.push((key, value.clone())),
         }
     }
@@ -368,6 +417,19 @@ fn status_line(given: &Given) -> Result<Option<Duration>, String> {
         Err("is too short; use 1s or more, or `off`".into())
     } else {
         Ok(Some(interval))
+    }
+}
+
+fn patience(given: &Given) -> Result<Duration, String> {
+    let text = given.text().map_err(|_| "is no duration; write for example \"30s\"".to_owned())?;
+    let time = duration::parse(text).map_err(|error| error.to_string())?;
+    if time > LONGEST_PATIENCE { Err("is too long; use 1d or less".into()) } else { Ok(time) }
+}
+
+fn failures(given: &Given) -> Result<u32, String> {
+    match given.number()? {
+        number @ 1..=100 => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
+        number => Err(format!("is {number}; use a whole number from 1 to 100")),
     }
 }
 

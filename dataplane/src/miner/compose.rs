@@ -6,17 +6,22 @@
 use super::{BoardFacts, MinerHandle};
 use crate::{
     board::cpu::{CpuBoard, CpuConfig},
-    pool::{ConnectionPlan, MinerIdentity, sv2},
+    pool::{
+        ConnectionPlan, MinerIdentity,
+        probe::{Prober, Stratum},
+        sv1, sv2,
+    },
     scheduler::{self, Scheduler},
     source::{
-        Connector, Lines, Source,
+        Connector, Lines, Source, SourcePolicy,
         forced_rate::forced_rate,
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread,
 };
-use std::{collections::BTreeMap, io, time::Duration};
+use mujina_core::pool::PoolEndpoint;
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, dispatcher, error};
@@ -35,6 +40,12 @@ pub struct MinerPlan {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, whatever targets its jobs come with; `None` = as the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
+    /// When pools are left and returned to.
+    pub source_policy: SourcePolicy,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
@@ -107,7 +118,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
-        let (scheduler, scheduler_handle) = Scheduler::new(events);
+        let (scheduler, scheduler_handle) = Scheduler::with_limits(events, plan.scheduler_limits);
         let mut boards = BTreeMap::new();
         let mut entries = Vec::new();
         let mut cpu = None;
@@ -118,12 +129,15 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let plain = connector(plan.identity, plan.synthetic);
+        let stratum = stratum(plan.pool_limits);
+        let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
+        let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
             Some(share_every) => forced_rate(plain, share_every),
             None => plain,
         };
-        let (source, source_handle) = Source::new(scheduler_handle.clone(), plan.synthetic.is_some(), connector);
+        let (source, source_handle) =
+            Source::new(scheduler_handle.clone(), plan.source_policy, plan.synthetic.is_some(), connector);
         let (stop_scheduler, stop_source) = (CancellationToken::new(), CancellationToken::new());
         let mut supervisor = Supervisor::default();
         supervisor.spawn("scheduler", ExitPolicy::Essential, scheduler.run(stop_scheduler.clone()));
@@ -132,7 +146,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             // The scheduler was started a line above and runs until it is told otherwise.
             let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
         }
-        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, boards };
+        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards };
         let _ = up.send(handle);
 
         let failure = tokio::select! {
@@ -156,14 +170,24 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// Pools speak Stratum V2; invented work speaks for itself.
-fn connector(identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
+/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one
+/// for all connections.
+fn stratum(limits: sv2::Limits) -> Stratum {
+    let memory = sv2::Memory::default();
+    Arc::new(move |plan| match plan.pool.endpoint {
+        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
+        PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan, limits, memory.clone())),
+    })
+}
+
+/// Pools speak Stratum; invented work speaks for itself.
+fn connector(stratum: Stratum, identity: MinerIdentity, synthetic: Option<SyntheticWork>) -> Connector {
     Box::new(move |pool, lines| {
-        let Lines { id, hash_rate, shares, events, close, abort, span } = lines;
+        let Lines { id, target, hash_rate, shares, events, close, abort, span } = lines;
         match pool {
             Some(pool) => {
                 let identity = identity.clone();
-                Box::pin(sv2::run(ConnectionPlan { id, pool, identity, hash_rate, shares, events, close, abort, span }))
+                stratum(ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span })
             }
             None => {
                 let work = synthetic.unwrap_or_default();

@@ -1,12 +1,19 @@
 //! What the errors of the modules behind the services are on the wire: a gRPC code and a stable reason each.
 
-use crate::{source::ReconnectError, spec::SpecError, telemetry::HistoryError};
+use crate::{
+    pool::probe::Busy,
+    source::{PinError, ReconnectError},
+    spec::SpecError,
+    telemetry::HistoryError,
+};
 use mujina_proto::failure::Failure;
 use std::time::Duration;
 use tonic::{Code, Status};
 
 /// When a miner that shuts down may be back.
 const RESTART: Duration = Duration::from_secs(2);
+/// When one of the tests under way may have ended: most take less than a second.
+const TEST: Duration = Duration::from_secs(5);
 
 /// The miner is shutting down, or the part of it that was asked has ended already.
 pub(super) fn shutting_down() -> Status {
@@ -51,6 +58,24 @@ impl From<ReconnectError> for Status {
             ReconnectError::ShuttingDown => return shutting_down(),
         }
         .into()
+    }
+}
+
+impl From<PinError> for Status {
+    fn from(error: PinError) -> Self {
+        let message = error.to_string();
+        match error {
+            PinError::PoolNotFound(pool) => {
+                Failure::new(Code::NotFound, "POOL_NOT_FOUND", message).with("pool", pool).into()
+            }
+            PinError::ShuttingDown => shutting_down(),
+        }
+    }
+}
+
+impl From<Busy> for Status {
+    fn from(busy: Busy) -> Self {
+        Failure::new(Code::ResourceExhausted, "TOO_MANY_TESTS", busy.to_string()).retry_after(TEST).into()
     }
 }
 
@@ -102,6 +127,9 @@ mod tests {
             (failed.into(), Code::Unavailable, "POOL_FAILED", false),
             (ReconnectError::Superseded(pool()).into(), Code::Aborted, "POOL_CHANGED", false),
             (ReconnectError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),
+            (PinError::PoolNotFound(pool()).into(), Code::NotFound, "POOL_NOT_FOUND", false),
+            (PinError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),
+            (Busy.into(), Code::ResourceExhausted, "TOO_MANY_TESTS", true),
             (HistoryError::OtherDatabase { current: "d".into() }.into(), Code::OutOfRange, "OTHER_DATABASE", false),
             (HistoryError::Unavailable("full".into()).into(), Code::Unavailable, "STORAGE_FAILED", true),
             (HistoryError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),

@@ -1,4 +1,4 @@
-//! Shares: ledgers, the newest shares, shares as they come, and closed statistics buckets.
+//! Shares: ledgers, the newest shares and rejects, shares as they come, and closed statistics buckets.
 
 mod filter;
 
@@ -10,9 +10,13 @@ use super::{
 };
 use crate::{
     scheduler::{PoolScope, SchedulerHandle, Scope, Snapshot},
-    telemetry::{BucketPage, BucketRequest, TelemetryHandle},
+    telemetry::{BucketPage, BucketRequest, MOST_REJECTS, Reject, TelemetryHandle},
 };
-use mujina_core::{id::ShareId, share::Share, status::MinerStatus};
+use mujina_core::{
+    id::{PoolName, ShareId},
+    share::Share,
+    status::MinerStatus,
+};
 use mujina_proto::{
     convert,
     dataplane::v1::{self, share_service_server::ShareService, watch_shares_response::Event},
@@ -27,6 +31,8 @@ use tonic::{Request, Response, Status};
 
 /// Shares of a page, when nothing is said and at most.
 const SHARES: (u32, u32) = (50, 1000);
+/// Rejects that are told when nothing is said.
+const REJECTS: u32 = 32;
 /// Buckets of a page, when nothing is said and at most.
 const BUCKETS: (u32, u32) = (360, 3600);
 /// Longest time that a reader of buckets may wait.
@@ -62,6 +68,19 @@ impl ShareService for Service {
         Ok(Response::new(page(&found, limit, filter)))
     }
 
+    async fn list_rejects(
+        &self,
+        request: Request<v1::ListRejectsRequest>,
+    ) -> Result<Response<v1::ListRejectsResponse>, Status> {
+        let RejectsWanted { limit, pool } = rejects_wanted(request.into_inner())?;
+        let reject = |Reject { at, share }: &Reject| v1::Reject {
+            rejected_at: Some(convert::timestamp(*at)),
+            share: Some((&**share).into()),
+        };
+        let rejects = self.telemetry.list_rejects(pool.as_ref(), limit).iter().map(reject).collect();
+        Ok(Response::new(v1::ListRejectsResponse { rejects }))
+    }
+
     async fn watch_shares(
         &self,
         request: Request<v1::WatchSharesRequest>,
@@ -89,6 +108,23 @@ impl ShareService for Service {
         let buckets = buckets.iter().map(Into::into).collect();
         Ok(Response::new(v1::ListShareBucketsResponse { database_id, buckets, oldest_sequence }))
     }
+}
+
+#[derive(Debug, PartialEq)]
+struct RejectsWanted {
+    limit: usize,
+    pool: Option<PoolName>,
+}
+
+fn rejects_wanted(request: v1::ListRejectsRequest) -> Result<RejectsWanted, Refused> {
+    let v1::ListRejectsRequest { page_size: size, pool } = request;
+    let mut checks = Checks::default();
+    let pool = (!pool.is_empty()).then(|| pool.parse::<PoolName>()).transpose().unwrap_or_else(|error| {
+        checks.refuse("pool", format!("{error}, or nothing for all pools"));
+        None
+    });
+    let most = u32::try_from(MOST_REJECTS).unwrap_or(u32::MAX);
+    checks.done().map(|()| RejectsWanted { limit: page_size(size, REJECTS, most), pool })
 }
 
 /// Everything from one snapshot, so that the scopes add up; pools of the spec that nothing was counted for are empty.

@@ -1,11 +1,8 @@
 //! Which part of a connection's extranonce space each thread hashes, and from which hash on it reports. Pure.
 
-use super::{
-    slot::{Slot, SlotSpace},
-    verify::FLOOD_RATE,
-};
+use super::slot::{Slot, SlotSpace};
 use crate::{job::extranonce::MAX_EXTRANONCE, thread::ThreadIndex};
-use mujina_core::units::{HashRate, ShareTarget};
+use mujina_core::units::{HashRate, ShareTarget, Work};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Nonces per second wanted of each thread, shares or not: after 25 s its rate is known to within 10 %.
@@ -18,6 +15,8 @@ const TOLERANCE: f64 = 2.0;
 pub(super) struct Slots {
     space: SlotSpace,
     places: Vec<Place>,
+    /// Where each owner's place is: looked up for every thread at every job and snapshot.
+    owned: BTreeMap<ThreadIndex, usize>,
     /// Hashes of each slot, by its number, that were taken.
     taken: BTreeMap<u32, u64>,
 }
@@ -31,7 +30,7 @@ struct Place {
 impl Slots {
     /// See [`SlotSpace::new`] for both.
     pub(super) fn new(size: u8, random: [u8; MAX_EXTRANONCE]) -> Self {
-        Self { space: SlotSpace::new(size, random), places: Vec::new(), taken: BTreeMap::new() }
+        Self { space: SlotSpace::new(size, random), places: Vec::new(), owned: BTreeMap::new(), taken: BTreeMap::new() }
     }
 
     /// The thread's slot: the one it has, or else the first that nobody has (stratum-client W4).
@@ -39,10 +38,12 @@ impl Slots {
         if let Some(slot) = self.of(thread) {
             return Arc::clone(slot);
         }
-        if let Some(free) = self.places.iter_mut().find(|place| place.owner.is_none()) {
+        if let Some((at, free)) = self.places.iter_mut().enumerate().find(|(_, place)| place.owner.is_none()) {
             free.owner = Some(thread);
+            self.owned.insert(thread, at);
             return Arc::clone(&free.slot);
         }
+        self.owned.insert(thread, self.places.len());
         let index = u32::try_from(self.places.len()).expect("fewer threads than u32 counts");
         let slot = self.space.slot(index);
         self.places.push(Place { owner: Some(thread), slot: Arc::clone(&slot) });
@@ -51,14 +52,19 @@ impl Slots {
 
     /// Frees a thread's slot. The next owner goes on with its counter.
     pub(super) fn release(&mut self, thread: ThreadIndex) {
-        for place in self.places.iter_mut().filter(|place| place.owner == Some(thread)) {
+        if let Some(place) = self.owned.remove(&thread).and_then(|at| self.places.get_mut(at)) {
             place.owner = None;
         }
     }
 
+    /// Hashes computed in all slots.
+    pub(super) fn hashes(&self) -> u64 {
+        self.space.hashes()
+    }
+
     /// The thread's slot, if it has one.
     pub(super) fn of(&self, thread: ThreadIndex) -> Option<&Arc<Slot>> {
-        self.places.iter().find(|place| place.owner == Some(thread)).map(|place| &place.slot)
+        self.places.get(*self.owned.get(&thread)?).map(|place| &place.slot)
     }
 
     /// Hashes that each owner computed since the last call. Of threads that share a slot, the first takes all.
@@ -82,14 +88,26 @@ impl Slots {
 /// Normally the easier of the share target and of the target that gives about four nonces a second at the thread's `rate`:
 /// the latter are no shares, but without them a rate could not be measured while shares are rare. When the share target is
 /// so easy that all threads together (`total`) would send more than a connection may, it is made harder until they send
-/// about as much as the flood cap lets pass; what is above it all the same is suppressed and counted.
-pub(super) fn ticket_target(share_target: ShareTarget, rate: HashRate, total: HashRate) -> ShareTarget {
+/// about as much as the flood cap (`flood_rate` shares a second) lets pass; what is above it all the same is suppressed and
+/// counted.
+pub(super) fn ticket_target(
+    share_target: ShareTarget,
+    rate: HashRate,
+    total: HashRate,
+    flood_rate: f64,
+) -> ShareTarget {
     if rate.hashes_per_second() <= 0.0 {
         return share_target;
     }
     let sample = ShareTarget::from_expected_hashes(rate.hashes_per_second() / SAMPLES_PER_SECOND);
-    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / FLOOD_RATE);
+    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / flood_rate);
     share_target.min(flood).max(sample)
+}
+
+/// Expected hashes between two shares of all threads together (`total`): those of the share target, or more when the flood
+/// cap (`flood_rate` shares a second) holds shares back.
+pub(super) fn share_work(share_target: ShareTarget, total: HashRate, flood_rate: f64) -> Work {
+    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / flood_rate))
 }
 
 /// Whether a thread should be given `wanted` although it has `given` for the same job.
@@ -103,6 +121,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    const FLOOD_RATE: f64 = 20.0;
 
     fn rate(hashes: f64) -> HashRate {
         HashRate::from_hashes_per_second(hashes)
@@ -136,18 +156,20 @@ mod tests {
     #[test]
     fn threads_without_a_known_rate_report_shares() {
         let share_target = ShareTarget::from_expected_hashes(1e9);
-        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO), share_target);
+        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO, FLOOD_RATE), share_target);
     }
 
     proptest! {
         #[test]
         fn ticket_reports_every_share_or_as_many_as_may_be_sent(share in 1.0..1e15_f64, one in 1e3..1e13_f64, threads in 1..64_u32) {
             let (share_target, total) = (ShareTarget::from_expected_hashes(share), one * f64::from(threads));
-            let ticket = ticket_target(share_target, rate(one), rate(total));
+            let total_rate = rate(total);
+            let ticket = ticket_target(share_target, rate(one), total_rate, FLOOD_RATE);
             let nonces = one / ticket.expected_hashes();
             let shares = total / ticket.expected_hashes().max(share);
             prop_assert!(nonces >= SAMPLES_PER_SECOND * 0.999, "{nonces} nonces/s");
             prop_assert!(ticket >= share_target || shares > FLOOD_RATE * 0.999, "{shares} shares/s");
+            prop_assert!(share_work(share_target, total_rate, FLOOD_RATE).hashes() > ticket.expected_hashes().max(share) * 0.999);
             let most = FLOOD_RATE.max(SAMPLES_PER_SECOND * f64::from(threads));
             prop_assert!(total / ticket.expected_hashes() <= most * 1.001);
         }

@@ -1,6 +1,7 @@
 //! From a nonce to a share: verification, the books, the span, and the hand-over to the connection without waiting.
 
 use super::{
+    rescue::FoundBlock,
     state::{Now, State},
     verify::{self, Checked, Fate},
 };
@@ -38,12 +39,16 @@ impl State {
             thread.pace.add(work, now.at);
             self.ledger.credit(place, work, now.at);
         }
+        let is_share = !matches!(checked.fate, Fate::Drop(DropReason::HardwareError | DropReason::BelowTarget));
+        if let Some(connection) = self.connections.get_mut(&job.connection).filter(|_| is_share) {
+            connection.starvation.fed(now.at);
+        }
         match checked.fate {
             Fate::Drop(reason) => {
                 self.ledger.drop_nonce(place, reason);
                 let expected = matches!(reason, DropReason::HardwareError | DropReason::Duplicate);
                 if !expected && verify::is_lost_block(job, checked.hash) {
-                    report_lost_block(nonce, &checked);
+                    FoundBlock::new(nonce, &checked).report("not sent");
                 }
             }
             Fate::Submit { block, late } => self.submit(nonce, &checked, block, late, now),
@@ -73,9 +78,11 @@ impl State {
             job_id: job.label.to_string(),
             header: checked.header,
             extranonce: nonce.extranonce.as_bytes().to_vec(),
+            extranonce_prefix: job.extranonce_prefix.to_vec(),
             hash: checked.hash,
             difficulty,
             share_difficulty: job.share_target.difficulty(),
+            share_target: job.share_target,
             outcome: ShareOutcome::Pending,
             latency: None,
             trace_id: trace::trace_id(&span),
@@ -89,17 +96,18 @@ impl State {
             nonce: nonce.nonce,
             version: nonce.version,
             block,
+            hash: checked.hash,
             span,
         };
         let refused = offer(&connection.shares, submission);
         let place = Place { thread: nonce.thread, connection: job.connection };
         self.ledger.hand_over(place, share, job.share_target.expected_hashes());
+        if verify::is_lost_block(job, checked.hash) {
+            self.rescue.keep(id, FoundBlock::new(nonce, checked));
+        }
         if let Some(reason) = refused {
             let dropped = self.ledger.not_sent(id, reason);
             self.announce(dropped);
-            if verify::is_lost_block(job, checked.hash) {
-                report_lost_block(nonce, checked);
-            }
         }
     }
 }
@@ -151,23 +159,4 @@ fn record_verification(share: &Span, nonce: &Nonce, block: bool, now: Instant) {
     let _verify =
         info_span!(parent: share, "verify", nonce.age_us = since_found.as_secs_f64() * 1e6, share.block = block)
             .entered();
-}
-
-/// A block that cannot be sent any more: everything that a person needs to send it by hand (stratum-client L5).
-fn report_lost_block(nonce: &Nonce, checked: &Checked) {
-    let job = &*nonce.work.job;
-    let coinbase = [
-        &job.coinbase_tx_prefix[..],
-        &job.extranonce_prefix[..],
-        nonce.extranonce.as_bytes(),
-        &job.coinbase_tx_suffix[..],
-    ];
-    warn!(
-        connection.id = %job.connection,
-        job.id = %job.label,
-        block.hash = %ShareTarget::from_le_bytes(checked.hash),
-        header = hex::encode(checked.header),
-        coinbase = coinbase.map(hex::encode).concat(),
-        "block found, but its connection could not take it; it was not sent"
-    );
 }

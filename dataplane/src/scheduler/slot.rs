@@ -93,6 +93,8 @@ struct Counter {
 struct Content {
     fingerprint: u64,
     first_step: u64,
+    /// Values before `first_step` were hashed with an older ntime only.
+    oldest_ntime: u32,
     newest_ntime: u32,
 }
 
@@ -104,22 +106,25 @@ impl Slot {
     }
 
     /// An extranonce that was not hashed before with a job of this fingerprint at this ntime. `None` when the counter went
-    /// round for this content and ntime has not moved on: there is nothing new to hash until it does.
+    /// round for this content and ntime has not moved on since, or is behind that of another thread: there is nothing new
+    /// to hash until it does.
     pub fn next(&self, fingerprint: u64, ntime: u32) -> Option<Extranonce> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Counter { steps, start, contents } = &mut *state;
         let capacity = 1_u64.checked_shl(self.counter_bits).unwrap_or(u64::MAX);
         match contents.iter_mut().find(|content| content.fingerprint == fingerprint) {
+            Some(content) if ntime < content.oldest_ntime => return None,
             Some(content) if steps.wrapping_sub(content.first_step) < capacity => {
                 content.newest_ntime = content.newest_ntime.max(ntime);
             }
             Some(content) if ntime > content.newest_ntime => {
-                *content = Content { fingerprint, first_step: *steps, newest_ntime: ntime };
+                *content = Content { first_step: *steps, oldest_ntime: ntime, newest_ntime: ntime, ..*content };
             }
             Some(_) => return None,
             None => {
                 contents.truncate(CONTENTS - 1);
-                contents.push_front(Content { fingerprint, first_step: *steps, newest_ntime: ntime });
+                let fresh = Content { fingerprint, first_step: *steps, oldest_ntime: 0, newest_ntime: ntime };
+                contents.push_front(fresh);
             }
         }
         let counter = start.wrapping_add(*steps) & (capacity - 1);
@@ -180,6 +185,16 @@ mod tests {
         assert!(slot.next(1, 100).is_none() && slot.next(1, 99).is_none());
         assert_eq!(std::iter::from_fn(|| slot.next(1, 101)).count(), 16);
         assert_eq!(std::iter::from_fn(|| slot.next(2, 101)).count(), 16);
+    }
+
+    #[test]
+    fn thread_whose_ntime_is_behind_repeats_nothing_of_the_round_before() {
+        let slot = space(1).slot(3);
+        let before: HashSet<_> = std::iter::from_fn(|| slot.next(1, 100)).collect();
+        let ahead = slot.next(1, 101).unwrap();
+        let behind = slot.next(1, 100);
+        assert!(behind.is_none_or(|extranonce| !before.contains(&extranonce)), "{behind:?} at ntime 100 twice");
+        assert!(slot.next(1, 101).is_some_and(|next| next != ahead));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The loop of the source: runs connection tasks, feeds what happens into `state`, and does what comes out.
 
 use super::{
-    Command, Snapshot, SourceHandle,
+    Command, Snapshot, SourceHandle, SourcePolicy,
     reconnect::Caller,
     state::{Action, Input, Now, State},
 };
 use crate::{
-    pool::{ConnectionEvent, EVENT_QUEUE, SHARE_QUEUE, ShareSubmission},
+    pool::{ConnectionEvent, EVENT_QUEUE, SHARE_QUEUE, ShareSubmission, Target},
     scheduler::{self, SchedulerHandle, SwitchReport},
     trace::TraceParent,
 };
@@ -37,6 +37,7 @@ pub type Connector = Box<dyn FnMut(Option<PoolSpec>, Lines) -> Pin<Box<dyn Futur
 #[expect(missing_docs, reason = "the fields are those of the plan")]
 pub struct Lines {
     pub id: ConnectionId,
+    pub target: Option<Target>,
     pub hash_rate: watch::Receiver<Option<HashRate>>,
     pub shares: mpsc::Receiver<ShareSubmission>,
     pub events: mpsc::Sender<(ConnectionId, ConnectionEvent)>,
@@ -49,6 +50,7 @@ pub struct Lines {
 pub struct Source {
     state: State,
     scheduler: SchedulerHandle,
+    hash_rate: watch::Receiver<Option<HashRate>>,
     connector: Connector,
     commands: mpsc::Receiver<Command>,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -82,12 +84,18 @@ enum Wake {
 impl Source {
     /// With `synthetic`, threads hash invented work while no pool is configured.
     #[must_use]
-    pub fn new(scheduler: SchedulerHandle, synthetic: bool, connector: Connector) -> (Self, SourceHandle) {
+    pub fn new(
+        scheduler: SchedulerHandle,
+        policy: SourcePolicy,
+        synthetic: bool,
+        connector: Connector,
+    ) -> (Self, SourceHandle) {
         let (commands, command_queue) = mpsc::channel(super::COMMAND_QUEUE);
         let (snapshot, watcher) = watch::channel(Arc::default());
         let (event_sender, events) = mpsc::channel(EVENT_QUEUE);
         let source = Self {
-            state: State::new(synthetic, rand::random::<f64>),
+            state: State::new(policy, synthetic, rand::random::<f64>),
+            hash_rate: scheduler.hash_rate(),
             scheduler,
             connector,
             commands: command_queue,
@@ -122,7 +130,7 @@ impl Source {
     }
 
     async fn next(&mut self, cancel: &CancellationToken, stop_at: Option<tokio::time::Instant>) -> Wake {
-        let deadline = self.state.deadline(now().at).map(tokio::time::Instant::from_std);
+        let deadline = self.state.deadline().map(tokio::time::Instant::from_std);
         let stop = async {
             match stop_at {
                 None => cancel.cancelled().await,
@@ -144,19 +152,17 @@ impl Source {
     async fn handle(&mut self, wake: Wake) {
         match wake {
             Wake::Command(Command::Configure { groups, trace, reply }) => {
-                let answer = match State::check(&groups) {
-                    Ok(()) => {
-                        self.step(Input::Configure { groups, trace }).await;
-                        Ok(self.state.configured())
-                    }
-                    Err(refusal) => Err(refusal),
-                };
+                self.step(Input::Configure { groups, trace }).await;
                 // A caller that went away wanted it all the same.
-                let _ = reply.send(answer);
+                let _ = reply.send(Ok(self.state.configured()));
             }
             Wake::Command(Command::Reconnect { request, phases, trace, reply }) => {
                 self.step(Input::Reconnect { request, caller: Caller { phases, reply }, trace }).await;
             }
+            Wake::Command(Command::Pin { pool, duration, reply }) => {
+                self.step(Input::Pin { pool, duration, reply }).await;
+            }
+            Wake::Command(Command::Unpin { reply }) => self.step(Input::Unpin { reply }).await,
             Wake::Event(id, event) => self.step(Input::Event(id, event)).await,
             Wake::Switched(id, report) => {
                 self.step(Input::Switched(id, report.unwrap_or_default())).await;
@@ -184,10 +190,14 @@ impl Source {
     }
 
     async fn step(&mut self, input: Input) {
-        for action in self.state.handle(input, now()) {
+        let now = self.now();
+        for action in self.state.handle(input, now) {
             self.perform(action).await;
         }
-        let snapshot = self.state.snapshot(now());
+        if !self.state.take_changed() {
+            return;
+        }
+        let snapshot = self.state.snapshot(now);
         self.snapshot.send_if_modified(|old| {
             let changed = **old != snapshot;
             if changed {
@@ -199,7 +209,7 @@ impl Source {
 
     async fn perform(&mut self, action: Action) {
         match action {
-            Action::Connect { id, spec, trace } => self.connect(id, spec, &trace),
+            Action::Connect { id, spec, target, trace } => self.connect(id, spec, target, &trace),
             Action::Begin { id, pool, extranonce_size } => {
                 if let Some(shares) = self.lines.get_mut(&id).and_then(|line| line.shares.take()) {
                     self.tell(scheduler::Command::Begin { connection: id, pool, shares, extranonce_size }).await;
@@ -226,12 +236,17 @@ impl Source {
         }
     }
 
+    fn now(&self) -> Now {
+        let hash_rate = *self.hash_rate.borrow();
+        Now { at: tokio::time::Instant::now().into_std(), wall: SystemTime::now(), hash_rate }
+    }
+
     async fn tell(&mut self, order: scheduler::Command) {
         // Without a scheduler the miner is on its way down, and nothing counts any more.
         let _ = self.scheduler.send(order).await;
     }
 
-    fn connect(&mut self, id: ConnectionId, spec: Option<PoolSpec>, trace: &TraceParent) {
+    fn connect(&mut self, id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, trace: &TraceParent) {
         let (sender, shares) = mpsc::channel(SHARE_QUEUE);
         let (close, abort) = (CancellationToken::new(), CancellationToken::new());
         self.lines.insert(id, Line { close: close.clone(), abort: abort.clone(), shares: Some(sender) });
@@ -249,6 +264,7 @@ impl Source {
         trace.adopt(&span);
         let lines = Lines {
             id,
+            target,
             hash_rate: self.scheduler.hash_rate(),
             shares,
             events: self.event_sender.clone(),
@@ -275,10 +291,6 @@ impl Source {
             error!("connections did not end in time; their open shares are not counted");
         }
     }
-}
-
-fn now() -> Now {
-    Now { at: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
 }
 
 async fn sleep_until(deadline: Option<tokio::time::Instant>) {

@@ -1,13 +1,20 @@
 //! What the source knows of one connection.
 
-use super::ConnectionSnapshot;
-use crate::{job::Job, pool::ConnectionFacts};
+use super::{ConnectionSnapshot, hardness::Hardness, rejects::Rejects};
+use crate::{
+    job::Job,
+    pool::{ConnectionFacts, Target},
+};
 use mujina_core::{
     id::{ConnectionId, PoolName},
     pool::PoolSpec,
     status::{ConnectPhase, PoolState},
+    units::HashRate,
 };
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 /// A connection from the decision to make it until its end was reported.
 #[derive(Debug)]
@@ -15,6 +22,8 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     /// The pool as it was wanted then; `None` = synthetic work.
     pub(super) spec: Option<PoolSpec>,
+    /// Where it was made to, in place of the pool's own address.
+    pub(super) target: Option<Target>,
     /// Name under which the ledger counts it.
     pub(super) pool: PoolName,
     /// It has a job that can be hashed now.
@@ -28,6 +37,8 @@ pub(super) struct Connection {
     /// Shares that were never judged.
     pub(super) lost: u64,
     pub(super) phases: Vec<ConnectPhase>,
+    pub(super) rejects: Rejects,
+    pub(super) hardness: Hardness,
     opened: bool,
     facts: ConnectionFacts,
     job_label: String,
@@ -37,10 +48,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, spec: Option<PoolSpec>, pool: PoolName) -> Self {
+    pub(super) fn new(id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, pool: PoolName) -> Self {
         Self {
             id,
             spec,
+            target,
             pool,
             has_job: false,
             ready_at: None,
@@ -48,6 +60,8 @@ impl Connection {
             aborted: false,
             lost: 0,
             phases: Vec::new(),
+            rejects: Rejects::default(),
+            hardness: Hardness::default(),
             opened: false,
             facts: ConnectionFacts::default(),
             job_label: String::new(),
@@ -55,6 +69,11 @@ impl Connection {
             version_mask: 0,
             jobs: 0,
         }
+    }
+
+    /// Whether it was made for this pool, whatever part of the work that has.
+    pub(super) fn is_of(&self, spec: &PoolSpec) -> bool {
+        self.spec.as_ref().is_some_and(|own| own.connects_like(spec))
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -67,6 +86,11 @@ impl Connection {
 
     pub(super) fn opened(&mut self) {
         self.opened = true;
+    }
+
+    /// Mean time between shares, when that is too long for too long.
+    pub(super) fn is_too_hard(&mut self, hash_rate: Option<HashRate>, now: Instant) -> Option<Duration> {
+        self.hardness.look(self.facts.share_difficulty, hash_rate, now)
     }
 
     pub(super) fn learn(&mut self, facts: ConnectionFacts) {
@@ -92,8 +116,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn snapshot(&self) -> ConnectionSnapshot {
-        ConnectionSnapshot {
+    pub(super) fn snapshot(&self) -> Arc<ConnectionSnapshot> {
+        Arc::new(ConnectionSnapshot {
             id: self.id,
             facts: self.facts.clone(),
             ready_at: self.ready_at.map(|(_, wall)| wall),
@@ -102,6 +126,6 @@ impl Connection {
             version_mask: self.version_mask,
             jobs: self.jobs,
             phases: self.phases.clone(),
-        }
+        })
     }
 }

@@ -1,11 +1,14 @@
 //! What the source knows of one pool of the spec, beyond its connections.
 
-use super::{PoolSnapshot, connection::Connection, selector::Candidate};
+use super::{PoolSnapshot, connection::Connection, policy::SourcePolicy, redirect::Redirects, selector::Candidate};
 use crate::{
-    pool::{FailureKind, PoolFailure, Recovery, backoff},
+    pool::{FailureKind, PoolFailure, Recovery, Target, backoff},
     trace::TraceParent,
 };
-use mujina_core::{pool::PoolSpec, status::PoolState};
+use mujina_core::{
+    pool::{PoolSpec, PoolStrategy},
+    status::{PoolRole, PoolState, WorkSplit},
+};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A connection that gave work this long was good: what comes after begins counting anew (stratum-client R5).
@@ -15,6 +18,20 @@ const HEALTHY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) spec: PoolSpec,
+    /// Its address and the fingerprint of its key, as people see them.
+    url: String,
+    pub(super) fingerprint: String,
+    /// Its group, by number and strategy.
+    pub(super) group: (usize, PoolStrategy),
+    pub(super) redirects: Redirects,
+    /// Where the pool asked to be found, for the next connection alone.
+    pub(super) target: Option<Target>,
+    /// Refused too many shares: passed over until then.
+    pub(super) shunned_until: Option<Instant>,
+    /// It failed, so that work returns to it only after it has held a job for a while.
+    failed_before: bool,
+    /// Since it has a job again: how long it must hold it.
+    on_trial_until: Option<Instant>,
     /// Where the wish for it came from: its next connection belongs to that trace.
     pub(super) trace: TraceParent,
     pub(super) retry_at: Option<Instant>,
@@ -22,6 +39,7 @@ pub(super) struct Entry {
     parked: bool,
     stopped: bool,
     unusable_since: Instant,
+    wanted: bool,
     failure: Option<FailureKind>,
     shown: Shown,
 }
@@ -35,15 +53,29 @@ struct Shown {
 }
 
 impl Entry {
-    pub(super) fn new(spec: PoolSpec, trace: TraceParent, now: Instant, wall: SystemTime) -> Self {
+    pub(super) fn new(
+        spec: PoolSpec,
+        group: (usize, PoolStrategy),
+        trace: TraceParent,
+        (now, wall): (Instant, SystemTime),
+    ) -> Self {
         Self {
+            url: spec.endpoint.to_string(),
+            fingerprint: spec.endpoint.authority().map(|key| key.fingerprint()).unwrap_or_default(),
             spec,
+            group,
+            redirects: Redirects::default(),
+            target: None,
+            shunned_until: None,
+            failed_before: false,
+            on_trial_until: None,
             trace,
             retry_at: Some(now),
             failures: 0,
             parked: false,
             stopped: false,
             unusable_since: now,
+            wanted: false,
             failure: None,
             shown: Shown { state: PoolState::Idle, reason: String::new(), since: wall },
         }
@@ -53,12 +85,52 @@ impl Entry {
         !self.stopped && self.retry_at.is_some_and(|at| at <= now)
     }
 
-    pub(super) fn candidate(&self, usable: bool) -> Candidate {
-        Candidate { usable, failures: self.failures, parked: self.parked, unusable_since: self.unusable_since }
+    pub(super) fn candidate(&self, usable: bool, turn: bool) -> Candidate {
+        let (group, strategy) = self.group;
+        Candidate {
+            group,
+            strategy,
+            usable,
+            fresh: !self.failed_before,
+            failures: self.failures,
+            parked: self.parked,
+            unusable_since: self.unusable_since,
+            on_trial_until: self.on_trial_until,
+            shunned_until: self.shunned_until,
+            turn,
+        }
+    }
+
+    /// Why it is as it is, for a person; empty while nothing is wrong.
+    pub(super) fn reason(&self) -> &str {
+        &self.shown.reason
+    }
+
+    /// A person chose the order anew: nobody is on trial or passed over.
+    pub(super) fn forgive(&mut self) {
+        self.failed_before = false;
+        self.on_trial_until = None;
+        self.shunned_until = None;
+    }
+
+    /// It has no job any more, without having failed.
+    pub(super) fn lost_its_job(&mut self, reason: &str, now: Instant) {
+        self.unusable_since = now;
+        self.failed_before = true;
+        self.on_trial_until = None;
+        self.shown.reason = reason.to_owned();
+    }
+
+    /// Refused too many shares.
+    pub(super) fn shun(&mut self, until: Instant, reason: String) {
+        self.shunned_until = Some(until);
+        self.shown.reason = reason;
     }
 
     /// A person or a new spec asks for it: whatever failed before does not count.
     pub(super) fn renew(&mut self, now: Instant) {
+        self.forgive();
+        self.target = None;
         self.failures = 0;
         self.parked = false;
         self.stopped = false;
@@ -77,6 +149,9 @@ impl Entry {
         if ready_at.is_some() {
             self.unusable_since = now;
         }
+        self.failed_before = true;
+        self.on_trial_until = None;
+        self.target = None;
         if ready_at.is_some_and(|at| now.saturating_duration_since(at) >= HEALTHY) {
             self.failures = 0;
         }
@@ -91,10 +166,30 @@ impl Entry {
     }
 
     /// A job came: earlier failures are history for the selector, not yet for the backoff.
-    pub(super) fn became_usable(&mut self) {
+    pub(super) fn became_usable(&mut self, policy: &SourcePolicy, now: Instant) {
         self.parked = false;
         self.failure = None;
-        self.shown.reason = String::new();
+        if self.failed_before && self.on_trial_until.is_none() {
+            self.on_trial_until = Some(now + policy.return_after);
+        }
+        if self.shunned_until.is_none_or(|until| until <= now) {
+            self.shown.reason = String::new();
+        }
+    }
+
+    /// The pool asked to be connected to again, there.
+    pub(super) fn follow(&mut self, target: Target, now: Instant) {
+        self.shown.reason = format!("the pool asked to be found at {}:{}", target.host, target.port);
+        self.target = Some(target);
+        self.retry_at = Some(now);
+    }
+
+    /// Wanted or not from now on: its chance begins when it becomes so.
+    pub(super) fn want(&mut self, wanted: bool, now: Instant) {
+        if wanted && !std::mem::replace(&mut self.wanted, wanted) {
+            self.unusable_since = now;
+        }
+        self.wanted = wanted;
     }
 
     /// Looks at the newest connection and notes when the visible state changes.
@@ -117,19 +212,26 @@ impl Entry {
         }
     }
 
-    pub(super) fn snapshot(&self, newest: Option<&Connection>, now: Instant, wall: SystemTime) -> PoolSnapshot {
+    pub(super) fn snapshot(
+        &self,
+        newest: Option<&Connection>,
+        (role, work_split): (PoolRole, Option<WorkSplit>),
+        (now, wall): (Instant, SystemTime),
+    ) -> PoolSnapshot {
         let waits = newest.is_none().then_some(self.retry_at).flatten();
         PoolSnapshot {
             name: self.spec.name.clone(),
-            url: self.spec.endpoint.to_string(),
+            url: self.url.clone(),
             user: self.spec.user.clone(),
-            authority_fingerprint: self.spec.endpoint.authority().map(|key| key.fingerprint()).unwrap_or_default(),
+            authority_fingerprint: self.fingerprint.clone(),
             state: self.shown.state,
             reason: self.shown.reason.clone(),
             since: self.shown.since,
             retry_at: waits.filter(|at| *at > now).map(|at| wall + (at - now)),
             failures: self.failures,
             connection: newest.map(Connection::snapshot),
+            role,
+            work_split,
         }
     }
 }

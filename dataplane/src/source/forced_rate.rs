@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 #[must_use]
 pub fn forced_rate(mut inner: Connector, share_every: Duration) -> Connector {
     Box::new(move |pool, lines| {
-        let Lines { id, hash_rate, shares, events: outer, close, abort, span } = lines;
+        let Lines { id, target, hash_rate, shares, events: outer, close, abort, span } = lines;
         // As wide as the queue it stands in for.
         let (events, mut passing) = mpsc::channel(EVENT_QUEUE);
-        let lines = Lines { id, hash_rate: hash_rate.clone(), shares, events, close, abort, span };
+        let lines = Lines { id, target, hash_rate: hash_rate.clone(), shares, events, close, abort, span };
         let connection = inner(pool, lines);
         let pass_on = async move {
             while let Some((id, event)) = passing.recv().await {
@@ -72,6 +72,7 @@ mod tests {
         let (_shares, share_queue) = mpsc::channel(1);
         let (events, mut out) = mpsc::channel(8);
         let lines = Lines {
+            target: None,
             id: ConnectionId(1),
             hash_rate,
             shares: share_queue,

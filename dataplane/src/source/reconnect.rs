@@ -32,8 +32,10 @@ pub(super) struct Reconnect {
     pub(super) new: ConnectionId,
     /// The connection that is replaced, while it exists.
     pub(super) old: Option<ConnectionId>,
-    /// Since when threads had nothing to hash, when the old connection was cut first.
+    /// Since when threads had nothing to hash, when the old connection was cut first; until they had something again.
     cut_at: Option<Instant>,
+    /// How long that was.
+    cut_gap: Duration,
     switch: Option<SwitchReport>,
     closing_since: Option<Instant>,
     lost: u64,
@@ -88,6 +90,7 @@ impl Reconnects {
             new,
             old,
             cut_at,
+            cut_gap: Duration::ZERO,
             switch: None,
             closing_since: None,
             lost: 0,
@@ -104,12 +107,21 @@ impl Reconnects {
         }
     }
 
+    /// The threads have work again, wherever from.
+    pub(super) fn resumed(&mut self, now: Instant) {
+        for one in &mut self.running {
+            if let Some(cut) = one.cut_at.take() {
+                one.cut_gap = now.saturating_duration_since(cut);
+            }
+        }
+    }
+
     /// The threads moved to the new connection, or need not: it is not the live pool.
     pub(super) fn switched(&mut self, connection: ConnectionId, report: SwitchReport, took: Duration, now: Instant) {
         let Some(one) = self.running.iter_mut().find(|one| one.new == connection && one.switch.is_none()) else {
             return;
         };
-        let gap = one.cut_at.map_or(report.work_gap, |cut| now.saturating_duration_since(cut).max(report.work_gap));
+        let gap = one.cut_gap.max(report.work_gap);
         one.switch = Some(SwitchReport { work_gap: gap, ..report });
         one.closing_since = Some(now);
         let detail = format!("{} threads, work gap {:.3} ms", report.threads, gap.as_secs_f64() * 1e3);

@@ -1,30 +1,37 @@
 //! The decisions of the source, without tasks or clock: inputs go in, actions come out.
 //!
-//! After every input `settle` compares what is with what is wanted: which pools should be connected (`selector`), which
-//! connection should be live, and which are no longer needed. A connection is closed only once another one is live or
-//! nobody wants its pool.
+//! After every input that can change a decision, `settle` compares what is with what is wanted: which pools should be
+//! connected (`selector`), which connection should be live, and which are no longer needed. A connection is closed only
+//! once another one is live or nobody wants its pool.
+
+mod settle;
+mod snapshot;
 
 use super::{
-    ConfigureError, ReconnectError, ReconnectRequest, Snapshot,
+    PinError, ReconnectError, ReconnectRequest,
     connection::Connection,
     entry::Entry,
+    policy::SourcePolicy,
+    quota::Quotas,
     reconnect::{Caller, Reconnects},
-    selector,
+    transitions::{Ordered, Transitions},
 };
 use crate::{
-    pool::{ConnectionEvent, PoolFailure, Verdict},
+    pool::{ConnectionEvent, FailureKind, PoolFailure, Recovery, Target, Verdict},
     scheduler::{Command as Order, SwitchReport},
     trace::TraceParent,
 };
 use mujina_core::{
     id::{ConnectionId, PoolName},
-    pool::{PoolEndpoint, PoolGroup, PoolSpec},
-    status::ConnectPhase,
+    pool::{PoolGroup, PoolSpec},
+    status::{ConnectPhase, PoolPin, TransitionReason},
+    units::HashRate,
 };
 use std::{
     collections::BTreeMap,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 /// Name under which the ledger counts synthetic work.
@@ -42,6 +49,14 @@ pub(super) enum Input {
         caller: Caller,
         trace: TraceParent,
     },
+    Pin {
+        pool: PoolName,
+        duration: Duration,
+        reply: oneshot::Sender<Result<PoolPin, PinError>>,
+    },
+    Unpin {
+        reply: oneshot::Sender<Option<PoolPin>>,
+    },
     Event(ConnectionId, ConnectionEvent),
     /// The task of a connection is gone without having said so.
     Vanished(ConnectionId),
@@ -56,7 +71,7 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) enum Action {
     /// Starts the task of a connection. `None` = synthetic work.
-    Connect { id: ConnectionId, spec: Option<PoolSpec>, trace: TraceParent },
+    Connect { id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, trace: TraceParent },
     /// Tells the scheduler of an open channel and hands it the way for shares.
     Begin { id: ConnectionId, pool: PoolName, extranonce_size: u8 },
     /// Asks the scheduler to move the threads; the answer comes back as [`Input::Switched`].
@@ -69,78 +84,123 @@ pub(super) enum Action {
     Abort(ConnectionId),
 }
 
-/// When something is: for deadlines, and for people.
+/// When something is, for deadlines and for people, and how fast the miner is then.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     pub(super) at: Instant,
     pub(super) wall: SystemTime,
+    pub(super) hash_rate: Option<HashRate>,
 }
 
 /// Everything the source knows.
 pub(super) struct State {
+    policy: SourcePolicy,
     entries: Vec<Entry>,
     connections: BTreeMap<ConnectionId, Connection>,
     live: Option<ConnectionId>,
-    /// Asked to become live, and when.
-    activating: Option<(ConnectionId, Instant)>,
+    activating: Option<Activating>,
     reconnects: Reconnects,
+    quotas: Quotas,
+    pin: Option<Pin>,
+    transitions: Transitions,
+    /// What a person did last, until the work is where it should be.
+    hint: Option<TransitionReason>,
     /// Whether threads hash invented work while no pool is configured.
     synthetic: bool,
     configured: u64,
     stopping: bool,
     last_id: ConnectionId,
     jitter: Box<dyn FnMut() -> f64 + Send>,
+    deadline: Option<Instant>,
+    changed: bool,
     actions: Vec<Action>,
+}
+
+/// A connection that was asked to become live.
+#[derive(Debug)]
+struct Activating {
+    id: ConnectionId,
+    since: Instant,
+    ordered: Ordered,
+}
+
+#[derive(Debug)]
+struct Pin {
+    shown: PoolPin,
+    until: Instant,
 }
 
 impl State {
     /// Nothing is wanted yet, not even synthetic work: that begins with the first configuration.
-    pub(super) fn new(synthetic: bool, jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
+    pub(super) fn new(policy: SourcePolicy, synthetic: bool, jitter: impl FnMut() -> f64 + Send + 'static) -> Self {
         Self {
+            policy,
             entries: Vec::new(),
             connections: BTreeMap::new(),
             live: None,
             activating: None,
             reconnects: Reconnects::default(),
+            quotas: Quotas::default(),
+            pin: None,
+            transitions: Transitions::default(),
+            hint: None,
             synthetic,
             configured: 0,
             stopping: false,
             last_id: ConnectionId::default(),
             jitter: Box::new(jitter),
+            deadline: None,
+            changed: false,
             actions: Vec::new(),
-        }
-    }
-
-    /// Which of the pools cannot be mined on in this version.
-    pub(super) fn check(groups: &[PoolGroup]) -> Result<(), ConfigureError> {
-        let mut pools = groups.iter().flat_map(|group| &group.pools);
-        match pools.find(|pool| matches!(pool.endpoint, PoolEndpoint::V1 { .. })) {
-            Some(pool) => Err(ConfigureError::UnsupportedPool(pool.name.clone())),
-            None => Ok(()),
         }
     }
 
     /// One step.
     pub(super) fn handle(&mut self, input: Input, now: Now) -> Vec<Action> {
-        match input {
-            Input::Configure { groups, trace } => self.configure(groups, &trace, now),
-            Input::Reconnect { request, caller, trace } => self.reconnect(request, caller, &trace, now),
+        let decides = match input {
             Input::Event(id, event) => self.event(id, event, now),
-            Input::Vanished(id) => self.vanished(id, now),
-            Input::Switched(id, report) => self.switched(id, report, now),
-            Input::Tick => {}
-            Input::Shutdown => self.shut_down(now),
+            other => {
+                self.command(other, now);
+                true
+            }
+        };
+        if decides {
+            self.settle(now);
+            self.changed = true;
         }
-        self.settle(now);
         std::mem::take(&mut self.actions)
     }
 
+    fn command(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Configure { groups, trace } => self.configure(groups, &trace, now),
+            Input::Reconnect { request, caller, trace } => self.reconnect(request, caller, &trace, now),
+            Input::Pin { pool, duration, reply } => {
+                // A caller that went away wanted it all the same.
+                let _ = reply.send(self.pin(pool, duration, now));
+            }
+            Input::Unpin { reply } => {
+                let ended = self.pin.take().map(|pin| pin.shown);
+                if ended.is_some() {
+                    self.hint = Some(TransitionReason::Unpinned);
+                }
+                let _ = reply.send(ended);
+            }
+            Input::Event(..) | Input::Tick => {}
+            Input::Vanished(id) => self.vanished(id, now),
+            Input::Switched(id, report) => self.switched(id, report, now),
+            Input::Shutdown => self.shut_down(now),
+        }
+    }
+
     /// When to call `handle` with [`Input::Tick`] at the latest.
-    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let candidates = self.candidates();
-        let wanted = selector::wanted(&candidates, now);
-        let retries = self.entries.iter().take(wanted).filter(|entry| self.newest_of(&entry.spec).is_none());
-        retries.filter_map(|entry| entry.retry_at).chain(selector::deadline(&candidates, now)).min()
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether something visible changed since the last call.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// Whether the last connection has ended.
@@ -152,37 +212,20 @@ impl State {
         self.configured
     }
 
-    pub(super) fn snapshot(&self, now: Now) -> Snapshot {
-        let live = self.live.and_then(|id| self.connections.get(&id));
-        let pools = self.entries.iter().map(|entry| entry.snapshot(self.newest_of(&entry.spec), now.at, now.wall));
-        Snapshot {
-            live: live.filter(|connection| connection.spec.is_some()).map(|connection| connection.pool.clone()),
-            synthetic: live.is_some_and(|connection| connection.spec.is_none()),
-            pools: pools.collect(),
-            configured: self.configured,
-            settled: if self.is_settled() { self.configured } else { self.configured.saturating_sub(1) },
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        let nobody_leaves = self.connections.values().all(|connection| self.is_wanted(connection));
-        let works = match self.live.and_then(|id| self.connections.get(&id)) {
-            Some(live) => live.is_usable() && self.is_wanted(live),
-            None => self.entries.is_empty() && !self.synthetic,
-        };
-        self.configured > 0 && nobody_leaves && works
-    }
-
-    /// Whether the spec still has this pool, unchanged.
+    /// Whether the spec still has this pool.
     fn is_wanted(&self, connection: &Connection) -> bool {
         match &connection.spec {
-            Some(spec) => self.entries.iter().any(|entry| entry.spec == *spec),
+            Some(_) => self.entry_of(connection).is_some(),
             None => self.entries.is_empty() && self.synthetic,
         }
     }
 
+    fn entry_of(&self, connection: &Connection) -> Option<usize> {
+        self.entries.iter().position(|entry| connection.is_of(&entry.spec))
+    }
+
     fn newest_of(&self, spec: &PoolSpec) -> Option<&Connection> {
-        let of_pool = || self.connections.values().rev().filter(|connection| connection.spec.as_ref() == Some(spec));
+        let of_pool = || self.connections.values().rev().filter(|connection| connection.is_of(spec));
         // While a reconnect is under way, the connection that works says more than the one that is being made.
         of_pool()
             .find(|connection| connection.is_usable())
@@ -190,23 +233,44 @@ impl State {
             .or_else(|| of_pool().next())
     }
 
-    fn candidates(&self) -> Vec<selector::Candidate> {
-        let usable = |entry: &Entry| self.newest_of(&entry.spec).is_some_and(Connection::is_usable);
-        self.entries.iter().map(|entry| entry.candidate(usable(entry))).collect()
-    }
-
     fn configure(&mut self, groups: Vec<PoolGroup>, trace: &TraceParent, now: Now) {
+        self.quotas.configure(&groups);
         let mut old = std::mem::take(&mut self.entries);
-        for spec in groups.into_iter().flat_map(|group| group.pools) {
-            let entry = match old.iter().position(|entry| entry.spec == spec) {
-                Some(at) => old.swap_remove(at),
-                None => Entry::new(spec, trace.clone(), now.at, now.wall),
-            };
-            self.entries.push(entry);
+        for (number, group) in groups.into_iter().enumerate() {
+            for spec in group.pools {
+                let place = (number, group.strategy);
+                let entry = match old.iter().position(|entry| entry.spec.connects_like(&spec)) {
+                    Some(at) => {
+                        let mut entry = old.swap_remove(at);
+                        (entry.spec, entry.group) = (spec, place);
+                        entry.forgive();
+                        entry
+                    }
+                    None => Entry::new(spec, place, trace.clone(), (now.at, now.wall)),
+                };
+                self.entries.push(entry);
+            }
         }
         self.configured += 1;
+        self.hint = Some(TransitionReason::Configured);
         let entries = &self.entries;
-        self.reconnects.superseded(|pool| entries.iter().any(|entry| entry.spec.name == *pool));
+        let has = |pool: &PoolName| entries.iter().any(|entry| entry.spec.name == *pool);
+        self.pin.take_if(|pin| !has(&pin.shown.pool));
+        self.reconnects.superseded(has);
+    }
+
+    fn pin(&mut self, pool: PoolName, duration: Duration, now: Now) -> Result<PoolPin, PinError> {
+        if self.stopping {
+            return Err(PinError::ShuttingDown);
+        }
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.spec.name == pool) else {
+            return Err(PinError::PoolNotFound(pool));
+        };
+        entry.forgive();
+        info!(pool.name = %pool, seconds = duration.as_secs(), "pool pinned");
+        let shown = PoolPin { pool, expires_at: now.wall + duration };
+        self.pin = Some(Pin { shown: shown.clone(), until: now.at + duration });
+        Ok(shown)
     }
 
     fn reconnect(&mut self, request: ReconnectRequest, caller: Caller, trace: &TraceParent, now: Now) {
@@ -236,12 +300,13 @@ impl State {
             self.abort(id, now.at);
         }
         let pool = spec.name.clone();
-        let new = self.connect(Some(spec), pool.clone(), trace.clone());
+        let new = self.connect(Some(spec), None, pool.clone(), trace.clone());
         self.reconnects.begin(request, caller, pool, new, old, cut.then_some(now.at));
     }
 
-    fn event(&mut self, id: ConnectionId, event: ConnectionEvent, now: Now) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+    /// Returns whether it can change a decision.
+    fn event(&mut self, id: ConnectionId, event: ConnectionEvent, now: Now) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
         match event {
             ConnectionEvent::Phase { name, elapsed, detail } => {
                 let phase = ConnectPhase { name, elapsed, detail };
@@ -256,101 +321,155 @@ impl State {
             ConnectionEvent::Facts(facts) => connection.learn(*facts),
             ConnectionEvent::Job(job) => {
                 let first = connection.ready_at.is_none();
+                let again = !connection.has_job;
                 connection.job(&job, now.at, now.wall);
                 if first {
                     info!(pool.name = %connection.pool, connection.id = %id, job.id = %job.label, "pool gives work");
                 }
-                let spec = connection.spec.clone();
-                if let Some(entry) = self.entries.iter_mut().find(|entry| Some(&entry.spec) == spec.as_ref()) {
-                    entry.became_usable();
+                if again && let Some(at) = self.connections.get(&id).and_then(|connection| self.entry_of(connection)) {
+                    let policy = self.policy;
+                    self.entries.get_mut(at).into_iter().for_each(|entry| entry.became_usable(&policy, now.at));
                 }
                 self.actions.push(Action::Tell(Order::Job(job)));
             }
             ConnectionEvent::Cleared { reason } => {
                 connection.has_job = false;
                 info!(pool.name = %connection.pool, connection.id = %id, reason, "pool's jobs are void");
+                if let Some(at) = self.connections.get(&id).and_then(|connection| self.entry_of(connection)) {
+                    self.entries.get_mut(at).into_iter().for_each(|entry| entry.lost_its_job(&reason, now.at));
+                }
                 self.actions.push(Action::Tell(Order::Clear { connection: id }));
             }
-            ConnectionEvent::Sent { share } => self.actions.push(Action::Tell(Order::Sent { share })),
-            ConnectionEvent::NotSent { share, reason } => {
-                self.actions.push(Action::Tell(Order::NotSent { share, reason }));
-            }
+            ConnectionEvent::Sent { share } => return self.tell(Order::Sent { share }),
+            ConnectionEvent::NotSent { share, reason } => return self.tell(Order::NotSent { share, reason }),
             ConnectionEvent::Judged { share, verdict, latency } => {
-                connection.lost += u64::from(verdict == Verdict::Lost);
-                self.actions.push(Action::Tell(Order::Judged { share, verdict, latency }));
+                self.tell(Order::Judged { share, verdict, latency });
+                return self.judged(id, verdict, now);
             }
-            ConnectionEvent::Reclassified { share, reason } => {
-                self.actions.push(Action::Tell(Order::Reclassified { share, reason }));
-            }
-            ConnectionEvent::Ended { failure, redirect: _ } => self.ended(id, failure, now),
+            ConnectionEvent::Reclassified { share, reason } => return self.tell(Order::Reclassified { share, reason }),
+            ConnectionEvent::Ended { failure, redirect } => self.ended(id, failure, redirect, now),
         }
+        true
+    }
+
+    /// Passes on what decides nothing.
+    fn tell(&mut self, order: Order) -> bool {
+        self.actions.push(Action::Tell(order));
+        false
+    }
+
+    /// Returns whether the pool is passed over because of it.
+    fn judged(&mut self, id: ConnectionId, verdict: Verdict, now: Now) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        let rejected = match verdict {
+            Verdict::Accepted => false,
+            Verdict::Rejected(_) => true,
+            Verdict::Lost => {
+                connection.lost += 1;
+                return false;
+            }
+        };
+        let Some((rejected, judged)) = connection.rejects.judged(rejected, now.at) else { return false };
+        warn!(pool.name = %connection.pool, connection.id = %id, rejected, judged, "pool refuses most shares");
+        let pool = connection.spec.clone();
+        let until = now.at + self.policy.shun;
+        if let Some(entry) =
+            self.entries.iter_mut().find(|entry| pool.as_ref().is_some_and(|pool| entry.spec.connects_like(pool)))
+        {
+            entry.shun(until, format!("{rejected} of {judged} shares were refused; see `mujinactl shares rejects`"));
+        }
+        true
     }
 
     fn vanished(&mut self, id: ConnectionId, now: Now) {
         if self.connections.contains_key(&id) {
             let failure = PoolFailure {
-                kind: crate::pool::FailureKind::Protocol,
+                kind: FailureKind::Protocol,
                 message: "the connection task failed; this is a bug, please report it with the log".into(),
                 phase: None,
-                recovery: crate::pool::Recovery::Retry,
+                recovery: Recovery::Retry,
             };
-            self.ended(id, Some(failure), now);
+            self.ended(id, Some(failure), None, now);
         }
     }
 
-    fn ended(&mut self, id: ConnectionId, failure: Option<PoolFailure>, now: Now) {
+    fn ended(&mut self, id: ConnectionId, failure: Option<PoolFailure>, redirect: Option<(String, u16)>, now: Now) {
         let Some(connection) = self.connections.remove(&id) else { return };
         self.actions.push(Action::Tell(Order::End { connection: id }));
         if self.live == Some(id) {
-            self.live = None;
+            self.leave(id, now.at);
         }
-        if self.activating.is_some_and(|(activating, _)| activating == id) {
-            self.activating = None;
-        }
+        self.activating.take_if(|activating| activating.id == id);
+        self.transitions.ended(id, connection.lost);
         let message = failure.as_ref().map(|failure| failure.message.as_str());
         self.reconnects.ended(id, connection.lost, message, now.at);
         let Connection { pool, lost, .. } = &connection;
-        match failure.filter(|_| !connection.is_closing()) {
-            Some(failure) => {
-                let delay = self.entry_failed(&connection, &failure, now);
-                let retry_in = delay.map(|delay| delay.as_secs_f64());
-                warn!(pool.name = %pool, connection.id = %id, lost, retry_in, reason = %failure, "pool connection failed");
+        let Some(mut failure) = failure.filter(|_| !connection.is_closing()) else {
+            info!(pool.name = %pool, connection.id = %id, lost, "pool connection closed");
+            return;
+        };
+        if let Some((host, port)) = redirect {
+            match self.follow(&connection, &host, port, now) {
+                Ok(target) => {
+                    let Target { host, port } = target;
+                    info!(pool.name = %pool, connection.id = %id, lost, %host, port, "pool sends us elsewhere");
+                    return;
+                }
+                Err(why) => failure.message = format!("the pool asked to connect elsewhere, which is not done: {why}"),
             }
-            None => info!(pool.name = %pool, connection.id = %id, lost, "pool connection closed"),
         }
+        let delay = self.entry_failed(&connection, &failure, now);
+        let retry_in = delay.map(|delay| delay.as_secs_f64());
+        warn!(pool.name = %pool, connection.id = %id, lost, retry_in, reason = %failure, "pool connection failed");
     }
 
-    fn entry_failed(
-        &mut self,
-        connection: &Connection,
-        failure: &PoolFailure,
-        now: Now,
-    ) -> Option<std::time::Duration> {
+    fn follow(&mut self, connection: &Connection, host: &str, port: u16, now: Now) -> Result<Target, String> {
+        let at = self.entry_of(connection).ok_or("it is no longer in the spec")?;
+        let entry = self.entries.get_mut(at).ok_or("it is no longer in the spec")?;
+        let mut target = entry.redirects.follow(&entry.spec, host, port, now.at)?;
+        if let (true, Some(own)) = (host.is_empty(), &connection.target) {
+            // The same host is the one that said so.
+            target = Target { host: own.host.clone(), port: if port == 0 { own.port } else { port } };
+        }
+        entry.follow(target.clone(), now.at);
+        Ok(target)
+    }
+
+    fn entry_failed(&mut self, connection: &Connection, failure: &PoolFailure, now: Now) -> Option<Duration> {
         let spec = connection.spec.as_ref()?;
         if self.newest_of(spec).is_some_and(Connection::is_usable) {
             // A reconnect that failed says nothing against the connection that works.
             return None;
         }
         let jitter = (self.jitter)();
-        let entry = self.entries.iter_mut().find(|entry| entry.spec == *spec)?;
+        let entry = self.entries.iter_mut().find(|entry| entry.spec.connects_like(spec))?;
         entry.failed(failure, connection.ready_at.map(|(at, _)| at), now.at, jitter)
     }
 
     fn switched(&mut self, id: ConnectionId, report: SwitchReport, now: Now) {
-        let Some((_, asked_at)) = self.activating.take_if(|(activating, _)| *activating == id) else { return };
+        let Some(activating) = self.activating.take_if(|activating| activating.id == id) else { return };
         self.live = Some(id);
+        let Some(connection) = self.connections.get(&id) else { return };
         let SwitchReport { work_gap, threads, late } = report;
-        let pool = self.connections.get(&id).map(|connection| connection.pool.clone());
-        let took = now.at.saturating_duration_since(asked_at);
+        let Activating { since, ordered, .. } = activating;
         info!(
-            pool.name = pool.as_ref().map(tracing::field::display),
+            pool.name = %connection.pool,
             connection.id = %id,
+            reason = ordered.reason.as_str(),
+            detail = ordered.detail,
             threads,
             late,
             work_gap_ms = work_gap.as_secs_f64() * 1e3,
             "hash threads moved"
         );
-        self.reconnects.switched(id, report, took, now.at);
+        if connection.spec.is_some() {
+            let to = (connection.pool.clone(), id);
+            self.transitions.moved(to, ordered, report, connection.phases.clone(), (now.at, now.wall));
+        } else {
+            self.transitions.left_for_nothing();
+        }
+        self.reconnects.resumed(now.at);
+        self.reconnects.switched(id, report, now.at.saturating_duration_since(since), now.at);
     }
 
     fn shut_down(&mut self, now: Now) {
@@ -362,94 +481,23 @@ impl State {
         }
     }
 
-    /// Brings what is closer to what is wanted.
-    fn settle(&mut self, now: Now) {
-        if !self.stopping {
-            self.connect_wanted(now.at);
-            self.activate_best(now.at);
-            self.close_unwanted(now.at);
-        }
-        let wanted = selector::wanted(&self.candidates(), now.at);
-        let mut entries = std::mem::take(&mut self.entries);
-        for (at, entry) in entries.iter_mut().enumerate() {
-            entry.observe(self.newest_of(&entry.spec), at < wanted, now.wall);
-        }
-        self.entries = entries;
+    /// Nobody is worked for from now on.
+    fn leave(&mut self, id: ConnectionId, now: Instant) {
+        self.live = None;
+        self.transitions.left(id, now);
     }
 
-    fn connect_wanted(&mut self, now: Instant) {
-        let wanted = selector::wanted(&self.candidates(), now);
-        let missing: Vec<_> = self
-            .entries
-            .iter()
-            .take(wanted)
-            .filter(|entry| entry.is_due(now) && self.newest_of(&entry.spec).is_none_or(Connection::is_closing))
-            .map(|entry| (entry.spec.clone(), entry.trace.clone()))
-            .collect();
-        for (spec, trace) in missing {
-            let pool = spec.name.clone();
-            self.connect(Some(spec.clone()), pool, trace);
-            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.spec == spec) {
-                // Retries are nobody's command.
-                entry.trace = TraceParent::default();
-            }
-        }
-        let invents = self.connections.values().any(|one| one.spec.is_none() && !one.is_closing());
-        if self.configured > 0 && self.entries.is_empty() && self.synthetic && !invents {
-            let name = SYNTHETIC.parse().expect("a label by construction");
-            self.connect(None, name, TraceParent::default());
-        }
-    }
-
-    fn activate_best(&mut self, now: Instant) {
-        let chosen = match selector::choice(&self.candidates()) {
-            Some(at) => self.entries.get(at).and_then(|entry| self.newest_of(&entry.spec)),
-            None => self.connections.values().find(|one| one.is_usable() && one.spec.is_none() && self.is_wanted(one)),
-        };
-        let Some(chosen) = chosen.map(|connection| connection.id) else { return };
-        if self.live != Some(chosen) && self.activating.is_none() {
-            self.activating = Some((chosen, now));
-            self.actions.push(Action::Activate(chosen));
-        }
-        // A pool that stands by has no threads to move.
-        let standing_by = self.connections.values().filter(|one| one.is_usable() && one.id != chosen).map(|one| one.id);
-        for id in standing_by.collect::<Vec<_>>() {
-            self.reconnects.switched(id, SwitchReport::default(), std::time::Duration::ZERO, now);
-        }
-    }
-
-    fn close_unwanted(&mut self, now: Instant) {
-        let candidates = self.candidates();
-        let wanted = selector::wanted(&candidates, now);
-        let nothing_to_come = self.entries.is_empty() && !self.synthetic;
-        let unwanted: Vec<_> = self
-            .connections
-            .values()
-            .filter(|one| !one.is_closing())
-            .filter(|one| {
-                let stays = match &one.spec {
-                    Some(spec) => {
-                        let place = self.entries.iter().position(|entry| entry.spec == *spec);
-                        let superseded = self.newest_of(spec).is_some_and(|newest| newest.id > one.id);
-                        place.is_some_and(|place| place < wanted) && !superseded
-                    }
-                    None => self.is_wanted(one),
-                };
-                let is_live = self.live == Some(one.id) || self.activating.is_some_and(|(id, _)| id == one.id);
-                !stays && (!is_live || nothing_to_come)
-            })
-            .map(|one| one.id)
-            .collect();
-        for id in unwanted {
-            self.close(id, now);
-        }
-    }
-
-    fn connect(&mut self, spec: Option<PoolSpec>, pool: PoolName, trace: TraceParent) -> ConnectionId {
+    fn connect(
+        &mut self,
+        spec: Option<PoolSpec>,
+        target: Option<Target>,
+        pool: PoolName,
+        trace: TraceParent,
+    ) -> ConnectionId {
         self.last_id = self.last_id.next();
         let id = self.last_id;
-        self.connections.insert(id, Connection::new(id, spec.clone(), pool));
-        self.actions.push(Action::Connect { id, spec, trace });
+        self.connections.insert(id, Connection::new(id, spec.clone(), target.clone(), pool));
+        self.actions.push(Action::Connect { id, spec, target, trace });
         id
     }
 
@@ -465,7 +513,7 @@ impl State {
             connection.closing_since.get_or_insert(now);
             connection.aborted = true;
             if self.live == Some(id) {
-                self.live = None;
+                self.leave(id, now);
             }
             self.actions.push(Action::Abort(id));
         }
@@ -473,4 +521,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,10 +10,7 @@ use super::{
     mining::{Granted, Mining, Progress, Step, Wishes},
     step::{Accepted, Decision, Entry, Fresh, Repeats, decide},
 };
-use crate::{
-    source::{ConfigureError, Snapshot},
-    state_dir::StateDir,
-};
+use crate::{source::Snapshot, state_dir::StateDir};
 use mujina_core::{
     pool::PoolGroup,
     spec::{SpecChange, SpecState},
@@ -26,7 +23,7 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 /// Time that the mining side has to take a change over before the asker is answered without it: hash threads look up every
 /// few milliseconds, so this is only seen when something is stuck.
@@ -55,7 +52,8 @@ impl<M: Mining> Actor<M> {
     pub(crate) async fn start(mining: M, folder: StateDir, record: Record) -> (Self, SpecHandle) {
         let pools = mining.pools();
         let mut progress = Progress::new();
-        let first = progress.state(&record.entry, &pools.borrow());
+        let newest = Arc::clone(&pools.borrow());
+        let first = progress.state(&record.entry, &newest);
         let (state, watched) = watch::channel(Arc::new(first));
         let (handle, commands) = SpecHandle::new(watched);
         let wishes = Wishes::default();
@@ -151,19 +149,16 @@ impl<M: Mining> Actor<M> {
     }
 
     fn note(&mut self, granted: &Granted) {
-        match granted {
-            Granted::Configured(Err(refused @ ConfigureError::UnsupportedPool(_))) => {
-                error!(%refused, "stored pools were not taken over");
-            }
-            // Else it is done, or the end of the process is near.
-            _ => debug!(?granted, "the mining side answered"),
-        }
+        // Done, or the end of the process is near.
+        debug!(?granted, "the mining side answered");
         self.progress.note(granted);
         self.publish();
     }
 
     fn publish(&mut self) {
-        let state = self.progress.state(&self.record.entry, &self.pools.borrow_and_update());
+        // Cloned, not borrowed: the source must not wait for us to publish its next snapshot.
+        let pools = Arc::clone(&self.pools.borrow_and_update());
+        let state = self.progress.state(&self.record.entry, &pools);
         self.state.send_if_modified(|old| {
             let is_new = **old != state;
             if is_new {

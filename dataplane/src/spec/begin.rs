@@ -90,12 +90,14 @@ fn fingerprint(groups: &[PoolGroup]) -> String {
     for PoolGroup { name, strategy, pools } in groups {
         put(name.as_str());
         put(&format!("{strategy:?}"));
-        for PoolSpec { name, endpoint, user, password, nominal_hash_rate } in pools {
+        for PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } in pools {
             put(name.as_str());
             put(&endpoint.to_string());
             put(user);
             put(password.as_ref().map_or("", |secret| secret.expose()));
             put(&nominal_hash_rate.map_or(String::new(), |rate| rate.hashes_per_second().to_string()));
+            put(&quota.to_string());
+            put(&format!("{options:?}"));
         }
     }
     sha256::Hash::hash(text.as_bytes()).to_string()

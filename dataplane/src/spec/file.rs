@@ -5,12 +5,12 @@
 
 use super::{
     begin::{Found, Record},
-    step::{Entry, check_supported},
+    step::Entry,
 };
 use crate::state_dir::StateDir;
 use mujina_core::{
     id::Generation,
-    pool::{PoolGroup, PoolSpec, PoolStrategy},
+    pool::{DEFAULT_QUOTA, PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
     spec::{GroupDraft, MinerSpec, PoolDraft, Problems, SpecDraft, SpecOrigin},
     text::Secret,
     units::HashRate,
@@ -64,8 +64,7 @@ pub(crate) fn find(folder: &StateDir, now: SystemTime) -> io::Result<(Found, Opt
     match record {
         Ok(record) => Ok((Found::Stored(record), None)),
         Err(error) => {
-            let aside = format!("{FILE}.unreadable-{}", since_epoch(now).as_secs());
-            folder.rename(FILE, &aside)?;
+            let aside = folder.set_aside(FILE, &format!("{FILE}.unreadable-{}", since_epoch(now).as_secs()))?;
             Ok((Found::Unreadable, Some((error, aside))))
         }
     }
@@ -125,6 +124,7 @@ struct Group {
 #[serde(rename_all = "snake_case")]
 enum Strategy {
     Failover,
+    Quota,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +135,19 @@ struct Pool {
     user: String,
     password: Option<String>,
     nominal_hash_rate_hps: Option<f64>,
+    #[serde(default = "default_quota", skip_serializing_if = "is_default_quota")]
+    quota: u32,
+    #[serde(default, skip_serializing_if = "PoolOptionsDraft::is_default")]
+    options: PoolOptionsDraft,
+}
+
+fn default_quota() -> u32 {
+    DEFAULT_QUOTA.get()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_default_quota(quota: &u32) -> bool {
+    *quota == default_quota()
 }
 
 impl From<&Record> for Document {
@@ -161,6 +174,7 @@ impl From<&PoolGroup> for Group {
         let PoolGroup { name, strategy, pools } = group;
         let strategy = match strategy {
             PoolStrategy::Failover => Strategy::Failover,
+            PoolStrategy::Quota => Strategy::Quota,
         };
         Self { name: name.to_string(), strategy, pools: pools.iter().map(Pool::from).collect() }
     }
@@ -168,13 +182,15 @@ impl From<&PoolGroup> for Group {
 
 impl From<&PoolSpec> for Pool {
     fn from(pool: &PoolSpec) -> Self {
-        let PoolSpec { name, endpoint, user, password, nominal_hash_rate } = pool;
+        let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
         Self {
             name: name.to_string(),
             url: endpoint.to_string(),
             user: user.clone(),
             password: password.as_ref().map(|secret| secret.expose().to_owned()),
             nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+            quota: quota.get(),
+            options: options.into(),
         }
     }
 }
@@ -196,7 +212,6 @@ impl TryFrom<Document> for Record {
         } = document;
         let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused };
         let spec = draft.check(None).map_err(FileError::Invalid)?;
-        check_supported(&spec).map_err(FileError::Invalid)?;
         let entry = Entry {
             spec,
             generation: Generation(generation.max(1)),
@@ -214,6 +229,7 @@ impl From<Group> for GroupDraft {
         let Group { name, strategy, pools } = group;
         let strategy = match strategy {
             Strategy::Failover => PoolStrategy::Failover,
+            Strategy::Quota => PoolStrategy::Quota,
         };
         Self { name, strategy: Some(strategy), pools: pools.into_iter().map(PoolDraft::from).collect() }
     }
@@ -221,8 +237,8 @@ impl From<Group> for GroupDraft {
 
 impl From<Pool> for PoolDraft {
     fn from(pool: Pool) -> Self {
-        let Pool { name, url, user, password, nominal_hash_rate_hps } = pool;
-        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps }
+        let Pool { name, url, user, password, nominal_hash_rate_hps, quota, options } = pool;
+        Self { name, url, user, password: password.map(Secret::from), nominal_hash_rate_hps, quota, options }
     }
 }
 
@@ -264,10 +280,6 @@ mod tests {
             String::new(),
             "\u{0}\u{0}\u{0}".into(),
             good.replace("stratum2+tcp", "stratum3+tcp"),
-            good.replace(
-                "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72",
-                "stratum+tcp://a",
-            ),
             good.replace("\"paused\"", "\"pausd\""),
             good.replace("\"user\": \"alice\"", "\"user\": \"\""),
             good.replace("\"password\": \"hunter2\"", "\"password\": [\"hunter2\"]"),
@@ -283,6 +295,19 @@ mod tests {
             assert!(!root.path().join(FILE).exists());
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn file_set_aside_never_replaces_one_that_was_set_aside_before() {
+        // A machine without a battery has the same time at every start.
+        let (root, folder) = folder();
+        for content in ["first", "second", "third"] {
+            fs::write(root.path().join(FILE), content).unwrap();
+            let (_, aside) = find(&folder, moment(0)).unwrap();
+            let (_, name) = aside.unwrap();
+            assert_eq!(fs::read_to_string(root.path().join(name)).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3 + 1, "three files and the lock");
     }
 
     #[test]

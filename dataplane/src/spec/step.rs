@@ -4,10 +4,9 @@
 //! changes nothing by construction: it yields an error and no entry.
 
 use super::{SpecError, SpecOutcome, SpecRequest};
-use crate::source::ConfigureError;
 use mujina_core::{
     id::Generation,
-    pool::{PoolEndpoint, PoolGroup},
+    pool::PoolGroup,
     spec::{MinerSpec, Problem, Problems, SpecChange, SpecDraft, SpecOrigin},
 };
 use std::{collections::VecDeque, time::SystemTime};
@@ -112,9 +111,7 @@ fn check_place(current: &Entry, request: &SpecRequest) -> Result<(), SpecError> 
 fn merge(current: &MinerSpec, request: &SpecRequest) -> Result<MinerSpec, Problems> {
     let SpecDraft { pool_groups, paused } = request.draft.clone();
     let pool_groups = if request.parts.pool_groups {
-        let checked = SpecDraft { pool_groups, paused: false }.check(Some(current))?;
-        check_supported(&checked)?;
-        checked.pool_groups
+        SpecDraft { pool_groups, paused: false }.check(Some(current))?.pool_groups
     } else {
         current.pool_groups.clone()
     };
@@ -128,20 +125,6 @@ fn counts(current: &Entry, request: &SpecRequest, changes: &[SpecChange]) -> boo
     !changes.is_empty()
         || request.control_generation.is_some_and(|asked| asked > current.control_generation)
         || (current.origin == SpecOrigin::Recovery && request.parts.pool_groups)
-}
-
-/// Refuses pools that this version cannot mine on.
-pub(crate) fn check_supported(spec: &MinerSpec) -> Result<(), Problems> {
-    let mut problems = Vec::new();
-    for group in &spec.pool_groups {
-        for pool in group.pools.iter().filter(|pool| matches!(pool.endpoint, PoolEndpoint::V1 { .. })) {
-            problems.push(Problem {
-                field: format!("pool_groups[{}].pools[{}].url", group.name, pool.name),
-                reason: ConfigureError::UnsupportedPool(pool.name.clone()).to_string(),
-            });
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
 /// Answers to the newest requests that carried an id. In memory only: after a restart an etag or a control generation

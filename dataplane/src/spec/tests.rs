@@ -5,7 +5,7 @@ use crate::{
     board::cpu::{CpuConfig, ThreadCount},
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec::fixtures::{draft, groups, pause, request},
 };
 use mujina_core::units::DutyPercent;
@@ -30,7 +30,15 @@ impl World {
             ..CpuConfig::default()
         };
         let identity = MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() };
-        let plan = MinerPlan { cpu: Some(cpu), synthetic: Some(SyntheticWork::default()), share_every: None, identity };
+        let plan = MinerPlan {
+            cpu: Some(cpu),
+            synthetic: Some(SyntheticWork::default()),
+            share_every: None,
+            pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
+            source_policy: SourcePolicy::default(),
+            identity,
+        };
         let (cancel, mut supervisor) = (CancellationToken::new(), Supervisor::default());
         let miner = Miner::start(plan, cancel.clone()).await.unwrap();
         let folder = StateDir::open(state).unwrap();
@@ -90,10 +98,12 @@ async fn pool_set_at_run_time_outlives_a_restart_with_the_old_configuration() {
 }
 
 #[test]
-fn configured_pools_of_another_protocol_are_refused_before_the_start() {
+fn configured_pools_without_a_protocol_are_refused_before_the_start() {
     let mut old = draft("alice");
     assert_eq!(check_configured(old.clone()), Ok(groups("alice")));
     old.pool_groups[0].pools[0].url = "stratum+tcp://pool.example".into();
+    assert!(check_configured(old.clone()).is_ok());
+    old.pool_groups[0].pools[0].url = "stratum://pool.example".into();
     let Problems(problems) = check_configured(old).unwrap_err();
     assert_eq!((problems.len(), problems[0].field.as_str()), (1, MAIN));
 }

@@ -5,12 +5,15 @@
 //! ```
 //! A bucket is written once, when it is closed, with the next number of its database. Only what is on disk is shown: a
 //! number that was shown never comes to mean something else. What cannot be written waits in memory and is tried again;
-//! hashing does not notice.
+//! hashing does not notice. Lifetime totals (`lifetime`) are read when the database is opened and written with the buckets.
 
 mod store;
 
-use super::buckets::{Cut, Cutter};
-use crate::scheduler::Snapshot;
+use super::{
+    buckets::{Cut, Cutter},
+    lifetime::{Account, Lifetimes},
+};
+use crate::{scheduler::Snapshot, source};
 use mujina_core::share::ShareBucket;
 use std::{
     collections::VecDeque,
@@ -76,9 +79,15 @@ pub(super) struct HistoryHandle {
     store: watch::Receiver<Shared>,
     newest: watch::Receiver<u64>,
     failure: watch::Receiver<Option<String>>,
+    lifetimes: watch::Receiver<Option<Arc<Lifetimes>>>,
 }
 
 impl HistoryHandle {
+    /// What earlier processes counted; `None` until it was read.
+    pub(super) fn lifetimes(&self) -> watch::Receiver<Option<Arc<Lifetimes>>> {
+        self.lifetimes.clone()
+    }
+
     /// Why the newest write failed; `None` when it did not.
     pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
         self.failure.clone()
@@ -128,40 +137,59 @@ impl HistoryHandle {
 pub(super) struct History {
     path: PathBuf,
     scheduler: watch::Receiver<Arc<Snapshot>>,
+    source: watch::Receiver<Arc<source::Snapshot>>,
     cutter: Cutter,
     waiting: VecDeque<Cut>,
     store: watch::Sender<Shared>,
     newest: watch::Sender<u64>,
     failure: watch::Sender<Option<String>>,
+    /// `None` until the database was opened once.
+    lifetimes: Option<Lifetimes>,
+    shown_lifetimes: watch::Sender<Option<Arc<Lifetimes>>>,
 }
 
 impl History {
     /// Opens nothing yet: that is the task's first work.
-    pub(super) fn new(state_dir: &Path, scheduler: watch::Receiver<Arc<Snapshot>>) -> (Self, HistoryHandle) {
+    pub(super) fn new(
+        state_dir: &Path,
+        scheduler: watch::Receiver<Arc<Snapshot>>,
+        source: watch::Receiver<Arc<source::Snapshot>>,
+    ) -> (Self, HistoryHandle) {
         let (store, store_of_readers) = watch::channel(None);
         let (newest, newest_of_readers) = watch::channel(0);
         let (failure, failure_of_readers) = watch::channel(None);
+        let (shown_lifetimes, lifetimes) = watch::channel(None);
         let history = Self {
             path: state_dir.join("history.redb"),
             scheduler,
+            source,
             cutter: Cutter::new(SystemTime::now()),
             waiting: VecDeque::new(),
             store,
             newest,
             failure,
+            lifetimes: None,
+            shown_lifetimes,
         };
-        let handle = HistoryHandle { store: store_of_readers, newest: newest_of_readers, failure: failure_of_readers };
+        let handle = HistoryHandle {
+            store: store_of_readers,
+            newest: newest_of_readers,
+            failure: failure_of_readers,
+            lifetimes,
+        };
         (history, handle)
     }
 
     /// Runs until `cancel`, then stores what is left.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         self.flush().await;
+        let mut source = self.source.clone();
         loop {
             let remaining = self.cutter.remaining(SystemTime::now());
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = tokio::time::sleep(remaining) => self.close(false).await,
+                Ok(()) = source.changed() => self.turn(),
             }
         }
         self.close(true).await;
@@ -181,23 +209,51 @@ impl History {
         self.flush().await;
     }
 
-    /// Writes what waits. Opens the database first where that has not succeeded yet.
+    /// Lets lifetime totals follow the accounts of the spec.
+    fn turn(&mut self) {
+        let source = Arc::clone(&self.source.borrow());
+        let Some(lifetimes) = &mut self.lifetimes else { return };
+        let accounts = accounts(&source);
+        if lifetimes.differs(&accounts) {
+            let scheduler = Arc::clone(&self.scheduler.borrow());
+            lifetimes.turn(&accounts, &scheduler.pools, SystemTime::now());
+            self.shown_lifetimes.send_replace(Some(Arc::new(lifetimes.clone())));
+        }
+    }
+
+    /// Writes what waits. Opens the database first where that has not succeeded yet, or where the last write failed: after
+    /// an error of the disk a database refuses everything until it is opened again.
     async fn flush(&mut self) {
         let store = self.store.borrow().clone();
-        let (path, cuts) = (self.path.clone(), self.waiting.iter().cloned().collect::<Vec<_>>());
+        let writing = Writing {
+            cuts: self.waiting.iter().cloned().collect(),
+            accounts: accounts(&self.source.borrow().clone()),
+            counted: Arc::clone(&self.scheduler.borrow()),
+            lifetimes: self.lifetimes.clone(),
+        };
+        let path = self.path.clone();
         let writing = tokio::task::spawn_blocking(move || {
             let store = store.map_or_else(|| open(&path).map(Arc::new), Ok)?;
-            let newest = if cuts.is_empty() { store.newest()? } else { store.append(&cuts, SystemTime::now())? };
-            Ok::<_, StoreError>((store, newest))
+            match writing.write(&store, SystemTime::now()) {
+                Err(StoreError::Unreadable(reason)) => {
+                    let fresh = begin_anew(&path, &reason).map(Arc::new)?;
+                    writing.write(&fresh, SystemTime::now()).map(|written| (fresh, written))
+                }
+                result => result.map(|written| (store, written)),
+            }
         });
         match writing.await {
-            Ok(Ok((store, newest))) => {
+            Ok(Ok((store, Written { newest, lifetimes }))) => {
                 self.waiting.clear();
+                if self.lifetimes.replace(lifetimes.clone()).is_none() {
+                    self.shown_lifetimes.send_replace(Some(Arc::new(lifetimes)));
+                }
                 self.store.send_if_modified(|shared| {
-                    shared.is_none() && {
+                    let is_new = shared.as_ref().is_none_or(|old| !Arc::ptr_eq(old, &store));
+                    if is_new {
                         *shared = Some(store);
-                        true
                     }
+                    is_new
                 });
                 self.newest.send_replace(newest);
                 if self.failure.send_replace(None).is_some() {
@@ -216,21 +272,70 @@ impl History {
             debug!(reason = why, "statistics still cannot be stored");
         }
         self.failure.send_replace(Some(why));
+        self.store.send_replace(None);
     }
 }
 
-/// Opens the database, or sets an unreadable one aside and begins another.
+/// What one transaction is made of.
+struct Writing {
+    cuts: Vec<Cut>,
+    accounts: Vec<Account>,
+    counted: Arc<Snapshot>,
+    lifetimes: Option<Lifetimes>,
+}
+
+/// What came of it.
+struct Written {
+    newest: u64,
+    lifetimes: Lifetimes,
+}
+
+impl Writing {
+    /// Takes up what earlier processes counted, where that was not done yet, and writes buckets and lifetime totals.
+    fn write(&self, store: &Store, now: SystemTime) -> Result<Written, StoreError> {
+        let Self { cuts, accounts, counted, lifetimes } = self;
+        let mut lifetimes = match lifetimes {
+            Some(lifetimes) => lifetimes.clone(),
+            None => {
+                let mut lifetimes = Lifetimes::new(store.lifetimes()?, store.id());
+                lifetimes.turn(accounts, &counted.pools, now);
+                lifetimes
+            }
+        };
+        let totals = lifetimes.to_store(&counted.pools, store.id());
+        let nothing = cuts.is_empty() && totals.is_empty();
+        let newest = if nothing { store.newest()? } else { store.append(cuts, &totals, now)? };
+        lifetimes.stored();
+        Ok(Written { newest, lifetimes })
+    }
+}
+
+/// The accounts of the spec. A pool that still drains gives way to the new one of its name.
+fn accounts(source: &source::Snapshot) -> Vec<Account> {
+    let mut accounts: Vec<Account> = Vec::new();
+    for pool in &source.pools {
+        if accounts.iter().all(|account| account.pool != pool.name) {
+            accounts.push(Account { pool: pool.name.clone(), url: pool.url.clone(), user: pool.user.clone() });
+        }
+    }
+    accounts
+}
+
+/// Opens the database, or begins another in place of an unreadable one.
 fn open(path: &Path) -> Result<Store, StoreError> {
     match Store::open(path) {
-        Err(StoreError::Unreadable(reason)) => {
-            let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-            let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
-            error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
-            std::fs::rename(path, aside).map_err(StoreError::File)?;
-            Store::open(path)
-        }
+        Err(StoreError::Unreadable(reason)) => begin_anew(path, &reason),
         result => result,
     }
+}
+
+/// Sets a database aside and begins another.
+fn begin_anew(path: &Path, reason: &str) -> Result<Store, StoreError> {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let aside = path.with_extension(format!("redb.unreadable-{seconds}"));
+    error!(reason, aside = %aside.display(), "statistics database is unreadable; it is set aside and begun anew");
+    std::fs::rename(path, aside).map_err(StoreError::File)?;
+    Store::open(path)
 }
 
 #[cfg(test)]

@@ -15,8 +15,10 @@ pub(super) async fn run(status: watch::Receiver<Arc<MinerStatus>>, every: Durati
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            _ = ticks.tick() => say(&status.borrow()),
+            _ = ticks.tick() => {}
         }
+        let newest = Arc::clone(&status.borrow());
+        say(&newest);
     }
 }
 

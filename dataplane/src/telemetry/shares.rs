@@ -1,5 +1,6 @@
 //! The newest shares, with what became of them so far.
 
+use super::rejects::RejectLog;
 use crate::scheduler::SchedulerHandle;
 use mujina_core::{
     id::ShareId,
@@ -8,6 +9,7 @@ use mujina_core::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,10 @@ const REMEMBERED: usize = 1000;
 
 /// The newest shares. All clones are the same log.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ShareLog(Arc<Mutex<BTreeMap<ShareId, Arc<Share>>>>);
+pub(super) struct ShareLog {
+    shares: Arc<Mutex<BTreeMap<ShareId, Arc<Share>>>>,
+    rejects: RejectLog,
+}
 
 impl ShareLog {
     pub(super) async fn run(self, scheduler: SchedulerHandle, cancel: CancellationToken) {
@@ -30,15 +35,23 @@ impl ShareLog {
                 event = events.recv() => event,
             };
             match event {
-                Ok(share) => self.note(share),
+                Ok(share) => {
+                    self.rejects.note(&share, SystemTime::now());
+                    self.note(share);
+                }
                 Err(RecvError::Lagged(missed)) => debug!(missed, "share log missed events"),
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
+    /// The refused among them, which are remembered for longer.
+    pub(super) fn rejects(&self) -> &RejectLog {
+        &self.rejects
+    }
+
     fn note(&self, share: Arc<Share>) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         log.insert(share.id, share);
         while log.len() > REMEMBERED {
             log.pop_first();
@@ -51,7 +64,7 @@ impl ShareLog {
         limit: usize,
         wanted: &dyn Fn(ShareOutcome) -> bool,
     ) -> Vec<Arc<Share>> {
-        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let older = log.range(..before.unwrap_or(ShareId(u64::MAX))).rev().map(|(_, share)| share);
         older.filter(|share| wanted(share.outcome)).take(limit).cloned().collect()
     }

@@ -3,6 +3,7 @@
 
 mod assemble;
 
+use super::lifetime::Lifetimes;
 use crate::{identity::Identity, miner::BoardFacts, scheduler, source};
 use assemble::{Assembler, Seen};
 use mujina_core::{id::BoardId, spec::SpecState, status::MinerStatus};
@@ -27,6 +28,7 @@ pub(super) struct Sources {
     pub(super) source: watch::Receiver<Arc<source::Snapshot>>,
     pub(super) spec: watch::Receiver<Arc<SpecState>>,
     pub(super) storage: watch::Receiver<Option<String>>,
+    pub(super) lifetimes: watch::Receiver<Option<Arc<Lifetimes>>>,
     pub(super) boards: BTreeMap<BoardId, BoardFacts>,
 }
 
@@ -55,13 +57,14 @@ impl Publisher {
                     // Its last word was said; only the stop is left.
                     return std::future::pending().await;
                 }
-                let Sources { scheduler, source, spec, storage, boards: _ } = &mut self.sources;
+                let Sources { scheduler, source, spec, storage, lifetimes, boards: _ } = &mut self.sources;
                 let others = async {
                     sleep_until(not_before).await;
                     tokio::select! {
                         changed = scheduler.changed() => changed.is_err(),
                         changed = source.changed() => changed.is_err(),
                         Ok(()) = storage.changed() => false,
+                        Ok(()) = lifetimes.changed() => false,
                     }
                 };
                 // Who changes the spec looks at once.
@@ -88,13 +91,18 @@ impl Publisher {
 }
 
 fn assemble_now(assembler: &mut Assembler, sources: &mut Sources, stopping: bool) -> MinerStatus {
-    let Sources { scheduler, source, spec, storage, boards } = sources;
-    let storage = storage.borrow_and_update().clone();
+    let Sources { scheduler, source, spec, storage, lifetimes, boards } = sources;
+    // Cloned, not borrowed: whoever holds a watched value keeps its publisher waiting, and these publish on the thread that
+    // mines.
+    let (scheduler, source) = (scheduler.borrow_and_update().clone(), source.borrow_and_update().clone());
+    let (spec, storage) = (spec.borrow_and_update().clone(), storage.borrow_and_update().clone());
+    let lifetimes = lifetimes.borrow_and_update().clone();
     let seen = Seen {
-        scheduler: &scheduler.borrow_and_update(),
-        source: &source.borrow_and_update(),
-        spec: &spec.borrow_and_update(),
+        scheduler: &scheduler,
+        source: &source,
+        spec: &spec,
         storage: storage.as_deref(),
+        lifetimes: lifetimes.as_deref(),
         boards,
         stopping,
     };

@@ -3,7 +3,7 @@ use crate::{
     board::cpu::CpuConfig,
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
 };
 use mujina_core::{
     id::{ConnectionId, Generation},
@@ -25,9 +25,11 @@ pub(super) fn share(id: u64, outcome: ShareOutcome) -> Share {
         job_id: "1".into(),
         header: [0; 80],
         extranonce: vec![1],
+        extranonce_prefix: vec![3; 4],
         hash: [0; 32],
         difficulty: Difficulty::try_from(1.0).unwrap(),
         share_difficulty: Difficulty::try_from(1.0).unwrap(),
+        share_target: mujina_core::units::ShareTarget::MAX,
         outcome,
         latency: None,
         trace_id: None,
@@ -56,6 +58,9 @@ async fn hashing_of_a_real_miner_shows_in_status_shares_and_buckets() {
         cpu: Some(CpuConfig { threads: 1.into(), ..CpuConfig::default() }),
         synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
         share_every: None,
+        pool_limits: Default::default(),
+        scheduler_limits: Default::default(),
+        source_policy: SourcePolicy::default(),
         identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
     };
     let mut miner = Miner::start(mining, stop_mining.clone()).await.unwrap();

@@ -60,6 +60,13 @@ impl MailboxReader {
         self.shared.sequence.load(Ordering::Acquire) != self.seen
     }
 
+    /// Whether the newest assignment, taken or not, is to end. Takes the lock.
+    #[must_use]
+    pub fn is_told_to_stop(&self) -> bool {
+        let newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*newest, Assignment::Stop)
+    }
+
     /// The newest assignment, if it was not taken yet.
     pub fn try_take(&mut self) -> Option<Assignment> {
         if !self.has_news() {

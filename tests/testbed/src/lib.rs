@@ -1,5 +1,5 @@
-//! Whole worlds in one process: a real SV2 pool and the chain that feeds it, a pool that does what a test says, faults on
-//! the way, and what watches the result.
+//! Whole worlds in one process: a real SV2 pool and the chain that feeds it, a real SV1 server before it, pools of both
+//! protocols that do what a test says, faults on the way, and what watches the result.
 //!
 //! Nothing here leaves 127.0.0.1. Servers take a free port, run under a handle, and end with it. Waits are for events and
 //! give up after [`PATIENCE`].
@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 pub mod demo;
+mod foreign;
 pub mod header;
 pub mod log_watcher;
 pub mod otlp_receiver;
@@ -14,7 +15,11 @@ pub mod plane;
 pub mod ports;
 pub mod proxy;
 pub mod scripted_pool;
+pub mod scripted_sv1;
 pub mod soak;
+pub mod sv1_client;
+pub mod sv1_translator;
+pub mod sv1_wire;
 pub mod sv2_client;
 pub mod sv2_pool;
 pub mod sv2_wire;

@@ -15,6 +15,7 @@
 
 use crate::PATIENCE;
 use std::{
+    collections::VecDeque,
     fmt::{self, Debug, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -30,10 +31,13 @@ use tracing_subscriber::{
     registry::{LookupSpan, Scope},
 };
 
-/// A WARN or ERROR.
+/// INFO lines that are kept.
+const INFOS: usize = 4096;
+
+/// A line of the log, from INFO up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
-    /// WARN or ERROR.
+    /// INFO, WARN or ERROR.
     pub level: Level,
     /// Usually the module.
     pub target: String,
@@ -74,10 +78,18 @@ struct State {
     announced: Vec<Announcement>,
     records: Vec<LogRecord>,
     unannounced: Vec<LogRecord>,
+    /// Nothing is wrong with these; the newest are kept for those who want to see one.
+    infos: VecDeque<LogRecord>,
 }
 
 impl State {
     fn record(&mut self, record: LogRecord) {
+        if record.level == Level::INFO {
+            if self.infos.len() >= INFOS {
+                self.infos.pop_front();
+            }
+            return self.infos.push_back(record);
+        }
         let covering: Vec<_> = self.announced.iter_mut().filter(|announced| announced.covers(&record)).collect();
         if covering.is_empty() {
             self.unannounced.push(record.clone());
@@ -151,23 +163,35 @@ impl LogWatcher {
         self.announce(Level::WARN, place, text, false);
     }
 
-    /// All there was, announced or not.
+    /// WARN and ERROR that there were, announced or not.
     #[must_use]
     pub fn records(&self) -> Vec<LogRecord> {
         self.shared.state().records.clone()
     }
 
-    /// Waits until such a record has come, be it before the call.
+    /// Waits until such a WARN or ERROR has come, be it before the call.
     ///
     /// # Panics
     /// When none comes.
     pub async fn wait_for(&self, place: &str, text: &str) -> LogRecord {
+        self.wait(place, text, |state| state.records.iter().collect()).await
+    }
+
+    /// As [`LogWatcher::wait_for`], for an INFO.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn wait_for_info(&self, place: &str, text: &str) -> LogRecord {
+        self.wait(place, text, |state| state.infos.iter().collect()).await
+    }
+
+    async fn wait(&self, place: &str, text: &str, among: impl Fn(&State) -> Vec<&LogRecord>) -> LogRecord {
         let mut news = self.shared.news.subscribe();
         let come = async {
             loop {
                 news.borrow_and_update();
                 let found = |record: &&LogRecord| record.is_at(place) && record.text.contains(text);
-                let found = self.shared.state().records.iter().find(found).cloned();
+                let found = among(&self.shared.state()).into_iter().find(found).cloned();
                 match found {
                     Some(found) => return found,
                     // The sender lives in `self`.
@@ -176,7 +200,9 @@ impl LogWatcher {
             }
         };
         let come = timeout(PATIENCE, come).await;
-        come.unwrap_or_else(|_| panic!("{}: no `{text}` at `{place}` among {:#?}", self.plane, self.records()))
+        come.unwrap_or_else(|_| {
+            panic!("{}: no `{text}` at `{place}` among {:#?}", self.plane, among(&self.shared.state()))
+        })
     }
 
     /// Checks now.
@@ -211,7 +237,7 @@ pub struct WatchLayer(Arc<Shared>);
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for WatchLayer {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let level = *event.metadata().level();
-        if level > Level::WARN {
+        if level > Level::INFO {
             return;
         }
         let spans = context.event_scope(event).into_iter().flat_map(Scope::from_root);
@@ -263,6 +289,7 @@ mod tests {
             info!("nothing to see");
         });
         assert_eq!(watcher.records().len(), 1);
+        assert_eq!(watcher.shared.state().infos[0].text, "nothing to see");
         watcher.finish();
     }
 

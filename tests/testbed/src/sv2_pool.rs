@@ -9,6 +9,7 @@ pub use verdicts::PoolCounts;
 
 use crate::{
     PATIENCE,
+    foreign::Foreign,
     ports::free_address,
     sv2_wire::Authority,
     template_provider::{ProviderOptions, TemplateProvider},
@@ -17,12 +18,9 @@ use pool_sv2::{
     PoolSv2,
     config::{AuthorityConfig, ConnectionConfig, PoolConfig},
 };
-use std::{io, net::SocketAddr, thread, time::Duration};
+use std::{io, net::SocketAddr};
 use stratum_apps::{config_helpers::CoinbaseRewardScript, tp_type::TemplateProviderType};
-use tokio::{
-    sync::{oneshot, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Dispatch, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt};
@@ -79,13 +77,7 @@ pub struct Sv2Pool {
     address: SocketAddr,
     authority: Authority,
     counts: watch::Sender<PoolCounts>,
-    running: Option<Running>,
-}
-
-struct Running {
-    cancel: CancellationToken,
-    ended: oneshot::Receiver<String>,
-    thread: thread::JoinHandle<()>,
+    running: Option<Foreign>,
 }
 
 impl Sv2Pool {
@@ -175,7 +167,10 @@ impl Sv2Pool {
         self.stop().await?;
         let mut counts = self.counts.subscribe();
         let starts = counts.borrow_and_update().starts;
-        let mut running = Running::start(self.config(), self.counts.clone()).map_err(PoolError::Start)?;
+        let log = VerdictLayer(self.counts.clone()).with_filter(LevelFilter::INFO);
+        let (log, config) = (Dispatch::new(Registry::default().with(log)), self.config());
+        let running = Foreign::start("pool-sv2", POOL_THREADS, log, |cancel| run(config, cancel));
+        let mut running = running.map_err(PoolError::Start)?;
         let up = tokio::select! {
             up = timeout(PATIENCE, counts.wait_for(|counts| counts.starts > starts)) => match up {
                 Ok(_) => Ok(()),
@@ -219,31 +214,6 @@ impl Drop for Sv2Pool {
         if let Some(running) = &self.running {
             running.cancel.cancel();
         }
-    }
-}
-
-impl Running {
-    fn start(config: PoolConfig, counts: watch::Sender<PoolCounts>) -> io::Result<Self> {
-        let cancel = CancellationToken::new();
-        let (end, ended) = oneshot::channel();
-        let log = Dispatch::new(Registry::default().with(VerdictLayer(counts).with_filter(LevelFilter::INFO)));
-        let of_workers = log.clone();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(POOL_THREADS)
-            .on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&of_workers)))
-            .enable_all()
-            .build()?;
-        let stop = cancel.clone();
-        let thread = thread::Builder::new().name("pool-sv2".into()).spawn(move || {
-            tracing::dispatcher::with_default(&log, || {
-                let reason = runtime.block_on(run(config, stop));
-                // Whatever the pool left behind ends here, before anybody hears that it ended.
-                runtime.shutdown_timeout(Duration::from_secs(2));
-                // Nobody listens any more after a drop.
-                let _ = end.send(reason);
-            });
-        })?;
-        Ok(Self { cancel, ended, thread })
     }
 }
 

@@ -1,10 +1,13 @@
 //! One miner at a glance.
 
 use super::{clean, difficulty, elapsed, hash_rate, ledger, rate_of_minute, rates};
-use crate::output::{Cell, Paint, Table, Tone, age, word};
+use crate::output::{Cell, Paint, Table, Tone, age, clock, word};
+use mujina_core::units::duration;
 use mujina_proto::{
     convert::time,
-    types::v1::{BoardStatus, Fault, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    types::v1::{
+        BoardStatus, Fault, MinerState, MinerStatus, PoolPin, PoolState, PoolStatus, ThreadState, ThreadStatus,
+    },
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +33,8 @@ pub(crate) fn status(miner: &MinerStatus, paint: Paint) -> String {
 
 /// A pool with the middle of its key left out, which nobody reads at a glance.
 fn brief(pool: &PoolStatus) -> PoolStatus {
-    let short = pool.url.rsplit_once('/').and_then(|(host, key)| {
+    let keyed = pool.url.rsplit_once('/').filter(|(host, _)| host.starts_with("stratum2+tcp://"));
+    let short = keyed.and_then(|(host, key)| {
         let (begin, end) = (key.get(..6)?, key.get(key.len().checked_sub(4)?..)?);
         (key.len() > 20).then(|| format!("{host}/{begin}…{end}"))
     });
@@ -42,6 +46,7 @@ fn header(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
     let reason =
         if miner.state_reason.is_empty() { String::new() } else { format!(": {}", clean(&miner.state_reason)) };
     let pool = if miner.live_pool.is_empty() { "none".into() } else { clean(&miner.live_pool) };
+    let pool = format!("{pool}{}", pin(miner, now, paint));
     let nominal = miner.nominal_hash_rate_hps.and_then(hash_rate);
     let nominal = nominal.map(|rate| format!(" (expected {rate})")).unwrap_or_default();
     let spec = if miner.observed_generation >= miner.generation {
@@ -71,6 +76,15 @@ fn header(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
         .into_iter()
         .map(|(name, value)| format!("{}  {value}\n", paint.text(&format!("{name:<9}"), Tone::Strong)))
         .collect()
+}
+
+/// A pin with its end, for the line of the pool.
+fn pin(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
+    let Some(PoolPin { pool, expires_at }) = &miner.pool_pin else { return String::new() };
+    let end = time(*expires_at);
+    let left = end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
+    let text = format!("pinned to {} until {}, {} more", clean(pool), clock(end), duration::human(left));
+    format!("; {}", paint.text(&text, Tone::Warn))
 }
 
 /// Pools with their connections.
@@ -176,7 +190,7 @@ pub(super) fn tone_of_miner(state: MinerState) -> Tone {
     }
 }
 
-fn tone_of_pool(state: PoolState) -> Tone {
+pub(super) fn tone_of_pool(state: PoolState) -> Tone {
     match state {
         PoolState::Ready => Tone::Good,
         PoolState::Connecting | PoolState::WaitingForJob | PoolState::Draining | PoolState::BackingOff => Tone::Warn,

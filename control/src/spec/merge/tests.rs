@@ -12,7 +12,7 @@ fn draft(password: Option<&str>) -> SpecDraft {
         url: URL.into(),
         user: "alice".into(),
         password: password.map(Secret::from),
-        nominal_hash_rate_hps: None,
+        ..PoolDraft::default()
     };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
     SpecDraft { pool_groups: vec![group], paused: false }

@@ -7,7 +7,8 @@
 //! ```text
 //! stratum2+tcp://host[:port]/AUTHORITY_KEY   Stratum V2, encrypted and authenticated by the key
 //! stratum+tcp://host[:port]                  Stratum V1 in clear
-//! stratum+ssl://host[:port]                  Stratum V1 in TLS from the first byte; stratum+tls:// means the same
+//! stratum+ssl://host[:port]                  Stratum V1 in TLS from the first byte; stratum+tls://, ssl:// and tls:// mean
+//!                                            the same, and `?tls=insecure` behind it takes whoever answers
 //! ```
 //! Source: Stratum V2 specification 04 §4.7 (URL scheme and authority key), rules N7, N8, SEC4, V21 and R3 of the design.
 
@@ -40,17 +41,20 @@ pub const DEFAULT_PORT_V1: u16 = 3333;
 /// 443 as well because firewalls let it through.
 pub const DEFAULT_PORT_V1_TLS: u16 = 443;
 
+/// What an operator writes behind the URL of a V1 pool in TLS to take whoever answers.
+const INSECURE: &str = "?tls=insecure";
+
 /// A pool to connect to. Printing gives the shortest URL that parses to the same value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PoolEndpoint {
     /// Stratum V1: lines of JSON, with nothing that proves who answers unless TLS does.
     V1 {
-        /// Machine to connect to; with `tls` also the name its certificate must carry.
+        /// Machine to connect to; with verified TLS also the name its certificate must carry.
         host: Host,
         /// TCP port; parsing never yields 0.
         port: u16,
         /// Whether TLS starts at the first byte. There is no fallback to plain text.
-        tls: bool,
+        tls: TlsMode,
     },
     /// Stratum V2 inside Noise, authenticated by the pool's key.
     V2 {
@@ -61,6 +65,17 @@ pub enum PoolEndpoint {
         /// Key that must have signed the certificate the machine shows.
         authority: AuthorityKey,
     },
+}
+
+/// How a V1 pool is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// In clear.
+    None,
+    /// In TLS, and the server must prove who it is.
+    Verified,
+    /// In TLS with whoever answers: the operator said so.
+    Insecure,
 }
 
 impl PoolEndpoint {
@@ -97,8 +112,8 @@ impl PoolEndpoint {
 
     fn kind(&self) -> Scheme {
         match self {
-            Self::V1 { tls: false, .. } => Scheme::V1,
-            Self::V1 { tls: true, .. } => Scheme::V1Tls,
+            Self::V1 { tls: TlsMode::None, .. } => Scheme::V1,
+            Self::V1 { tls: TlsMode::Verified | TlsMode::Insecure, .. } => Scheme::V1Tls,
             Self::V2 { .. } => Scheme::V2,
         }
     }
@@ -120,6 +135,10 @@ impl FromStr for PoolEndpoint {
         if rest.contains('@') {
             return Err(EndpointError::UserInUrl);
         }
+        let (rest, insecure) = match rest.strip_suffix(INSECURE) {
+            Some(rest) if scheme == Scheme::V1Tls => (rest, true),
+            _ => (rest, false),
+        };
         if rest.contains(['?', '#']) {
             return Err(EndpointError::UnexpectedQuery);
         }
@@ -130,7 +149,12 @@ impl FromStr for PoolEndpoint {
             Scheme::V2 => Ok(Self::V2 { host, port, authority: parse_key(path)? }),
             Scheme::V1 | Scheme::V1Tls => {
                 refuse_path(path)?;
-                Ok(Self::V1 { host, port, tls: scheme == Scheme::V1Tls })
+                let tls = match scheme {
+                    Scheme::V1Tls if insecure => TlsMode::Insecure,
+                    Scheme::V1Tls => TlsMode::Verified,
+                    _ => TlsMode::None,
+                };
+                Ok(Self::V1 { host, port, tls })
             }
         }
     }
@@ -142,7 +166,11 @@ impl fmt::Display for PoolEndpoint {
         if self.port() != self.kind().default_port() {
             write!(f, ":{}", self.port())?;
         }
-        self.authority().map_or(Ok(()), |key| write!(f, "/{key}"))
+        match self {
+            Self::V2 { authority, .. } => write!(f, "/{authority}"),
+            Self::V1 { tls: TlsMode::Insecure, .. } => f.write_str(INSECURE),
+            Self::V1 { tls: TlsMode::None | TlsMode::Verified, .. } => Ok(()),
+        }
     }
 }
 
@@ -164,7 +192,7 @@ impl Scheme {
         match text.to_ascii_lowercase().as_str() {
             "stratum2+tcp" => Ok(Self::V2),
             "stratum+tcp" => Ok(Self::V1),
-            "stratum+ssl" | "stratum+tls" => Ok(Self::V1Tls),
+            "stratum+ssl" | "stratum+tls" | "ssl" | "tls" => Ok(Self::V1Tls),
             other => Err(EndpointError::UnsupportedScheme { scheme: error::excerpt(other) }),
         }
     }

@@ -1,7 +1,7 @@
 //! What differs between two specs, for people: secrets masked.
 
 use super::MinerSpec;
-use crate::pool::{PoolGroup, PoolSpec};
+use crate::pool::{PoolGroup, PoolOptions, PoolOptionsDraft, PoolSpec, PoolStrategy};
 use std::collections::BTreeMap;
 
 /// One difference between two specs.
@@ -65,7 +65,7 @@ fn flatten(spec: &MinerSpec) -> BTreeMap<String, Leaf> {
         let group = format!("pool_groups[{name}]");
         put(format!("{group}.strategy"), format!("{strategy:?}").to_uppercase(), false);
         put(format!("{group}.pools"), order(pools.iter().map(|pool| pool.name.as_str()).collect()), false);
-        for PoolSpec { name, endpoint, user, password, nominal_hash_rate } in pools {
+        for PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } in pools {
             let pool = format!("{group}.pools[{name}]");
             put(format!("{pool}.url"), endpoint.to_string(), false);
             put(format!("{pool}.user"), user.clone(), false);
@@ -75,16 +75,46 @@ fn flatten(spec: &MinerSpec) -> BTreeMap<String, Leaf> {
             if let Some(rate) = nominal_hash_rate {
                 put(format!("{pool}.nominal_hash_rate_hps"), rate.hashes_per_second().to_string(), false);
             }
+            if *strategy == PoolStrategy::Quota {
+                put(format!("{pool}.quota"), quota.to_string(), false);
+            }
+            for (field, value) in said(options) {
+                put(format!("{pool}.options.{field}"), value, false);
+            }
         }
     }
     leaves
 }
 
+/// The options that are not as by default, by name.
+fn said(options: &PoolOptions) -> Vec<(&'static str, String)> {
+    let PoolOptionsDraft {
+        worker_name,
+        wide_version_rolling,
+        authority_keys,
+        tls_pins,
+        redirect_hosts,
+        no_extranonce_subscribe,
+        no_suggest_difficulty,
+    } = options.into();
+    let on = |said: bool| if said { "true".to_owned() } else { String::new() };
+    let all = [
+        ("worker_name", worker_name),
+        ("wide_version_rolling", on(wide_version_rolling)),
+        ("authority_keys", authority_keys.join(", ")),
+        ("tls_pins", tls_pins.join(", ")),
+        ("redirect_hosts", redirect_hosts.join(", ")),
+        ("no_extranonce_subscribe", on(no_extranonce_subscribe)),
+        ("no_suggest_difficulty", on(no_suggest_difficulty)),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{
-        pool::PoolStrategy,
-        spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft},
+        spec::{GroupDraft, PoolDraft, SpecDraft},
         text::Secret,
     };
 
@@ -94,7 +124,7 @@ mod tests {
             url: "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72".into(),
             user: user.into(),
             password: Some(Secret::from(password)),
-            nominal_hash_rate_hps: None,
+            ..PoolDraft::default()
         };
         let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
         SpecDraft { pool_groups: vec![group], paused: false }.check(None).unwrap()

@@ -3,12 +3,14 @@
 use super::{MAX_GROUPS, MAX_POOLS, MinerSpec, Problem, Problems};
 use crate::{
     id::{GroupName, PoolName},
-    pool::{PoolEndpoint, PoolGroup, PoolSpec, PoolStrategy},
+    pool::{DEFAULT_QUOTA, PoolEndpoint, PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
     text::Secret,
     units::HashRate,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, num::NonZeroU32};
 
+/// Greatest quota: parts of a million are finer than any split that is asked for.
+const MAX_QUOTA: u32 = 1_000_000;
 /// Longest user identity in bytes: `STR0_255` of Stratum V2.
 const MAX_USER: usize = 255;
 
@@ -45,6 +47,10 @@ pub struct PoolDraft {
     pub password: Option<Secret>,
     /// Should be finite and positive; hashes per second.
     pub nominal_hash_rate_hps: Option<f64>,
+    /// Should be at most a million; 0 = not said.
+    pub quota: u32,
+    /// Should check out.
+    pub options: PoolOptionsDraft,
 }
 
 impl SpecDraft {
@@ -94,17 +100,27 @@ impl Check<'_> {
         }
         let name = self.take::<GroupName, _>(format!("{path}.name"), name.parse());
         if strategy.is_none() {
-            self.refuse(format!("{path}.strategy"), "is not given or not known; use FAILOVER");
+            self.refuse(format!("{path}.strategy"), "is not given or not known; use FAILOVER or QUOTA");
         }
         if pools.is_empty() {
             self.refuse(format!("{path}.pools"), "is empty; add a pool or leave the group out");
         }
-        let pools = pools.into_iter().enumerate().filter_map(|(i, pool)| self.pool(&path, i, pool)).collect::<Vec<_>>();
+        let pools = pools
+            .into_iter()
+            .enumerate()
+            .filter_map(|(i, pool)| self.pool(&path, strategy, i, pool))
+            .collect::<Vec<_>>();
         Some(PoolGroup { name: name?, strategy: strategy?, pools })
     }
 
-    fn pool(&mut self, group: &str, index: usize, draft: PoolDraft) -> Option<PoolSpec> {
-        let PoolDraft { name, url, user, password, nominal_hash_rate_hps } = draft;
+    fn pool(
+        &mut self,
+        group: &str,
+        strategy: Option<PoolStrategy>,
+        index: usize,
+        draft: PoolDraft,
+    ) -> Option<PoolSpec> {
+        let PoolDraft { name, url, user, password, nominal_hash_rate_hps, quota, options } = draft;
         let path = format!("{group}.pools[{}]", if name.is_empty() { index.to_string() } else { name.clone() });
         if !self.names.insert(name.clone()) {
             self.refuse(format!("{path}.name"), "is used twice; give every pool a name of its own");
@@ -114,6 +130,12 @@ impl Check<'_> {
         let user = self.take(format!("{path}.user"), check_user(user));
         let rate =
             nominal_hash_rate_hps.map(|rate| self.take(format!("{path}.nominal_hash_rate_hps"), check_rate(rate)));
+        let quota = self.take(format!("{path}.quota"), check_quota(quota, strategy));
+        let options = options.check().map_err(|problems| {
+            for (field, reason) in problems {
+                self.refuse(format!("{path}.options.{field}"), reason);
+            }
+        });
         let (name, endpoint) = (name?, endpoint?);
         let password = match password {
             Some(secret) => Some(secret).filter(|secret| !secret.is_empty()),
@@ -126,7 +148,8 @@ impl Check<'_> {
             Some(checked) => Some(checked?),
             None => None,
         };
-        Some(PoolSpec { name, endpoint, user: user?, password, nominal_hash_rate })
+        let options = options.ok()?;
+        Some(PoolSpec { name, endpoint, user: user?, password, nominal_hash_rate, quota: quota?, options })
     }
 }
 
@@ -140,6 +163,17 @@ fn check_user(user: String) -> Result<String, String> {
     } else {
         Ok(user)
     }
+}
+
+fn check_quota(quota: u32, strategy: Option<PoolStrategy>) -> Result<NonZeroU32, String> {
+    if quota > MAX_QUOTA {
+        return Err(format!("is {quota}; use at most {MAX_QUOTA}"));
+    }
+    let quota = NonZeroU32::new(quota).unwrap_or(DEFAULT_QUOTA);
+    if quota != DEFAULT_QUOTA && strategy == Some(PoolStrategy::Failover) {
+        return Err("has no effect in a FAILOVER group; leave it out or let the group's strategy be QUOTA".into());
+    }
+    Ok(quota)
 }
 
 fn check_rate(rate: f64) -> Result<HashRate, String> {
@@ -185,6 +219,20 @@ mod tests {
                 "pool_groups[main].pools[Bad].nominal_hash_rate_hps",
             ]
         );
+    }
+
+    #[test]
+    fn quota_counts_in_a_quota_group_alone_and_options_are_checked() {
+        let weighty = PoolDraft { quota: 3, ..pool("a") };
+        let Problems(problems) = draft(vec![weighty.clone()]).check(None).unwrap_err();
+        assert_eq!(problems[0].field, "pool_groups[main].pools[a].quota");
+        let mut shared = draft(vec![weighty, pool("b")]);
+        shared.pool_groups[0].strategy = Some(PoolStrategy::Quota);
+        let spec = shared.check(None).unwrap();
+        assert_eq!(spec.pools().map(|pool| pool.quota.get()).collect::<Vec<_>>(), [3, 1]);
+        let options = PoolOptionsDraft { tls_pins: vec!["x".into()], ..PoolOptionsDraft::default() };
+        let Problems(problems) = draft(vec![PoolDraft { options, ..pool("a") }]).check(None).unwrap_err();
+        assert_eq!(problems[0].field, "pool_groups[main].pools[a].options.tls_pins");
     }
 
     #[test]

@@ -4,23 +4,22 @@
 //! accepted, the oldest first, and what is left below its number waits on for an Error. An Error for a share that was
 //! taken for accepted takes it back, and the acceptance goes to one of those that were left.
 
-use crate::pool::{ConnectionEvent, ShareSubmission, Verdict};
+use crate::pool::{ConnectionEvent, ShareSubmission, Verdict, in_flight::InFlight};
 use mujina_core::{id::ShareId, share::RejectReason};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
-use tracing::{Span, info_span};
-
-/// Shares that wait, and accepted ones that are remembered (A7).
-const CAPACITY: usize = 4096;
-/// How long a share waits, and how long an accepted one is remembered (A2).
-const PATIENCE: Duration = Duration::from_secs(600);
+use tracing::info_span;
 
 /// Open and lately accepted shares of one channel.
 #[derive(Debug)]
 pub(super) struct Pending {
     next: u32,
+    /// Shares that wait, and accepted ones that are remembered (A7).
+    capacity: usize,
+    /// How long a share waits, and how long an accepted one is remembered (A2).
+    patience: Duration,
     open: VecDeque<Open>,
     accepted: VecDeque<Accepted>,
     /// Answers about shares that are not known, or that count more than there were (A4, D19).
@@ -30,12 +29,9 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct Open {
     sequence: u32,
-    share: ShareId,
-    sent_at: Instant,
+    sent: InFlight,
     /// A Success went past it without counting it.
     passed: bool,
-    span: Span,
-    submit: Span,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +48,8 @@ fn not_after(a: u32, b: u32) -> bool {
 
 impl Pending {
     /// `first` is the sequence number of the first share.
-    pub(super) fn new(first: u32) -> Self {
-        Self { next: first, open: VecDeque::new(), accepted: VecDeque::new(), implausible: 0 }
+    pub(super) fn new(first: u32, capacity: usize, patience: Duration) -> Self {
+        Self { next: first, capacity, patience, open: VecDeque::new(), accepted: VecDeque::new(), implausible: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,14 +63,13 @@ impl Pending {
 
     /// A share goes to the writer: the sequence number is its own from now on. Full = the oldest is given up.
     pub(super) fn push(&mut self, share: &ShareSubmission, now: Instant, events: &mut Vec<ConnectionEvent>) -> u32 {
-        if self.open.len() >= CAPACITY {
-            events.extend(self.open.pop_front().map(|open| open.judge(Verdict::Lost, now)));
+        if self.open.len() >= self.capacity {
+            events.extend(self.open.pop_front().map(|open| open.sent.judge(Verdict::Lost, now)));
         }
         let sequence = self.next;
         self.next = self.next.wrapping_add(1);
         let submit = info_span!(parent: &share.span, "submit", sequence_number = sequence);
-        let open = Open { sequence, share: share.id, sent_at: now, passed: false, span: share.span.clone(), submit };
-        self.open.push_back(open);
+        self.open.push_back(Open { sequence, sent: InFlight::new(share, submit, now), passed: false });
         sequence
     }
 
@@ -112,7 +107,7 @@ impl Pending {
         events: &mut Vec<ConnectionEvent>,
     ) {
         if let Some(at) = self.open.iter().position(|open| open.sequence == sequence) {
-            events.extend(self.open.remove(at).map(|open| open.judge(Verdict::Rejected(reason), now)));
+            events.extend(self.open.remove(at).map(|open| open.sent.judge(Verdict::Rejected(reason), now)));
             return;
         }
         let Some(at) = self.accepted.iter().position(|accepted| accepted.sequence == sequence) else {
@@ -127,44 +122,36 @@ impl Pending {
 
     /// Gives up what waited too long.
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<ConnectionEvent>) {
-        let too_old = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
-        while let Some(open) = self.open.pop_front_if(|open| too_old(open.sent_at)) {
-            events.push(open.judge(Verdict::Lost, now));
+        let patience = self.patience;
+        let too_old = |since: Instant| now.saturating_duration_since(since) >= patience;
+        while let Some(open) = self.open.pop_front_if(|open| too_old(open.sent.sent_at)) {
+            events.push(open.sent.judge(Verdict::Lost, now));
         }
         while self.accepted.pop_front_if(|accepted| too_old(accepted.at)).is_some() {}
     }
 
     /// When to call `expire`.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.open.front().map(|open| open.sent_at + PATIENCE)
+        self.oldest().map(|sent_at| sent_at + self.patience)
+    }
+
+    /// Since when the oldest share waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.open.front().map(|open| open.sent.sent_at)
     }
 
     /// Gives up everything: no answer can come any more.
     pub(super) fn lose(&mut self, now: Instant, events: &mut Vec<ConnectionEvent>) {
-        events.extend(self.open.drain(..).map(|open| open.judge(Verdict::Lost, now)));
+        events.extend(self.open.drain(..).map(|open| open.sent.judge(Verdict::Lost, now)));
         self.accepted.clear();
     }
 
     fn remember(&mut self, open: Open, now: Instant) -> ConnectionEvent {
-        if self.accepted.len() >= CAPACITY {
+        if self.accepted.len() >= self.capacity {
             self.accepted.pop_front();
         }
-        self.accepted.push_back(Accepted { sequence: open.sequence, share: open.share, at: now });
-        open.judge(Verdict::Accepted, now)
-    }
-}
-
-impl Open {
-    fn judge(self, verdict: Verdict, now: Instant) -> ConnectionEvent {
-        let Self { share, sent_at, span, submit, .. } = self;
-        let name = match verdict {
-            Verdict::Accepted => "accepted",
-            Verdict::Rejected(reason) => reason.as_str(),
-            Verdict::Lost => "lost",
-        };
-        span.record("verdict", name);
-        drop(submit);
-        ConnectionEvent::Judged { share, verdict, latency: now.saturating_duration_since(sent_at) }
+        self.accepted.push_back(Accepted { sequence: open.sequence, share: open.sent.share, at: now });
+        open.sent.judge(Verdict::Accepted, now)
     }
 }
 

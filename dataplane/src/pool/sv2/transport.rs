@@ -5,6 +5,7 @@
 //! cipher state; nothing here is cancelled and then used again.
 
 use super::limits::Limits;
+use crate::pool::flood::Flood;
 use std::{io, sync::Arc, time::Duration};
 use stratum_apps::stratum_core::noise_sv2::{AEAD_MAC_LEN, NoiseDecryptor, NoiseEncryptor};
 use tokio::{
@@ -82,7 +83,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         loop {
             let mut next = self.next().await;
             if let Ok(frame) = &mut next {
-                if flood.is_one(Instant::now(), &self.limits) {
+                if flood.is_one(Instant::now(), self.limits.flood_frames, self.limits.flood_seconds) {
                     next = Err(TransportError::Flood(self.limits.flood_frames));
                 } else {
                     let bytes = frame.payload.len().clamp(1, self.limits.inbound_bytes);
@@ -135,31 +136,6 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             }
         }
         Ok(payload)
-    }
-}
-
-/// Counts the seconds in a row with too many frames.
-struct Flood {
-    second: Instant,
-    frames: u32,
-    full_seconds: u32,
-}
-
-impl Flood {
-    fn new(now: Instant) -> Self {
-        Self { second: now, frames: 0, full_seconds: 0 }
-    }
-
-    fn is_one(&mut self, now: Instant, limits: &Limits) -> bool {
-        let elapsed = now.duration_since(self.second);
-        if elapsed >= Duration::from_secs(1) {
-            let in_a_row = elapsed < Duration::from_secs(2) && self.frames > limits.flood_frames;
-            self.full_seconds = if in_a_row { self.full_seconds + 1 } else { 0 };
-            self.second = now;
-            self.frames = 0;
-        }
-        self.frames = self.frames.saturating_add(1);
-        self.full_seconds >= limits.flood_seconds
     }
 }
 

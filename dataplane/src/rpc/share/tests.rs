@@ -15,9 +15,11 @@ fn share(id: u64) -> Arc<Share> {
         job_id: String::new(),
         header: [0; 80],
         extranonce: Vec::new(),
+        extranonce_prefix: vec![3; 4],
         hash: [0; 32],
         difficulty: Difficulty::try_from(1.0).unwrap(),
         share_difficulty: Difficulty::try_from(1.0).unwrap(),
+        share_target: mujina_core::units::ShareTarget::MAX,
         outcome: ShareOutcome::Accepted,
         latency: None,
         trace_id: None,
@@ -61,4 +63,12 @@ fn bucket_requests_have_defaults_and_limits() {
     let mut bad = v1::ListShareBucketsRequest { database_id: "a\0".into(), ..v1::ListShareBucketsRequest::default() };
     bad.wait.get_or_insert_default().nanos = -5;
     assert_eq!(fields(&buckets_wanted(bad).unwrap_err()), ["database_id", "wait"]);
+}
+
+#[test]
+fn rejects_are_asked_for_by_pool_or_of_all() {
+    let wanted = |page_size, pool: &str| rejects_wanted(v1::ListRejectsRequest { page_size, pool: pool.into() });
+    assert_eq!(wanted(0, "").unwrap(), RejectsWanted { limit: 32, pool: None });
+    assert_eq!(wanted(999, "main").unwrap(), RejectsWanted { limit: MOST_REJECTS, pool: "main".parse().ok() });
+    assert_eq!(fields(&wanted(1, "No Name").unwrap_err()), ["pool"]);
 }

@@ -6,7 +6,7 @@ use crate::{
     identity::Identity,
     miner::{Miner, MinerPlan},
     pool::MinerIdentity,
-    source::synthetic::SyntheticWork,
+    source::{SourcePolicy, synthetic::SyntheticWork},
     spec,
     state_dir::StateDir,
     supervisor::Supervisor,
@@ -58,6 +58,9 @@ impl World {
             cpu: Some(CpuConfig { threads: 1.into(), ..CpuConfig::default() }),
             synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
             share_every: None,
+            pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
+            source_policy: SourcePolicy::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
         };
         let miner = Miner::start(mining, CancellationToken::clone(&stop_mining)).await.unwrap();

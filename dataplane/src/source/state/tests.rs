@@ -7,7 +7,7 @@ use crate::{
 use mujina_core::{
     id::ShareId,
     pool::PoolStrategy,
-    status::{PhaseName, PoolState},
+    status::{PhaseName, PoolRole, PoolState},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
@@ -23,8 +23,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        Self { state: State::new(true, || 1.0), now, actions: Vec::new() }
+        let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH, hash_rate: None };
+        Self { state: State::new(SourcePolicy::default(), true, || 1.0), now, actions: Vec::new() }
     }
 
     fn configured(pools: &[&str]) -> Self {
@@ -110,6 +110,49 @@ impl World {
             .collect()
     }
 
+    fn retry_in(&self, at: usize) -> Duration {
+        let retry_at = self.state.snapshot(self.now).pools[at].retry_at.expect("it is tried again");
+        assert!(self.state.deadline().is_some_and(|deadline| deadline > self.now.at), "somebody wakes us");
+        retry_at.duration_since(self.now.wall).unwrap()
+    }
+
+    /// The moves so far, oldest first.
+    fn moves(&self) -> Vec<(String, TransitionReason)> {
+        let moves = self.state.snapshot(self.now).transitions;
+        moves.iter().rev().map(|one| (one.to.0.to_string(), one.reason)).collect()
+    }
+
+    fn pin(&mut self, pool: &str, seconds: u64) -> Result<PoolPin, PinError> {
+        let (reply, mut answer) = oneshot::channel();
+        let duration = Duration::from_secs(seconds);
+        self.step(Input::Pin { pool: pool.parse().unwrap(), duration, reply });
+        answer.try_recv().unwrap()
+    }
+
+    fn judges(&mut self, id: u64, verdict: Verdict, times: u32) {
+        for share in 0..times {
+            let share = ShareId(share.into());
+            self.event(id, ConnectionEvent::Judged { share, verdict, latency: Duration::ZERO });
+        }
+    }
+
+    fn redirects(&mut self, id: u64, host: &str, port: u16) {
+        let failure =
+            PoolFailure { kind: FailureKind::Redirected, message: "go".into(), phase: None, recovery: Recovery::Retry };
+        self.event(id, ConnectionEvent::Ended { failure: Some(failure), redirect: Some((host.into(), port)) });
+    }
+
+    /// Where the connections since the last call were made to, where that is not the pool's own address.
+    fn targets(&mut self) -> Vec<Option<String>> {
+        let actions = self.actions.drain(..);
+        actions
+            .filter_map(|action| match action {
+                Action::Connect { target, .. } => Some(target.map(|Target { host, port }| format!("{host}:{port}"))),
+                _ => None,
+            })
+            .collect()
+    }
+
     fn pool_state(&self, at: usize) -> PoolState {
         self.state.snapshot(self.now).pools[at].state
     }
@@ -130,13 +173,15 @@ impl Call {
     }
 }
 
-fn group(pools: &[&str]) -> PoolGroup {
+pub(in crate::source) fn group(pools: &[&str]) -> PoolGroup {
     let pool = |name: &&str| PoolSpec {
         name: name.parse().unwrap(),
         endpoint: format!("stratum2+tcp://{name}.example/{KEY}").parse().unwrap(),
         user: "alice".into(),
         password: None,
         nominal_hash_rate: None,
+        quota: mujina_core::pool::DEFAULT_QUOTA,
+        options: mujina_core::pool::PoolOptions::default(),
     };
     PoolGroup {
         name: "main".parse().unwrap(),
@@ -149,7 +194,7 @@ use crate::job::Job;
 
 #[test]
 fn first_pool_is_connected_and_made_live_with_its_first_job() {
-    let mut world = World::configured(&["a", "b"]);
+    let mut world = World::configured(&["a"]);
     assert_eq!(world.done(), ["connect 1 a"]);
     assert_eq!(world.pool_state(0), PoolState::Connecting);
     world.job(1);
@@ -159,7 +204,8 @@ fn first_pool_is_connected_and_made_live_with_its_first_job() {
     assert!(world.done().is_empty());
     let snapshot = world.state.snapshot(world.now);
     assert_eq!((snapshot.live.unwrap().as_str(), snapshot.settled), ("a", 1));
-    assert_eq!((world.pool_state(0), world.pool_state(1)), (PoolState::Ready, PoolState::Idle));
+    assert_eq!(world.pool_state(0), PoolState::Ready);
+    assert_eq!((snapshot.pools[0].role, snapshot.channels.len()), (PoolRole::Live, 1));
 }
 
 #[test]
@@ -219,7 +265,7 @@ fn failed_attempts_back_off_and_show_why() {
     for (attempt, delay) in [(1, 1), (2, 2), (3, 4)] {
         world.fails(attempt, FailureKind::Unreachable, Recovery::Retry);
         assert_eq!(world.pool_state(0), PoolState::BackingOff);
-        assert_eq!(world.state.deadline(world.now.at), Some(world.now.at + Duration::from_secs(delay)));
+        assert_eq!(world.retry_in(0), Duration::from_secs(delay));
         world.passes(Duration::from_secs(delay));
         assert_eq!(world.done(), [format!("connect {} a", attempt + 1)]);
     }
@@ -256,18 +302,209 @@ fn stopped_pool_is_tried_again_only_when_asked() {
 }
 
 #[test]
-fn refused_pool_gives_way_at_once_and_work_returns_when_it_is_back() {
+fn pool_in_reserve_takes_over_at_once_and_the_first_is_returned_to_after_a_while() {
     let mut world = World::configured(&["a", "b"]);
+    assert_eq!(world.done(), ["connect 1 a", "connect 2 b"]);
+    world.becomes_live(1);
+    world.job(2);
+    assert_eq!(world.state.snapshot(world.now).pools[1].role, PoolRole::Standby);
     world.done();
-    world.fails(1, FailureKind::Refused, Recovery::Park);
-    assert_eq!(world.done(), ["connect 2 b"]);
-    world.becomes_live(2);
-    world.done();
-    world.passes(Duration::from_secs(30));
+    world.fails(1, FailureKind::Vanished, Recovery::Retry);
+    assert_eq!(world.done(), ["activate 2"]);
+    world.switched(2);
+    world.passes(Duration::from_secs(1));
     assert_eq!(world.done(), ["connect 3 a"]);
     world.job(3);
+    assert!(world.done().is_empty(), "it has just failed");
+    assert!(world.state.deadline().is_some_and(|at| at <= world.now.at + SourcePolicy::default().return_after));
+    world.passes(SourcePolicy::default().return_after);
+    assert_eq!(world.done(), ["activate 3"]);
     world.switched(3);
-    assert_eq!(world.done(), ["activate 3", "close 2"]);
+    assert!(world.done().is_empty(), "the other stays in reserve");
+    let reasons = [TransitionReason::Started, TransitionReason::FailedOver, TransitionReason::Returned];
+    assert_eq!(world.moves(), ["a", "b", "a"].map(String::from).into_iter().zip(reasons).collect::<Vec<_>>());
+}
+
+#[test]
+fn move_to_the_reserve_tells_why_and_how_long_nobody_was_worked_for() {
+    let mut world = World::configured(&["a", "b"]);
+    world.becomes_live(1);
+    world.job(2);
+    world.judges(1, Verdict::Lost, 2);
+    world.fails(1, FailureKind::Vanished, Recovery::Retry);
+    world.now.at += Duration::from_millis(3);
+    world.switched(2);
+    let moves = world.state.snapshot(world.now).transitions;
+    assert_eq!((moves[0].detail.as_str(), moves[0].work_gap), ("no", Duration::from_millis(3)));
+    assert_eq!(moves[0].from.as_ref().unwrap().1, ConnectionId(1));
+}
+
+#[test]
+fn third_pool_is_left_alone_until_one_of_the_others_had_its_chance() {
+    let mut world = World::configured(&["a", "b", "c"]);
+    assert_eq!(world.done(), ["connect 1 a", "connect 2 b"]);
+    world.becomes_live(1);
+    world.fails(2, FailureKind::Refused, Recovery::Park);
+    assert_eq!(world.done(), ["activate 1", "connect 3 c"]);
+}
+
+#[test]
+fn quicker_second_pool_does_not_take_the_first_work() {
+    let mut world = World::configured(&["a", "b"]);
+    world.done();
+    world.job(2);
+    assert!(world.done().is_empty());
+    world.job(1);
+    assert_eq!(world.done(), ["activate 1"]);
+    let mut slow = World::configured(&["a", "b"]);
+    slow.job(2);
+    slow.done();
+    slow.passes(SourcePolicy::default().grace);
+    assert_eq!(slow.done(), ["activate 2"]);
+}
+
+#[test]
+fn edit_that_only_reorders_moves_the_work_and_reconnects_nothing() {
+    let mut world = World::configured(&["a", "b"]);
+    world.becomes_live(1);
+    world.job(2);
+    world.done();
+    world.configure(&["b", "a"]);
+    assert_eq!(world.done(), ["activate 2"]);
+    world.switched(2);
+    assert!(world.done().is_empty());
+    assert_eq!(world.moves().last().unwrap(), &("b".to_owned(), TransitionReason::Configured));
+}
+
+#[test]
+fn changed_quota_reconnects_nothing() {
+    let mut world = World::mining(&["a"]);
+    let mut changed = group(&["a"]);
+    changed.strategy = PoolStrategy::Quota;
+    changed.pools[0].quota = std::num::NonZeroU32::new(5).unwrap();
+    world.step(Input::Configure { groups: vec![changed], trace: TraceParent::default() });
+    assert!(world.done().is_empty());
+    assert_eq!(world.state.snapshot(world.now).pools[0].work_split.unwrap().target, 1.0);
+}
+
+#[test]
+fn members_of_a_quota_group_take_turns_without_reconnecting() {
+    let mut world = World::new();
+    let mut shared = group(&["a", "b"]);
+    shared.strategy = PoolStrategy::Quota;
+    world.step(Input::Configure { groups: vec![shared], trace: TraceParent::default() });
+    world.job(1);
+    world.job(2);
+    world.done();
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        let id = world.state.activating.as_ref().map(|one| one.id.0).or(world.state.live.map(|id| id.0)).unwrap();
+        turns.push(id);
+        world.switched(id);
+        world.passes(SourcePolicy::default().quota_slice);
+    }
+    assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
+    assert!(world.done().iter().all(|done| done.starts_with("activate")));
+    let split = world.state.snapshot(world.now).pools[0].work_split.unwrap();
+    assert!((split.achieved.unwrap() - 0.5).abs() < 1e-9, "{split:?}");
+    assert_eq!(world.moves().last().unwrap().1, TransitionReason::Quota);
+}
+
+#[test]
+fn pin_holds_for_its_time_and_reverts_by_itself() {
+    let mut world = World::configured(&["a", "b", "c"]);
+    world.becomes_live(1);
+    world.job(2);
+    world.done();
+    let pin = world.pin("c", 3600).unwrap();
+    assert_eq!(pin.expires_at, world.now.wall + Duration::from_secs(3600));
+    assert_eq!(world.done(), ["connect 3 c"]);
+    world.becomes_live(3);
+    assert_eq!(world.done(), ["activate 3"]);
+    assert_eq!(world.state.snapshot(world.now).pin, Some(pin));
+    world.passes(Duration::from_secs(3600));
+    assert_eq!(world.done(), ["activate 1"]);
+    world.switched(1);
+    assert_eq!(world.done(), ["close 3"]);
+    assert_eq!(world.state.snapshot(world.now).pin, None);
+    let reasons: Vec<_> = world.moves().into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons, [TransitionReason::Started, TransitionReason::Pinned, TransitionReason::Unpinned]);
+}
+
+#[test]
+fn pin_ends_by_hand_or_with_its_pool_and_wants_a_pool_of_the_spec() {
+    let mut world = World::mining(&["a", "b"]);
+    assert_eq!(world.pin("x", 60), Err(PinError::PoolNotFound("x".parse().unwrap())));
+    let pin = world.pin("b", 60).unwrap();
+    let (reply, mut answer) = oneshot::channel();
+    world.step(Input::Unpin { reply });
+    assert_eq!(answer.try_recv().unwrap(), Some(pin));
+    world.pin("b", 60).unwrap();
+    world.configure(&["a"]);
+    assert_eq!(world.state.snapshot(world.now).pin, None);
+}
+
+#[test]
+fn pinned_pool_that_does_not_work_leaves_the_work_where_it_is() {
+    let mut world = World::mining(&["a", "b"]);
+    world.pin("b", 60).unwrap();
+    world.fails(2, FailureKind::Unreachable, Recovery::Retry);
+    assert!(world.done().is_empty());
+    assert_eq!(world.state.snapshot(world.now).live.unwrap().as_str(), "a");
+}
+
+// A6
+#[test]
+fn pool_that_refuses_most_shares_is_passed_over_for_a_while() {
+    let mut world = World::configured(&["a", "b"]);
+    world.becomes_live(1);
+    world.job(2);
+    world.done();
+    world.judges(1, Verdict::Rejected(mujina_core::share::RejectReason::Other), 50);
+    assert_eq!(world.done(), ["activate 2"]);
+    world.switched(2);
+    assert!(world.done().is_empty(), "it stays connected");
+    assert_eq!(world.moves().last().unwrap(), &("b".to_owned(), TransitionReason::Rejects));
+    world.passes(SourcePolicy::default().shun);
+    assert_eq!(world.done(), ["activate 1"]);
+}
+
+// R1
+#[test]
+fn pool_that_sends_us_elsewhere_is_followed_at_once() {
+    let mut world = World::mining(&["a"]);
+    world.redirects(1, "eu.a.example", 99);
+    assert_eq!(world.targets(), [Some("eu.a.example:99".to_owned())]);
+    assert_eq!(world.state.snapshot(world.now).pools[0].failures, 0);
+    world.becomes_live(2);
+    world.redirects(2, "", 0);
+    assert_eq!(world.targets(), [Some("eu.a.example:99".to_owned())], "the same host is the one that said so");
+    assert_eq!(world.moves().last().unwrap().1, TransitionReason::Reconnected);
+}
+
+// R3
+#[test]
+fn target_that_fails_is_forgotten_and_bad_ones_count_as_failures() {
+    let mut world = World::mining(&["a"]);
+    world.redirects(1, "eu.a.example", 99);
+    world.fails(2, FailureKind::Authentication, Recovery::Retry);
+    world.targets();
+    world.passes(Duration::from_secs(1));
+    assert_eq!(world.targets(), [None], "back to the pool's own address");
+    world.redirects(3, "127.0.0.1", 99);
+    let snapshot = world.state.snapshot(world.now);
+    assert!(snapshot.pools[0].reason.contains("local address"), "{}", snapshot.pools[0].reason);
+    assert_eq!(snapshot.pools[0].state, PoolState::BackingOff);
+}
+
+#[test]
+fn verdicts_decide_nothing_and_change_nothing_visible() {
+    let mut world = World::mining(&["a"]);
+    world.state.take_changed();
+    world.judges(1, Verdict::Accepted, 10);
+    assert!(!world.state.take_changed());
+    world.job(1);
+    assert!(world.state.take_changed());
 }
 
 #[test]
@@ -354,10 +591,10 @@ fn pool_that_leaves_the_spec_ends_its_reconnect() {
 #[test]
 fn lost_tip_lets_the_next_pool_take_over() {
     let mut world = World::mining(&["a", "b"]);
-    world.passes(Duration::from_secs(61));
+    world.job(2);
     world.event(1, ConnectionEvent::Cleared { reason: "tip without job".into() });
     assert_eq!(world.pool_state(0), PoolState::WaitingForJob);
-    assert_eq!(world.done(), ["connect 2 b"]);
+    assert_eq!(world.done(), ["activate 2"]);
 }
 
 #[test]
@@ -376,11 +613,4 @@ fn shutdown_closes_everything_and_opens_nothing() {
     world.closes(1);
     assert!(world.done().is_empty() && world.state.is_empty());
     assert_eq!(world.reconnect(Some("a"), false, "").answer(), Err(ReconnectError::ShuttingDown));
-}
-
-#[test]
-fn v1_pools_are_refused_by_name() {
-    let mut group = group(&["a"]);
-    group.pools[0].endpoint = "stratum+tcp://a.example".parse().unwrap();
-    assert_eq!(State::check(&[group]), Err(ConfigureError::UnsupportedPool("a".parse().unwrap())));
 }

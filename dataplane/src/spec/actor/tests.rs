@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::ConfigureError;
 use crate::{
     scheduler::SchedulerGone,
     spec::{

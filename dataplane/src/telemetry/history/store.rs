@@ -2,7 +2,7 @@
 //! at any moment loses at most the open bucket.
 
 use super::BucketPage;
-use crate::telemetry::buckets::Cut;
+use crate::telemetry::{buckets::Cut, lifetime};
 use mujina_core::{
     id::PoolName,
     share::{RejectCounts, RejectReason, ShareBucket, ShareTotals},
@@ -20,7 +20,7 @@ use std::{
 
 /// Sequence → bucket as JSON.
 const BUCKETS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("buckets");
-/// Pool → everything ever counted for it, as JSON.
+/// Pool account → everything ever counted for it, as JSON.
 const LIFETIME: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("lifetime");
 /// `database_id`, `format`, `next_sequence`.
 const FACTS: TableDefinition<'_, &str, &str> = TableDefinition::new("facts");
@@ -94,9 +94,14 @@ impl Store {
         Ok(next_sequence(&facts)?.saturating_sub(1))
     }
 
-    /// Numbers and stores buckets, adds them to the lifetime totals and forgets old ones, all or nothing. Returns the
-    /// greatest sequence.
-    pub(super) fn append(&self, cuts: &[Cut], now: SystemTime) -> Result<u64, StoreError> {
+    /// Numbers and stores buckets, stores the lifetime totals of some accounts and forgets old buckets, all or nothing.
+    /// Returns the greatest sequence.
+    pub(super) fn append(
+        &self,
+        cuts: &[Cut],
+        lifetimes: &BTreeMap<String, lifetime::Totals>,
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
         let transaction = self.database.begin_write()?;
         let newest = {
             let mut buckets = transaction.open_table(BUCKETS)?;
@@ -105,12 +110,10 @@ impl Store {
             let mut next = next_sequence(&facts)?;
             for cut in cuts {
                 buckets.insert(next, &*encode(&Record::from(cut)))?;
-                let pool = cut.pool.as_str();
-                let mut totals: Totals =
-                    lifetime.get(pool)?.map(|bytes| decode(bytes.value())).transpose()?.unwrap_or_default();
-                totals.add(&cut.added);
-                lifetime.insert(pool, &*encode(&totals))?;
                 next += 1;
+            }
+            for (account, totals) in lifetimes {
+                lifetime.insert(account.as_str(), &*encode(&Lifetime::from(totals)))?;
             }
             facts.insert("next_sequence", &*next.to_string())?;
             prune(&mut buckets, next, now)?;
@@ -136,16 +139,15 @@ impl Store {
         Ok(BucketPage { database_id: self.id.clone(), buckets, oldest_sequence: oldest })
     }
 
-    /// Everything ever counted, per pool.
-    #[cfg(test)]
-    pub(super) fn lifetime(&self) -> Result<BTreeMap<String, ShareTotals>, StoreError> {
+    /// Everything ever counted, per account.
+    pub(super) fn lifetimes(&self) -> Result<BTreeMap<String, lifetime::Totals>, StoreError> {
         let table = self.database.begin_read()?.open_table(LIFETIME)?;
-        let mut totals = BTreeMap::new();
+        let mut lifetimes = BTreeMap::new();
         for entry in table.iter()? {
-            let (pool, bytes) = entry?;
-            totals.insert(pool.value().to_owned(), decode::<Totals>(bytes.value())?.totals());
+            let (account, bytes) = entry?;
+            lifetimes.insert(account.value().to_owned(), decode::<Lifetime>(bytes.value())?.totals());
         }
-        Ok(totals)
+        Ok(lifetimes)
     }
 }
 
@@ -238,6 +240,29 @@ impl Record {
             pending_delta,
             hashes,
         })
+    }
+}
+
+/// What an account has, as it is stored.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Lifetime {
+    since_unix_seconds: u64,
+    totals: Totals,
+}
+
+impl From<&lifetime::Totals> for Lifetime {
+    fn from((ledger, since): &lifetime::Totals) -> Self {
+        let mut totals = Totals::default();
+        totals.add(ledger);
+        Self { since_unix_seconds: since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), totals }
+    }
+}
+
+impl Lifetime {
+    fn totals(self) -> lifetime::Totals {
+        let since = UNIX_EPOCH.checked_add(Duration::from_secs(self.since_unix_seconds)).unwrap_or(UNIX_EPOCH);
+        (lifetime::ended(&self.totals.totals()), since)
     }
 }
 

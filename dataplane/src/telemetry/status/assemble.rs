@@ -4,23 +4,22 @@ use crate::{
     identity::Identity,
     miner::BoardFacts,
     scheduler::{self, PoolScope, ThreadScope},
-    source::{self, ConnectionSnapshot, PoolSnapshot},
+    source::{self, PoolSnapshot},
     spec,
+    telemetry::{connection_status, lifetime::Lifetimes},
 };
 use mujina_core::{
     fault::{Fault, FaultReason},
     id::{BoardId, ConnectionId},
     spec::SpecState,
-    status::{BoardStatus, MinerState, MinerStatus, PoolConnection, PoolState, PoolStatus, ThreadState, ThreadStatus},
-    units::{Difficulty, HashRate},
+    status::{BoardStatus, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    units::HashRate,
 };
 use std::{collections::BTreeMap, time::SystemTime};
 
 /// Shares that must have been due without one being found before that is a fault: by chance it happens once in 10⁹ times.
 /// Wrong byte orders look exactly like this (stratum-client L4).
 const DUE_SHARES: f64 = 20.0;
-/// Expected hashes per unit of difficulty: 2^256 / (0xffff × 2^208).
-const HASHES_PER_DIFFICULTY: f64 = 4_295_032_833.0;
 
 /// What the parts publish, at one moment.
 #[derive(Debug)]
@@ -28,6 +27,8 @@ pub(super) struct Seen<'a> {
     pub(super) scheduler: &'a scheduler::Snapshot,
     pub(super) source: &'a source::Snapshot,
     pub(super) spec: &'a SpecState,
+    /// What was counted by earlier processes; absent until it was read.
+    pub(super) lifetimes: Option<&'a Lifetimes>,
     /// Why statistics cannot be stored.
     pub(super) storage: Option<&'a str>,
     pub(super) boards: &'a BTreeMap<BoardId, BoardFacts>,
@@ -45,13 +46,14 @@ pub(super) struct Assembler {
     had_work: bool,
 }
 
-/// Hashes since the newest share.
+/// What was hashed since the newest share.
 #[derive(Debug, Default)]
 struct Drought {
     live: Option<ConnectionId>,
-    difficulty: Option<Difficulty>,
     submitted: u64,
     hashes: u64,
+    /// Shares that were to be expected since.
+    due: f64,
 }
 
 impl Assembler {
@@ -92,6 +94,7 @@ impl Assembler {
             rates: seen.scheduler.miner.rates.clone(),
             nominal_hash_rate: (nominal > HashRate::ZERO).then_some(nominal),
             faults,
+            pool_pin: seen.source.pin.clone(),
         }
     }
 
@@ -170,26 +173,35 @@ impl Assembler {
 impl Drought {
     fn lasts_too_long(&mut self, seen: &Seen<'_>) -> bool {
         let live = seen.scheduler.live.and_then(|id| seen.scheduler.connections.get(&id));
-        let snapshot = seen.source.pools.iter().filter_map(|pool| pool.connection.as_ref());
-        let mut snapshot = snapshot.filter(|connection| Some(connection.id) == seen.scheduler.live);
-        let difficulty = snapshot.next().and_then(|connection| connection.facts.share_difficulty);
-        let (Some(scope), Some(per_share)) = (live, difficulty) else {
+        let (Some(scope), Some(per_share)) = (live, seen.scheduler.share_work) else {
             *self = Self::default();
             return false;
         };
         let submitted = scope.totals.submitted + scope.totals.suppressed;
-        if self.live != seen.scheduler.live || self.difficulty != difficulty || self.submitted != submitted {
-            *self = Self { live: seen.scheduler.live, difficulty, submitted, hashes: scope.hashes };
-        }
         #[expect(clippy::cast_precision_loss, reason = "an expectation needs no 53 bits")]
         let hashes = scope.hashes.saturating_sub(self.hashes) as f64;
-        hashes / (per_share.as_f64() * HASHES_PER_DIFFICULTY) >= DUE_SHARES
+        let goes_on = self.live == seen.scheduler.live && self.submitted == submitted;
+        let due = if goes_on { self.due + hashes / per_share.hashes() } else { 0.0 };
+        *self = Self { live: seen.scheduler.live, submitted, hashes: scope.hashes, due };
+        due >= DUE_SHARES
     }
 }
 
 fn pool(pool: &PoolSnapshot, seen: &Seen<'_>, now: SystemTime) -> PoolStatus {
-    let PoolSnapshot { name, url, user, authority_fingerprint, state, reason, since, retry_at, failures, connection } =
-        pool;
+    let PoolSnapshot {
+        name,
+        url,
+        user,
+        authority_fingerprint,
+        state,
+        reason,
+        since,
+        retry_at,
+        failures,
+        connection,
+        role,
+        work_split,
+    } = pool;
     let PoolScope { scope, verdict_latency } = seen.scheduler.pools.get(name).cloned().unwrap_or_default();
     PoolStatus {
         name: name.clone(),
@@ -201,42 +213,13 @@ fn pool(pool: &PoolSnapshot, seen: &Seen<'_>, now: SystemTime) -> PoolStatus {
         live: seen.source.live.as_ref() == Some(name),
         retry_at: *retry_at,
         consecutive_failures: *failures,
-        connection: connection.as_ref().map(|one| connection_status(one, authority_fingerprint, seen, now)),
+        connection: connection.as_ref().map(|one| connection_status(one, authority_fingerprint, seen.scheduler, now)),
         totals: scope.totals,
         totals_since: seen.scheduler.since,
         verdict_latency,
-    }
-}
-
-fn connection_status(
-    connection: &ConnectionSnapshot,
-    authority_fingerprint: &str,
-    seen: &Seen<'_>,
-    now: SystemTime,
-) -> PoolConnection {
-    let ConnectionSnapshot { id, facts, ready_at, job_label, job_received_at, version_mask, jobs, phases } = connection;
-    let scope = seen.scheduler.connections.get(id);
-    PoolConnection {
-        id: *id,
-        peer_address: facts.peer_address.clone(),
-        ready_at: *ready_at,
-        authenticated: facts.authenticated,
-        authority_fingerprint: authority_fingerprint.to_owned(),
-        certificate_not_after: facts.certificate_not_after,
-        channel_id: facts.channel_id,
-        group_channel_id: facts.group_channel_id,
-        extranonce_prefix: facts.extranonce_prefix.clone(),
-        extranonce_size: facts.extranonce_size,
-        share_difficulty: facts.share_difficulty,
-        version_mask: *version_mask,
-        job_id: job_label.clone(),
-        job_received_at: *job_received_at,
-        jobs: *jobs,
-        unknown_messages: facts.unknown_messages,
-        told_hash_rate: facts.told_hash_rate,
-        totals: scope.map(|scope| scope.totals).unwrap_or_default(),
-        totals_since: scope.map_or(now, |scope| scope.since),
-        phases: phases.clone(),
+        role: *role,
+        work_split: *work_split,
+        lifetime: seen.lifetimes.and_then(|book| book.of(name, &scope.totals)),
     }
 }
 

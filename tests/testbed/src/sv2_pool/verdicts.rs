@@ -4,15 +4,10 @@
 //! one account of its decisions. Each share leaves `Received SubmitSharesExtended` and then one verdict; that both sums
 //! agree ([`PoolCounts::balanced`]) shows that no wording was missed.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{Debug, Write as _},
-};
+use crate::foreign::LogLine;
+use std::collections::BTreeMap;
 use tokio::sync::watch;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 /// Lines of the pool's own warnings kept for a test that fails.
@@ -97,8 +92,7 @@ impl<S: Subscriber> Layer<S> for VerdictLayer {
         if !event.metadata().target().starts_with("pool_sv2") {
             return;
         }
-        let mut line = Line::default();
-        event.record(&mut line);
+        let line = LogLine::of(event);
         let is_warning = *event.metadata().level() <= Level::WARN;
         self.0.send_if_modified(|counts| {
             if is_warning {
@@ -106,22 +100,6 @@ impl<S: Subscriber> Layer<S> for VerdictLayer {
             }
             counts.note(&line.message)
         });
-    }
-}
-
-#[derive(Default)]
-struct Line {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        // Writing to a string does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
     }
 }
 

@@ -28,7 +28,9 @@ pub enum EndpointError {
     #[error("pool url contains `@`; leave user and password out of it and set pool.user and pool.pass")]
     UserInUrl,
     /// Something after `?` or `#`.
-    #[error("pool url has a query or fragment; remove everything from the `?` or `#` on")]
+    #[error(
+        "pool url has a query or fragment; remove everything from the `?` or `#` on; only stratum+ssl:// takes ?tls=insecure"
+    )]
     UnexpectedQuery,
     /// Nothing between the scheme and the port or path.
     #[error("pool url has no host; write the pool's name or address after the scheme")]

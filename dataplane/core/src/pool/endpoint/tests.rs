@@ -6,7 +6,7 @@ use bitcoin::base58;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{AuthorityKey, EndpointError, Host, HostFault, PoolEndpoint};
+use super::{AuthorityKey, EndpointError, Host, HostFault, PoolEndpoint, TlsMode};
 
 /// The key of the Stratum V2 specification's own examples and the key of the reference implementation's test pools.
 const KEYS: [&str; 2] =
@@ -46,12 +46,39 @@ fn v2_url_carries_its_key() {
     assert_eq!(endpoint.scheme(), "stratum2+tcp");
 }
 
+// V21
 #[test]
 fn ssl_and_tls_are_the_same_endpoint() {
     let ssl = parse("stratum+ssl://pool.example:4444").unwrap();
-    assert_eq!(ssl, parse("stratum+tls://pool.example:4444").unwrap());
+    for scheme in ["stratum+tls", "ssl", "tls"] {
+        assert_eq!(ssl, parse(&format!("{scheme}://pool.example:4444")).unwrap());
+    }
     assert_eq!(ssl.to_string(), "stratum+ssl://pool.example:4444");
     assert_eq!(ssl.authority(), None);
+}
+
+// V21
+#[test]
+fn whoever_answers_is_taken_only_where_the_url_says_so() {
+    let tls = |url| match parse(url) {
+        Ok(PoolEndpoint::V1 { tls, .. }) => tls,
+        other => panic!("{url} gave {other:?}"),
+    };
+    assert_eq!(tls("stratum+tcp://pool.example"), TlsMode::None);
+    assert_eq!(tls("stratum+ssl://pool.example"), TlsMode::Verified);
+    assert_eq!(tls("stratum+ssl://pool.example?tls=insecure"), TlsMode::Insecure);
+    assert_eq!(tls("ssl://pool.example:4444/?tls=insecure"), TlsMode::Insecure);
+    assert_eq!(
+        parse("tls://pool.example/?tls=insecure").unwrap().to_string(),
+        "stratum+ssl://pool.example?tls=insecure"
+    );
+    for url in ["stratum+tcp://pool.example?tls=insecure", "stratum+ssl://pool.example?tls=insecure&x=1"] {
+        assert_eq!(refused(url), EndpointError::UnexpectedQuery, "{url}");
+    }
+    assert_eq!(
+        refused(&format!("stratum2+tcp://pool.example/{}?tls=insecure", KEYS[0])),
+        EndpointError::UnexpectedQuery
+    );
 }
 
 #[test]
@@ -99,7 +126,7 @@ fn missing_scheme_is_told() {
 
 #[test]
 fn unsupported_scheme_is_named() {
-    for scheme in ["stratum", "tcp", "http", "https", "stratum2", "stratum2+ssl", "ssl", "tls"] {
+    for scheme in ["stratum", "tcp", "http", "https", "stratum2", "stratum2+ssl"] {
         let expected = EndpointError::UnsupportedScheme { scheme: scheme.into() };
         assert_eq!(refused(&format!("{}://pool.example:3333", scheme.to_uppercase())), expected);
     }
@@ -217,7 +244,7 @@ fn path_beyond_the_key_is_refused() {
 
 #[test]
 fn query_and_fragment_are_refused() {
-    for tail in ["?tls=insecure", "#top", "/?", "/#"] {
+    for tail in ["?tls=secure", "?TLS=insecure", "#top", "/?", "/#"] {
         assert_eq!(refused(&format!("stratum+ssl://pool.example{tail}")), EndpointError::UnexpectedQuery);
     }
 }
@@ -311,8 +338,9 @@ fn host() -> impl Strategy<Value = Host> {
 fn endpoint() -> impl Strategy<Value = PoolEndpoint> {
     let key = any::<[u8; 32]>().prop_filter_map("not on the curve", |x| AuthorityKey::from_bytes(x).ok());
     let port = prop_oneof![1..=u16::MAX, Just(super::DEFAULT_PORT_V1), Just(super::DEFAULT_PORT_V2), Just(443)];
+    let tls = prop_oneof![Just(TlsMode::None), Just(TlsMode::Verified), Just(TlsMode::Insecure)];
     prop_oneof![
-        (host(), port.clone(), any::<bool>()).prop_map(|(host, port, tls)| PoolEndpoint::V1 { host, port, tls }),
+        (host(), port.clone(), tls).prop_map(|(host, port, tls)| PoolEndpoint::V1 { host, port, tls }),
         (host(), port, key).prop_map(|(host, port, authority)| PoolEndpoint::V2 { host, port, authority }),
     ]
 }

@@ -1,7 +1,7 @@
 //! Frames as they come over real networks, and as only an enemy sends them.
 
 use super::*;
-use crate::pool::sv2::{handshake, testing::Authority};
+use crate::pool::sv2::{clock, handshake, testing::Authority};
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -13,7 +13,9 @@ use tokio::io::{DuplexStream, duplex};
 async fn engines() -> (NoiseEngine, NoiseEngine) {
     let (mut client, mut server) = duplex(1024);
     let authority = Authority::new(1);
-    let ours = handshake::initiate(&mut client, &authority.key, Duration::from_secs(10));
+    let keys = [authority.key];
+    let trust = handshake::Trust { authorities: &keys, now: clock::wall(), leeway: Duration::from_secs(10) };
+    let ours = handshake::initiate(&mut client, trust, Duration::from_secs(10));
     let (ours, theirs) = tokio::join!(ours, authority.respond(&mut server, 0));
     (ours.unwrap().engine, theirs)
 }
@@ -145,14 +147,13 @@ async fn reader_stops_reading_when_nobody_takes_its_frames() {
 // D3
 #[test]
 fn flood_is_many_frames_for_many_seconds() {
-    let limits = Limits { flood_frames: 10, flood_seconds: 3, ..Limits::default() };
     let start = Instant::now();
     let at = |millis| start + Duration::from_millis(millis);
     let mut flood = Flood::new(start);
-    assert!(!(0..500).any(|_| flood.is_one(at(10), &limits)));
+    assert!(!(0..500).any(|_| flood.is_one(at(10), 10, 3)));
     // A pause forgives.
-    assert!(!(0..2_999).any(|millis| flood.is_one(at(5_000 + millis), &limits)));
-    assert!((0..2_000).any(|millis| flood.is_one(at(8_000 + millis), &limits)));
+    assert!(!(0..2_999).any(|millis| flood.is_one(at(5_000 + millis), 10, 3)));
+    assert!((0..2_000).any(|millis| flood.is_one(at(8_000 + millis), 10, 3)));
 }
 
 /// A stream that notes each write.

@@ -2,12 +2,15 @@ use super::*;
 use crate::{
     pool::ConnectionFacts,
     scheduler::{ConnectionScope, Scope},
+    source::ConnectionSnapshot,
 };
 use mujina_core::{
     id::Generation,
     pool::PoolStrategy,
     share::ShareTotals,
     spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft, SpecOrigin},
+    status::PoolRole,
+    units::{Difficulty, Work},
 };
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -49,6 +52,7 @@ impl World {
             live: Some(ConnectionId(7)),
             paused: false,
             hashing: true,
+            share_work: Some(Work::from_hashes(4_295_032_833.0)),
             miner: Scope::default(),
             pools: BTreeMap::new(),
             connections: [(ConnectionId(7), connection)].into(),
@@ -78,7 +82,9 @@ impl World {
             since: at(1),
             retry_at: None,
             failures: 0,
-            connection: Some(connection),
+            connection: Some(connection.into()),
+            role: PoolRole::Live,
+            work_split: None,
         };
         let source = source::Snapshot {
             live: Some("main".parse().unwrap()),
@@ -86,6 +92,7 @@ impl World {
             pools: vec![pool],
             configured: 1,
             settled: 1,
+            ..source::Snapshot::default()
         };
         Self { assembler: Assembler::new(identity), scheduler, source, spec: spec(), storage: None, stopping: false }
     }
@@ -97,6 +104,7 @@ impl World {
             source: &self.source,
             spec: &self.spec,
             storage: self.storage,
+            lifetimes: None,
             boards: &boards,
             stopping: self.stopping,
         };
@@ -212,4 +220,14 @@ fn hashing_without_a_share_for_too_long_is_a_fault_until_one_is_found() {
     assert_eq!(reasons(&world.look(3)), [FaultReason::NoNonces]);
     world.scheduler.connections.get_mut(&ConnectionId(7)).unwrap().totals.submitted += 1;
     assert!(world.look(4).faults.is_empty());
+}
+
+#[test]
+fn shares_that_come_more_rarely_than_the_pool_wants_are_no_fault() {
+    // As with `share_every`, or where the flood cap holds them back.
+    let mut world = World::mining();
+    world.scheduler.share_work = Some(Work::from_hashes(100.0 * 4_295_032_833.0));
+    world.look(1);
+    world.scheduler.connections.get_mut(&ConnectionId(7)).unwrap().hashes = 50 * 4_295_032_833;
+    assert!(world.look(2).faults.is_empty());
 }

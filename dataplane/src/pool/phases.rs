@@ -6,12 +6,14 @@ use tracing::{Span, field::Empty, info_span};
 /// The phase that is under way, and the span above it.
 pub(super) struct Phases {
     connect: Option<Span>,
+    /// Phases that follow one another without a gap, in order; the last ends the bring-up.
+    steps: &'static [PhaseName],
     current: Option<(PhaseName, Span)>,
 }
 
 impl Phases {
-    pub(super) fn new(connect: Span) -> Self {
-        Self { connect: Some(connect), current: None }
+    pub(super) fn new(connect: Span, steps: &'static [PhaseName]) -> Self {
+        Self { connect: Some(connect), steps, current: None }
     }
 
     /// The phase that is under way.
@@ -23,16 +25,17 @@ impl Phases {
         self.current = self.connect.as_ref().map(|connect| (name, child(connect, name)));
     }
 
-    /// A phase is over. Phases of the session follow one another without a gap; the last ends the bring-up.
+    /// A phase is over; the step behind it begins.
     pub(super) fn over(&mut self, name: PhaseName, detail: &str) {
         if let Some((_, span)) = self.current.take_if(|(current, _)| *current == name) {
             span.record("detail", detail);
         }
-        match name {
-            PhaseName::SetupConnection => self.begin(PhaseName::OpenChannel),
-            PhaseName::OpenChannel => self.begin(PhaseName::FirstJob),
-            PhaseName::FirstJob => self.end(None),
-            PhaseName::Dns | PhaseName::Tcp | PhaseName::Noise | PhaseName::Switch | PhaseName::Drain => {}
+        let mut left = self.steps.iter().copied().skip_while(|step| *step != name);
+        if left.next().is_some() {
+            match left.next() {
+                Some(next) => self.begin(next),
+                None => self.end(None),
+            }
         }
     }
 
@@ -66,6 +69,7 @@ fn child(parent: &Span, name: PhaseName) -> Span {
         PhaseName::Dns => phase!("dns"),
         PhaseName::Tcp => phase!("tcp"),
         PhaseName::Noise => phase!("noise"),
+        PhaseName::Tls => phase!("tls"),
         PhaseName::SetupConnection => phase!("setup_connection"),
         PhaseName::OpenChannel => phase!("open_channel"),
         PhaseName::FirstJob => phase!("first_job"),

@@ -1,35 +1,47 @@
 //! What the pool is told of our hash rate, and when it is told again.
 //!
-//! Source: stratum-client C3, G1: never zero, and again after a minute of more than 15 % difference.
+//! Source: stratum-client C3, G1, V15: never zero, and again after a minute of difference. How much that is, the protocol
+//! says.
 
 use mujina_core::units::HashRate;
 use std::time::{Duration, Instant};
 
-/// Relative difference that is worth a message.
-const DIFFERENCE: f64 = 0.15;
-/// How long it must last.
-const SUSTAINED: Duration = Duration::from_secs(60);
-/// Least time between two messages.
-const APART: Duration = Duration::from_secs(10);
+/// When a change of the hash rate is told (G1, V15).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateTerms {
+    /// How much the greater of two rates must be above the smaller, relative to that: 1 = a factor of two.
+    pub difference: f64,
+    /// How long it must last.
+    pub sustained: Duration,
+    /// Least time between two messages.
+    pub apart: Duration,
+}
+
+impl Default for RateTerms {
+    fn default() -> Self {
+        Self { difference: 0.15, sustained: Duration::from_secs(60), apart: Duration::from_secs(10) }
+    }
+}
 
 /// The rate that is, and the rate that was told.
 #[derive(Debug)]
 pub(super) struct ToldRate {
+    terms: RateTerms,
     current: Option<HashRate>,
     told: Option<(HashRate, Instant)>,
     differs_since: Option<Instant>,
 }
 
 impl ToldRate {
-    pub(super) fn new(current: Option<HashRate>) -> Self {
-        Self { current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
+    pub(super) fn new(current: Option<HashRate>, terms: RateTerms) -> Self {
+        Self { terms, current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
     }
 
     /// The rate changed. One that is not known, or zero, is not worth telling.
     pub(super) fn observe(&mut self, current: Option<HashRate>, now: Instant) {
         if let Some(current) = current.filter(|rate| is_usable(*rate)) {
             self.current = Some(current);
-            let differs = self.told.is_some_and(|(told, _)| differ(told, current));
+            let differs = self.told.is_some_and(|(told, _)| difference(told, current) > self.terms.difference);
             self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
         }
     }
@@ -51,7 +63,12 @@ impl ToldRate {
     /// When to call `due`.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let (_, told_at) = self.told?;
-        Some((self.differs_since? + SUSTAINED).max(told_at + APART))
+        Some((self.differs_since? + self.terms.sustained).max(told_at + self.terms.apart))
+    }
+
+    /// How fast we are, as far as is known.
+    pub(super) fn current(&self) -> Option<HashRate> {
+        self.current
     }
 
     /// What the pool knows.
@@ -75,8 +92,10 @@ fn is_usable(rate: HashRate) -> bool {
     rate.hashes_per_second() > 0.0
 }
 
-fn differ(told: HashRate, current: HashRate) -> bool {
-    (current.hashes_per_second() / told.hashes_per_second() - 1.0).abs() > DIFFERENCE
+/// How much the greater is above the smaller, relative to that.
+fn difference(told: HashRate, current: HashRate) -> f64 {
+    let ratio = current.hashes_per_second() / told.hashes_per_second();
+    ratio.max(ratio.recip()) - 1.0
 }
 
 #[cfg(test)]
@@ -92,7 +111,7 @@ mod tests {
     fn rate_is_told_again_only_after_a_minute_of_difference() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut told = ToldRate::new(rate(1e6));
+        let mut told = ToldRate::new(rate(1e6), RateTerms::default());
         assert_eq!(told.first(start), rate(1e6));
         told.observe(rate(1.1e6), at(1));
         assert_eq!(told.deadline(), None);
@@ -110,7 +129,7 @@ mod tests {
     #[test]
     fn unknown_and_zero_rates_are_never_told() {
         let now = Instant::now();
-        let mut told = ToldRate::new(rate(0.0));
+        let mut told = ToldRate::new(rate(0.0), RateTerms::default());
         assert_eq!(told.first(now), None);
         told.observe(None, now);
         told.observe(rate(0.0), now);
