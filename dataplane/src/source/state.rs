@@ -418,6 +418,10 @@ impl State {
                 Err(why) => failure.message = format!("the pool asked to connect elsewhere, which is not done: {why}"),
             }
         }
+        if connection.target.is_some() && connection.ready_at.is_none() && failure.recovery == Recovery::Park {
+            // Whoever answered where the pool sent us, the pool itself may be as good as before (stratum-client R3).
+            failure.recovery = Recovery::Retry;
+        }
         let delay = self.entry_failed(&connection, &failure, now);
         let retry_in = delay.map(|delay| delay.as_secs_f64());
         warn!(pool.name = %pool, connection.id = %id, lost, retry_in, reason = %failure, "pool connection failed");
