@@ -8,7 +8,7 @@ use clap::Parser;
 use mujina_core::{id::ConnectionId, units::ShareTarget};
 use mujina_dataplane::{
     board::cpu::{CpuBoard, CpuConfig, ThreadPriority},
-    job::{BIP320_MASK, Job, JobHandle},
+    job::{BIP320_MASK, Job, JobHandle, JobLife},
     scheduler::slot::SlotSpace,
     thread::{Assignment, ThreadEvent, Work},
     trace::TraceParent,
@@ -110,6 +110,7 @@ fn job(number: u64) -> Job {
         share_target: ShareTarget::MAX,
         network_target: ShareTarget::MAX,
         received_at: now,
+        life: JobLife::default(),
         origin: TraceParent::default(),
         first: false,
     }

@@ -1,7 +1,7 @@
 //! V2, V3, V5, V6, V12, V15 and N9: from the first line to the first job.
 
-use super::{SOURCE, brought_up, connected, part, scripted};
-use mujina_proto::types::v1::{MinerStatus, PoolState};
+use super::{SOURCE, brought_up, connected, give, idle, part, scripted};
+use mujina_proto::types::v1::{MinerStatus, PoolOptions, PoolState};
 use mujina_testbed::scripted_sv1::{EASY_DIFFICULTY, Sv1Job, Welcome, message};
 use serde_json::{Value, json};
 
@@ -27,6 +27,24 @@ async fn everything_is_asked_at_once_and_wishes_come_after_it() {
     }
     session.accept_shares(5).await.unwrap();
     part(rig, session).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wishes_are_kept_to_oneself_where_the_owner_says_so() {
+    let pool = scripted().await;
+    let (rig, url) = (idle().await, pool.url());
+    let options = PoolOptions { no_extranonce_subscribe: true, no_suggest_difficulty: true, ..PoolOptions::default() };
+    let ((), session) = tokio::join!(give(&rig, &url, options), pool.session());
+    let mut session = session.unwrap();
+    session.bring_up(&Welcome::default(), &Sv1Job::new("a", 0x11)).await.unwrap();
+    session.accept_shares(10).await.unwrap();
+    let is_wish = |line: &Value| ["mining.extranonce.subscribe", "mining.suggest_difficulty"].contains(&method(line));
+    assert!(!session.has_come(is_wish));
+    part(rig, session).await;
+}
+
+fn method(line: &Value) -> &str {
+    line.get("method").and_then(Value::as_str).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use crate::{
 };
 use clap::Parser;
 use mujina_core::units::duration;
+use mujina_dataplane::board::cpu::{CpuConfig, ThreadPriority};
 use mujina_proto::trace::{Telemetry, TelemetryError, TelemetrySettings};
 use report::{ReconnectSummary, Summary};
 use screen::Screen;
@@ -178,7 +179,9 @@ impl World {
         let options = PoolOptions { shares_per_minute: args.shares_per_minute, chain, ..PoolOptions::default() };
         let pool = Sv2Pool::start(options).await?;
         let telling = Telling { log: args.log.clone(), otlp_endpoint: None };
-        let config = miner_config(&folder.join("miner"), Some(&pool.url()), args.threads);
+        let mut config = miner_config(&folder.join("miner"), Some(&pool.url()), args.threads);
+        // As an owner gets it, not as tests need it.
+        config.cpu = config.cpu.map(|cpu| CpuConfig { priority: ThreadPriority::default(), ..cpu });
         let miner = HostedMiner::start(config, &telling, None).await?;
         let config = control_config(&folder.join("control"), &[(MINER, &miner.address)]);
         let control = HostedControl::start(config, &telling, None).await?;

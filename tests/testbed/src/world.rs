@@ -11,6 +11,7 @@ use crate::{
 use clients::Clients;
 use mujina_control::MinerConfig;
 use mujina_core::id::{MinerId, MinerName};
+use mujina_dataplane::board::cpu::{CpuConfig, ThreadPriority};
 use mujina_proto::{
     dial::Address,
     trace::{SpanRing, TelemetrySettings, telemetry::ExtraLayer},
@@ -153,7 +154,9 @@ pub fn miner_config(folder: &Path, pool_url: Option<&str>, threads: u32) -> muji
         user: "alice".into(),
         password: None,
     });
-    config.cpu = Some(mujina_dataplane::board::cpu::CpuConfig { threads: threads.into(), ..Default::default() });
+    // Tests run beside builds and one another: threads that run only when nobody else does would starve, and tests with them.
+    let priority = ThreadPriority::Normal;
+    config.cpu = Some(CpuConfig { threads: threads.into(), priority, ..Default::default() });
     config.usb = false;
     config.status_line = None;
     config
