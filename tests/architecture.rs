@@ -43,12 +43,18 @@ fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
         .into_iter()
         .filter(|(path, _)| !is_allowed(path))
         .flat_map(|(path, text)| {
-            let named = words.iter().filter(|word| text.contains(**word)).map(|word| format!("{path}: {word}"));
+            let named = words.iter().filter(|word| names(&text, word)).map(|word| format!("{path}: {word}"));
             named.collect::<Vec<_>>()
         })
         .collect();
     found.sort();
     found
+}
+
+/// Whether a text has a word that does not only end a longer one, as `sv1::` ends in `v1::`.
+fn names(text: &str, word: &str) -> bool {
+    let is_part = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    text.match_indices(word).any(|(at, _)| !text.get(..at).is_some_and(is_part))
 }
 
 fn manifest(package: &str) -> String {
