@@ -16,7 +16,7 @@ use mujina_core::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Whose totals.
@@ -89,7 +89,8 @@ impl Lifetimes {
                 // The first account of a name in this process: all that was counted for the name is its.
                 None => ShareTotals::default(),
             };
-            let (before, since) = self.known.get(&account.key()).copied().unwrap_or((ShareTotals::default(), now));
+            let fresh = || (ShareTotals::default(), whole_seconds(now));
+            let (before, since) = self.known.get(&account.key()).copied().unwrap_or_else(fresh);
             let current = Current { account: account.clone(), since, before, offset };
             self.current.insert(account.pool.clone(), current);
         }
@@ -136,6 +137,11 @@ impl Current {
         };
         totals
     }
+}
+
+/// A time as it is on disk, so that what is shown does not change with a restart.
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 fn ledger(pools: &BTreeMap<PoolName, PoolScope>, pool: &PoolName) -> ShareTotals {

@@ -2,7 +2,6 @@ use super::*;
 use crate::scheduler::Scope;
 use mujina_core::units::Difficulty;
 use proptest::prelude::*;
-use std::time::{Duration, UNIX_EPOCH};
 
 fn at(second: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(second)
@@ -44,6 +43,13 @@ fn only_what_differs_from_the_disk_is_written_and_another_disk_gets_everything()
     lifetimes.stored();
     assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d1"), BTreeMap::new());
     assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d2").len(), 2);
+}
+
+#[test]
+fn begin_of_an_account_is_shown_as_it_is_stored() {
+    let mut lifetimes = Lifetimes::default();
+    lifetimes.turn(&[account("a")], &BTreeMap::new(), at(5) + Duration::from_millis(700));
+    assert_eq!(lifetimes.of(&"main".parse().unwrap(), &accepted(1)), Some((accepted(1), at(5))));
 }
 
 #[test]
