@@ -118,7 +118,7 @@ fn whole<T: TryFrom<u64> + PartialOrd + std::fmt::Display + Copy>(
 
 /// What does not go together, as key and reason.
 pub(super) fn contradictions(bounds: &Bounds) -> Vec<(&'static str, String)> {
-    let Bounds { pool, scheduler } = bounds;
+    let Bounds { pool, v1: _, scheduler } = bounds;
     let mut found = Vec::new();
     let mut refuse = |wrong: bool, key, reason: &str| {
         if wrong {

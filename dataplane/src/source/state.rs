@@ -71,7 +71,7 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) enum Action {
     /// Starts the task of a connection. `None` = synthetic work.
-    Connect { id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, trace: TraceParent },
+    Connect { id: ConnectionId, spec: Option<Box<PoolSpec>>, target: Option<Target>, trace: TraceParent },
     /// Tells the scheduler of an open channel and hands it the way for shares.
     Begin { id: ConnectionId, pool: PoolName, extranonce_size: u8 },
     /// Asks the scheduler to move the threads; the answer comes back as [`Input::Switched`].
@@ -501,7 +501,7 @@ impl State {
         self.last_id = self.last_id.next();
         let id = self.last_id;
         self.connections.insert(id, Connection::new(id, spec.clone(), target.clone(), pool));
-        self.actions.push(Action::Connect { id, spec, target, trace });
+        self.actions.push(Action::Connect { id, spec: spec.map(Box::new), target, trace });
         id
     }
 
