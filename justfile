@@ -13,6 +13,18 @@ demo *ARGS:
 bench:
     cargo run --release --bin mujina-dataplane -- bench hash
 
+# The same beside the sha2 crate built without SHA extensions: what the portable kernel is compared with.
+bench-soft:
+    cargo run --release --bin mujina-dataplane --features soft-sha2 -- bench hash
+
+# The whole data plane beside bare kernels on all cores, and its API meanwhile.
+bench-mining *ARGS:
+    cargo bench -p mujina-testbed --bench mining -- {{ARGS}}
+
+# How soon a new job is in force on all cores.
+bench-switch *ARGS:
+    cargo bench -p mujina-testbed --bench switch -- {{ARGS}}
+
 # Mining through faults, for as long as one likes.
 soak *ARGS:
     cargo run --release --bin mujina-soak -- {{ARGS}}

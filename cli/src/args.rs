@@ -111,8 +111,10 @@ pub(crate) enum Miner {
 /// `pool`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pool {
-    /// The pools and their connections
+    /// The pools and their connections; `-o wide` shows more
     List,
+    /// Connect to a pool up to its first job and say how it went; no hashing moves
+    Test(PoolTest),
     /// Make this the only pool
     Set(PoolSet),
     /// Add a pool
@@ -121,6 +123,14 @@ pub(crate) enum Pool {
     Remove(PoolRemove),
     /// Open a new connection, move the work to it, drain the old one
     Reconnect(PoolReconnect),
+    /// Work for one pool whatever the order says, for a limited time
+    Pin(PoolPin),
+    /// End a pin before its time
+    Unpin,
+    /// How the work moved between pools
+    History(PoolHistory),
+    /// Every open connection: live, standing by, draining
+    Channels,
 }
 
 /// What makes a pool.
@@ -131,6 +141,15 @@ pub(crate) struct PoolAccount {
     /// Account, payout address or worker name that the pool knows
     #[arg(short, long)]
     pub(crate) user: String,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) options: PoolOptions,
+}
+
+/// Where a password comes from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Password {
     /// Read the password from this file; an empty file clears it
     #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
     pub(crate) password_file: Option<PathBuf>,
@@ -139,11 +158,60 @@ pub(crate) struct PoolAccount {
     pub(crate) password_stdin: bool,
 }
 
+/// What is rarely said of a pool.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Rarely needed")]
+pub(crate) struct PoolOptions {
+    /// V2: worker told with every share, where the pool speaks the extension for it
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) worker_name: String,
+    /// V1 in TLS: accept this public key alone, 64 hex digits of its SHA-256; several can be given
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) tls_pin: Vec<String>,
+    /// V2: authority key that is as good as the one in the URL; several can be given
+    #[arg(long, value_name = "KEY")]
+    pub(crate) authority_key: Vec<String>,
+    /// V1: host that client.reconnect may lead to, with the names below it; several can be given
+    #[arg(long, value_name = "HOST")]
+    pub(crate) redirect_host: Vec<String>,
+    /// V2: roll the eight extra version bits of BIP323; only for pools that check by the new mask
+    #[arg(long)]
+    pub(crate) wide_version_rolling: bool,
+    /// V1: do not send mining.extranonce.subscribe
+    #[arg(long)]
+    pub(crate) no_extranonce_subscribe: bool,
+    /// V1: do not send mining.suggest_difficulty
+    #[arg(long)]
+    pub(crate) no_suggest_difficulty: bool,
+}
+
+/// How the pools of a group share the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    /// The first pool that works gets all of it
+    Failover,
+    /// Every pool that works gets its part, by quota
+    Quota,
+}
+
+/// A pool's place among others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ClapArgs)]
+pub(crate) struct Part {
+    /// Part of the group's work, relative to the other members; a new group shares by quota then
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) quota: Option<u32>,
+    /// How the pools of its group share the work; as it is by default, failover for a new group
+    #[arg(long, value_enum)]
+    pub(crate) strategy: Option<Strategy>,
+}
+
 /// `pool set`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolSet {
     #[command(flatten)]
     pub(crate) account: PoolAccount,
+    #[command(flatten)]
+    pub(crate) part: Part,
     /// Name of the pool
     #[arg(long, default_value = "primary")]
     pub(crate) name: String,
@@ -157,6 +225,8 @@ pub(crate) struct PoolSet {
 pub(crate) struct PoolAdd {
     #[command(flatten)]
     pub(crate) account: PoolAccount,
+    #[command(flatten)]
+    pub(crate) part: Part,
     /// Name of the pool; `primary`, or the first free of `pool-2`, `pool-3` and so on
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -169,6 +239,38 @@ pub(crate) struct PoolAdd {
     /// Only say what would change
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// `pool test`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolTest {
+    /// URL of any pool, or the name of one of the spec
+    pub(crate) pool: String,
+    /// Account to test with, for a URL; `test` by default
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: Password,
+    #[command(flatten)]
+    pub(crate) options: PoolOptions,
+}
+
+/// `pool pin`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolPin {
+    /// Name of the pool
+    pub(crate) name: String,
+    /// For how long, such as 30m or 2h; up to 7d
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) duration: Duration,
+}
+
+/// `pool history`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PoolHistory {
+    /// At most this many; the miner remembers 256
+    #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
 }
 
 /// `pool remove`
@@ -226,6 +328,8 @@ pub(crate) enum Shares {
     Tail(SharesTail),
     /// The newest shares
     List(SharesList),
+    /// The newest shares that pools refused, each with its header; `-o wide` shows more
+    Rejects(SharesRejects),
 }
 
 /// `shares tail`
@@ -247,6 +351,17 @@ pub(crate) struct SharesList {
     pub(crate) outcome: Vec<Outcome>,
     /// At most this many
     #[arg(short = 'n', long, default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// `shares rejects`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SharesRejects {
+    /// Only those of this pool
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) pool: String,
+    /// At most this many; the miner remembers 128
+    #[arg(short = 'n', long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
 }
 
@@ -316,11 +431,17 @@ impl Command {
             Self::Pool(Pool::Add(_)) => "pool add",
             Self::Pool(Pool::Remove(_)) => "pool remove",
             Self::Pool(Pool::Reconnect(_)) => "pool reconnect",
+            Self::Pool(Pool::Test(_)) => "pool test",
+            Self::Pool(Pool::Pin(_)) => "pool pin",
+            Self::Pool(Pool::Unpin) => "pool unpin",
+            Self::Pool(Pool::History(_)) => "pool history",
+            Self::Pool(Pool::Channels) => "pool channels",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
             Self::Shares(Shares::Stats { .. }) => "shares stats",
             Self::Shares(Shares::Tail(_)) => "shares tail",
             Self::Shares(Shares::List(_)) => "shares list",
+            Self::Shares(Shares::Rejects(_)) => "shares rejects",
             Self::Spec(Spec::Get) => "spec get",
             Self::Spec(Spec::Apply(_)) => "spec apply",
             Self::Spec(Spec::Diff(_)) => "spec diff",

@@ -115,7 +115,7 @@ impl<'a> Context<'a> {
     }
 
     fn is_chatty(&self) -> bool {
-        !self.quiet && self.format == Format::Table
+        !self.quiet && self.format.is_for_people()
     }
 
     /// All of a file, or of standard input for `-`.

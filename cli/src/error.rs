@@ -80,6 +80,9 @@ pub enum CliError {
         /// How many there were.
         of: usize,
     },
+    /// A pool that was tested cannot be mined on.
+    #[error("the pool cannot be mined on: {0}")]
+    PoolUnusable(String),
     /// The state of things does not permit it.
     #[error("{0}")]
     Precondition(String),
@@ -129,7 +132,7 @@ impl CliError {
             Self::NoService(_) | Self::Ended { .. } => exit::UNREACHABLE,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Miners { failed, of } if failed.len() < *of => exit::PARTIAL,
-            Self::Miners { .. } => exit::FAILURE,
+            Self::Miners { .. } | Self::PoolUnusable(_) => exit::FAILURE,
             Self::Precondition(_) => exit::PRECONDITION,
             Self::NotFound(_) => exit::NOT_FOUND,
             // The reader of a pipe has seen what it wanted.
@@ -165,6 +168,7 @@ impl CliError {
             Self::Miners { failed, of } if failed.len() < *of => {
                 Some("the others were done; correct the cause and repeat the command with --miner")
             }
+            Self::PoolUnusable(_) => Some("nothing was changed; correct the cause, or give another URL or --user"),
             Self::File(..) => Some("check the path and its permissions"),
             _ => None,
         }

@@ -72,7 +72,7 @@ pub async fn run(
         Ok(()) => {
             if let Some(id) = shown_trace {
                 context.complain(&match format {
-                    Format::Table => format!("trace: {id}\n"),
+                    Format::Table | Format::Wide => format!("trace: {id}\n"),
                     Format::Json | Format::Yaml => format!("{}\n", json!({ "traceId": id })),
                 });
             }
@@ -114,7 +114,7 @@ fn fail(
     if code != exit::OK {
         let report = Report { error, goes_on, trace_id };
         let block = match format {
-            Format::Table => report.text(paint),
+            Format::Table | Format::Wide => report.text(paint),
             Format::Json | Format::Yaml => report.json(),
         };
         // There is nobody left to tell.

@@ -14,8 +14,17 @@ pub(crate) use table::{Cell, Table};
 pub(crate) enum Format {
     /// For people
     Table,
+    /// For people with a wide terminal
+    Wide,
     /// One JSON document, or one a line for watches
     Json,
     /// YAML documents
     Yaml,
+}
+
+impl Format {
+    /// Whether people read it.
+    pub(crate) fn is_for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Wide)
+    }
 }

@@ -6,6 +6,7 @@
 
 mod flags;
 mod layers;
+mod limits;
 mod mistake;
 mod read;
 #[cfg(test)]
@@ -17,6 +18,8 @@ pub use self::{
 };
 use crate::{
     board::cpu::CpuConfig,
+    pool::sv2,
+    scheduler,
     source::{SourcePolicy, synthetic::SyntheticWork},
 };
 use mujina_core::{
@@ -53,6 +56,10 @@ pub struct Config {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, never more than the pool asks for; `None` = what the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
     /// When pools are left and returned to.
     pub failover: SourcePolicy,
     /// Collector that takes OTLP over gRPC.
@@ -85,6 +92,8 @@ impl Config {
             status_line: Some(DEFAULT_STATUS_LINE),
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
+            pool_limits: sv2::Limits::default(),
+            scheduler_limits: scheduler::Limits::default(),
             failover: SourcePolicy::default(),
             otlp_endpoint: None,
             state_dir,

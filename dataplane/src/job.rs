@@ -23,8 +23,34 @@ use std::{
 /// Version bits that are rolled by default: BIP320. Every BM13xx chip and every pool knows them (stratum-client 0.2).
 pub const BIP320_MASK: u32 = 0x1fff_e000;
 
-/// Furthest that ntime is moved past a job's `min_ntime`, in seconds (stratum-client J14): peers refuse 7200.
-pub const MAX_NTIME_ADVANCE: u32 = 6600;
+/// BIP320 and the eight bits that BIP323 adds below it. Only a host can roll those, and only a pool that knows BIP323 takes
+/// them (stratum-client 0.2): boards keep to [`BIP320_MASK`] of what a job allows.
+pub const BIP323_MASK: u32 = 0x1fff_ffe0;
+
+/// Network difficulty from which on a chain is worth something: there, a block is sent when everything else speaks
+/// against it, and lost only with a line in the log (stratum-client T6, U8, L5).
+const HARD_CHAIN: f64 = 1e6;
+
+/// How long a job may be hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobLife {
+    /// Furthest that ntime is moved past `min_ntime`, in seconds (stratum-client J14): peers refuse 7200.
+    pub ntime_advance: u32,
+    /// Age from which on it is hashed no more.
+    pub max_age: Duration,
+}
+
+impl Default for JobLife {
+    fn default() -> Self {
+        Self { ntime_advance: 6600, max_age: Duration::from_secs(6600) }
+    }
+}
+
+/// Whether blocks of a chain with this network target are worth a special effort.
+#[must_use]
+pub fn is_hard_chain(network_target: ShareTarget) -> bool {
+    network_target.difficulty().as_f64() >= HARD_CHAIN
+}
 
 /// Names a job within this process. Never reused, unlike the pool's own job ids (stratum-client J8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +102,8 @@ pub struct Job {
     pub network_target: ShareTarget,
     /// When its message arrived.
     pub received_at: Instant,
+    /// How long it may be hashed.
+    pub life: JobLife,
     /// Where it came from in a trace: shares of a connection's first job continue there, later ones only link to it.
     pub origin: TraceParent,
     /// Whether it is the first usable job of its connection.
@@ -97,14 +125,14 @@ impl Job {
     #[must_use]
     pub fn max_ntime(&self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.ntime_origin).as_secs();
-        let advance = u32::try_from(elapsed).unwrap_or(u32::MAX).min(MAX_NTIME_ADVANCE);
+        let advance = u32::try_from(elapsed).unwrap_or(u32::MAX).min(self.life.ntime_advance);
         self.min_ntime.saturating_add(advance)
     }
 
     /// Whether ntime can no longer follow the clock, so that the job must not be hashed any more.
     #[must_use]
     pub fn is_expired(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.received_at) > Duration::from_secs(MAX_NTIME_ADVANCE.into())
+        now.saturating_duration_since(self.received_at) > self.life.max_age
     }
 
     /// Whether a nonce of this job is still worth sending while `current` is the job of the same connection.
@@ -123,14 +151,29 @@ impl Job {
     /// with a trivial target, where that is every second hash (stratum-client T6).
     #[must_use]
     pub fn is_block(&self, hash: [u8; 32]) -> bool {
-        self.network_target.is_met_by(hash)
-            && (self.share_target.is_met_by(hash) || self.network_target.difficulty().as_f64() >= 1e6)
+        self.network_target.is_met_by(hash) && (self.share_target.is_met_by(hash) || is_hard_chain(self.network_target))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    /// The merkle path of a job of a public pool, on which a Bitaxe Gamma found a share that was accepted.
+    pub(crate) const BITAXE_PATH: [&str; 12] = [
+        "21af451ddb51e887ff1feb5592b87290098565035eb8500031aedcc776d4e72a",
+        "c5af269519c809a9546d5a58ca6445d3dbb80cb7045448ecc48309af034da8f8",
+        "fb9f8f9959f6bb0ceb63fa53aed1d5a615c6b6d3f50a468ea89a45a1234bda74",
+        "a4f4fee8e5fc19ca8d93e67b9236c37ddb864982010434745c0abfe9b914980c",
+        "33092206642744fbe5499c3e621cd5c6b52733e54fbebd869f070082b807f740",
+        "3b857e32c5cff4864efab967b9a456ca03b2167ab96bd9076ce294c8a67a7fe2",
+        "881a07cd881d0c3e590b4b090ea8d58e1439dc56c63686f7de23c47045441e30",
+        "315e4dbcc8e7b1c9d594a73978268791880dddb2c26eec8e75768668dad99d80",
+        "69952b77c632be16b1ac7ac7048f13d4e962b2e215d79a343f01e6e281d7c304",
+        "fc63eb4392c4d6c6d689788875fca35143fdcd4f4a82e8698e0e441751a70b4a",
+        "09e419bbe20aa3a7640f1b91f50599ceddff899e90d3f18951ad5418c4850a6b",
+        "004978aa346b4f1880bcadb3ca3792d771ee6aeca427f61e74baba44b75cfb88",
+    ];
 
     /// A job on an invented tip whose share target every hash meets.
     pub(crate) fn job() -> Job {
@@ -153,6 +196,7 @@ pub(crate) mod tests {
             share_target: ShareTarget::MAX,
             network_target: ShareTarget::from_compact(0x1d00_ffff).unwrap(),
             received_at: now,
+            life: JobLife::default(),
             origin: TraceParent::default(),
             first: false,
         }
@@ -163,7 +207,7 @@ pub(crate) mod tests {
         let job = job();
         assert_eq!(job.max_ntime(job.ntime_origin), job.min_ntime);
         assert_eq!(job.max_ntime(job.ntime_origin + Duration::from_millis(1_999)), job.min_ntime + 1);
-        assert_eq!(job.max_ntime(job.ntime_origin + Duration::from_secs(100_000)), job.min_ntime + MAX_NTIME_ADVANCE);
+        assert_eq!(job.max_ntime(job.ntime_origin + Duration::from_secs(100_000)), job.min_ntime + 6600);
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod config;
 pub mod identity;
 pub mod job;
 mod ledger;
+#[cfg(test)]
+mod log_lines;
 pub mod miner;
 pub mod pool;
 pub mod program;
@@ -17,6 +19,7 @@ pub mod state_dir;
 pub mod supervisor;
 pub mod telemetry;
 pub mod thread;
+mod token_bucket;
 pub mod trace;
 
 pub use program::{FREQUENT_SPANS, Ready, Surroundings};

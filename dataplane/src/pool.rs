@@ -18,7 +18,7 @@ pub mod sv2;
 use crate::job::{Job, JobHandle, extranonce::Extranonce};
 use mujina_core::{
     id::{ConnectionId, ShareId},
-    pool::{Host, PoolSpec},
+    pool::{AuthorityKey, Host, PoolSpec},
     share::{DropReason, RejectReason},
     status::{PhaseName, PoolState},
     units::{Difficulty, HashRate},
@@ -100,6 +100,8 @@ pub struct ShareSubmission {
     pub version: u32,
     /// Whether it met the network target: kept first when something must be dropped.
     pub block: bool,
+    /// Hash of its header, internal byte order.
+    pub hash: [u8; 32],
     /// Its `share` span; dropped with the verdict.
     pub span: tracing::Span,
 }
@@ -184,8 +186,10 @@ pub enum Verdict {
 pub struct ConnectionFacts {
     /// Address that was reached.
     pub peer_address: String,
-    /// Whether the peer proved who it is: by the configured authority key, or by a certificate in TLS.
+    /// Whether the peer proved who it is: by a configured authority key, or by a certificate in TLS.
     pub authenticated: bool,
+    /// The authority key that it proved: one of several that a pool may have.
+    pub authority: Option<AuthorityKey>,
     /// End of the peer certificate's validity.
     pub certificate_not_after: Option<SystemTime>,
     /// Channel id.
@@ -202,6 +206,8 @@ pub struct ConnectionFacts {
     pub unknown_messages: u64,
     /// Rate last told to the pool.
     pub told_hash_rate: HashRate,
+    /// Work that the pool says it counted, in its own measure (`new_shares_sum`).
+    pub shares_sum: u64,
 }
 
 /// Why a connection ended, with what follows from it.

@@ -76,6 +76,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         status_line,
         synthetic,
         share_every,
+        pool_limits,
+        scheduler_limits,
         failover,
         otlp_endpoint: _,
     } = config;
@@ -94,6 +96,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         cpu,
         synthetic,
         share_every,
+        pool_limits,
+        scheduler_limits,
         source_policy: failover,
         identity: MinerIdentity {
             vendor: "Mujina".into(),

@@ -7,16 +7,18 @@
 mod actor;
 mod assignments;
 pub(crate) mod estimate;
+mod limits;
 mod members;
 mod rescue;
 mod share;
 pub mod slot;
+mod starvation;
 mod state;
 mod told;
 mod verify;
 mod waiting;
 
-pub use self::actor::Scheduler;
+pub use self::{actor::Scheduler, limits::Limits};
 
 use crate::{
     job::Job,

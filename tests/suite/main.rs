@@ -5,9 +5,13 @@
 mod architecture;
 #[path = "../contract.rs"]
 mod contract;
+#[path = "../paper.rs"]
+mod paper;
 
 mod command_flow;
 mod failover;
+mod hostile_pool;
+mod pool_checks;
 mod pools;
 mod restart;
 mod rig;

@@ -119,7 +119,7 @@ async fn pin_moves_the_work_and_ends_by_itself_without_losing_a_share() {
     let pinned = rig.wait_for(|status| is_live(status, "second")).await;
     assert_eq!(pinned.pool_pin.map(|pin| pin.pool), Some("second".into()));
     let back = rig.wait_for(|status| is_live(status, "first")).await;
-    assert_eq!((&back.pool_pin, totals(&back).lost), (&None, 0));
+    assert_eq!((back.pool_pin.as_ref(), totals(&back).lost), (None, 0));
     let reasons: Vec<_> = moves(&rig).await.iter().map(PoolTransition::reason).collect();
     assert_eq!(reasons, [TransitionReason::Started, TransitionReason::Pinned, TransitionReason::Unpinned]);
     let unknown = PinPoolRequest { pool: "third".into(), duration: Some(duration) };

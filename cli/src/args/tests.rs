@@ -25,6 +25,17 @@ fn every_command_is_found_by_its_name() {
         ("pool set URL --user u --name spare --password-stdin --dry-run", "pool set"),
         ("pool add URL -u u --group main --first --password-file /x", "pool add"),
         ("pool remove spare", "pool remove"),
+        ("pool add URL -u u --quota 3 --strategy quota --worker-name w --tls-pin a --tls-pin b", "pool add"),
+        ("pool set URL -u u --authority-key K --redirect-host h.example --wide-version-rolling", "pool set"),
+        ("pool set URL -u u --no-extranonce-subscribe --no-suggest-difficulty --strategy failover", "pool set"),
+        ("pool list -o wide", "pool list"),
+        ("pool test primary", "pool test"),
+        ("pool test stratum+tcp://pool.example -u alice --password-stdin --timeout 1m", "pool test"),
+        ("pool pin spare --for 1h", "pool pin"),
+        ("pool unpin", "pool unpin"),
+        ("pool history -n 5", "pool history"),
+        ("pool channels -m rig1", "pool channels"),
+        ("shares rejects --pool primary --limit 3", "shares rejects"),
         ("pool reconnect --trace", "pool reconnect"),
         ("pool reconnect primary --immediate --all --wait", "pool reconnect"),
         ("pause --reason maintenance", "pause"),
@@ -72,7 +83,12 @@ fn wrong_words_are_refused_with_the_reason() {
         ("status --timeout 30", "duration has no unit"),
         ("status --miner Rig_1", "use only a-z"),
         ("status --address 10.0.0.1:50051", "is not this machine"),
-        ("status -o xml", "possible values: table, json, yaml"),
+        ("status -o xml", "possible values: table, wide, json, yaml"),
+        ("pool pin spare", "--for"),
+        ("pool pin spare --for 60", "duration has no unit"),
+        ("pool add URL -u u --quota 0", "0 is not in 1.."),
+        ("pool add URL -u u --strategy random", "possible values: failover, quota"),
+        ("pool history -n 0", "0 is not in 1.."),
         ("shares list --outcome fine", "possible values"),
         ("spec apply", "--file"),
         ("completion tcsh", "possible values"),
@@ -88,4 +104,5 @@ fn only_watches_are_without_a_deadline() {
     let is_watch = |line| parse(line).unwrap().command.is_watch();
     assert!(is_watch("status --watch") && is_watch("shares tail"));
     assert!(!is_watch("status") && !is_watch("pool reconnect") && !is_watch("shares list"));
+    assert!(!is_watch("pool test x"));
 }

@@ -41,7 +41,9 @@ macro_rules! named {
 named!("mujina.types.v1" types: MinerSpec SpecState);
 named!("mujina.dataplane.v1" dataplane:
     GetMinerResponse WatchMinerResponse GetSpecResponse ApplySpecResponse PauseResponse ResumeResponse ListPoolsResponse
-    ReconnectPoolResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListSpansResponse);
+    ReconnectPoolResponse TestPoolResponse PinPoolResponse UnpinPoolResponse ListPoolTransitionsResponse
+    ListPoolChannelsResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListRejectsResponse
+    ListSpansResponse);
 named!("mujina.control.v1" control:
     ListMinersResponse GetMinerResponse WatchMinersResponse DesiredSpec GetSpecResponse ApplySpecResponse
     StartOperationResponse WatchOperationResponse SummarizeSharesResponse ListSpansResponse);
@@ -66,7 +68,7 @@ pub(crate) fn show<M: Named>(
     human: impl FnOnce(Paint) -> String,
 ) -> Result<(), CliError> {
     let text = match context.format {
-        Format::Table => human(context.paint),
+        Format::Table | Format::Wide => human(context.paint),
         Format::Json => format!("{:#}\n", to_json(message)?),
         Format::Yaml => yaml(&to_json(message)?),
     };
@@ -80,7 +82,7 @@ pub(crate) fn event<M: Named>(
     human: impl FnOnce(Paint) -> String,
 ) -> Result<(), CliError> {
     let text = match context.format {
-        Format::Table => human(context.paint),
+        Format::Table | Format::Wide => human(context.paint),
         Format::Json => format!("{}\n", to_json(message)?),
         Format::Yaml => format!("---\n{}", yaml(&to_json(message)?)),
     };

@@ -1,6 +1,7 @@
 //! `shares`: what became of the nonces.
 
 pub(crate) mod list;
+pub(crate) mod rejects;
 pub(crate) mod stats;
 pub(crate) mod tail;
 

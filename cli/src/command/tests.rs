@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 mod looking;
+mod pools;
 mod steering;
 mod trouble;
 

@@ -19,7 +19,7 @@ pub(crate) async fn run(context: &mut Context<'_>) -> Result<(), CliError> {
     };
     let answer = json!({ "client": CLIENT, "server": found.as_ref().ok() });
     let text = match context.format {
-        Format::Table => table(found.as_ref().ok(), context.paint),
+        Format::Table | Format::Wide => table(found.as_ref().ok(), context.paint),
         Format::Json => format!("{answer:#}\n"),
         Format::Yaml => yaml(&answer),
     };

@@ -3,12 +3,16 @@
 mod fleet;
 mod ledger;
 mod operation;
+mod pool;
+mod reject;
 mod share;
 mod status;
 
 pub(crate) use fleet::{fleet, known, lone, sync};
 pub(crate) use ledger::{statistics, summary};
 pub(crate) use operation::{operation, operation_line, phase, reconnected};
+pub(crate) use pool::{channels, pinned, pools_wide, tested, transitions, transitions_with_phases, unpinned};
+pub(crate) use reject::{rejects, rejects_wide};
 pub(crate) use share::{SHARE_HEADER, share_line, shares};
 pub(crate) use status::{pools, status};
 

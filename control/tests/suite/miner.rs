@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Reconnects wait in their second phase.
     pub(crate) hold_reconnects: bool,
     pub(crate) reconnect_failure: Option<Status>,
+    /// Tests of pools that are followed now.
+    pub(crate) tests: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -215,6 +217,22 @@ impl MinerService for FakeMiner {
     }
 }
 
+/// A test of a pool that somebody follows.
+struct Running(FakeMiner);
+
+impl Running {
+    fn begin(miner: &FakeMiner) -> Self {
+        miner.change(|state| state.tests += 1);
+        Self(miner.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.change(|state| state.tests -= 1);
+    }
+}
+
 fn phase(name: &str) -> v1::ConnectPhase {
     v1::ConnectPhase { name: name.into(), elapsed: Some(duration(Duration::from_millis(5))), detail: String::new() }
 }
@@ -232,6 +250,56 @@ impl PoolService for FakeMiner {
     }
 
     type ReconnectPoolStream = Answers<wire::ReconnectPoolResponse>;
+    type TestPoolStream = Answers<wire::TestPoolResponse>;
+
+    /// A phase, then, unless reconnects are held, the result.
+    async fn test_pool(
+        &self,
+        request: Request<wire::TestPoolRequest>,
+    ) -> Result<Response<Self::TestPoolStream>, Status> {
+        use wire::{test_pool_request::Target, test_pool_response::Event};
+        let Some(Target::Spec(pool)) = request.into_inner().target else {
+            return Err(Failure::new(Code::NotFound, "POOL_NOT_FOUND", "not in the spec").into());
+        };
+        let running = Running::begin(self);
+        let event = |event| Ok(wire::TestPoolResponse { event: Some(event) });
+        let first = tokio_stream::once(event(Event::Phase(phase("dns"))));
+        let rest = futures_util::stream::once(async move {
+            let mut changes = running.0.changes.subscribe();
+            while running.0.state().hold_reconnects {
+                changes.changed().await.unwrap();
+            }
+            let connection = v1::PoolConnection { peer_address: pool.url, ..v1::PoolConnection::default() };
+            let result = wire::TestPoolResult { usable: true, connection: Some(connection), ..Default::default() };
+            event(Event::Result(result))
+        });
+        Ok(Response::new(Box::pin(first.chain(rest))))
+    }
+
+    async fn pin_pool(&self, _: Request<wire::PinPoolRequest>) -> Result<Response<wire::PinPoolResponse>, Status> {
+        Err(Status::unimplemented("nobody pins here"))
+    }
+
+    async fn unpin_pool(
+        &self,
+        _: Request<wire::UnpinPoolRequest>,
+    ) -> Result<Response<wire::UnpinPoolResponse>, Status> {
+        Ok(Response::new(wire::UnpinPoolResponse { ended: None }))
+    }
+
+    async fn list_pool_transitions(
+        &self,
+        _: Request<wire::ListPoolTransitionsRequest>,
+    ) -> Result<Response<wire::ListPoolTransitionsResponse>, Status> {
+        Err(Status::unimplemented("nobody asks for moves here"))
+    }
+
+    async fn list_pool_channels(
+        &self,
+        _: Request<wire::ListPoolChannelsRequest>,
+    ) -> Result<Response<wire::ListPoolChannelsResponse>, Status> {
+        Err(Status::unimplemented("nobody asks for channels here"))
+    }
 
     async fn reconnect_pool(
         &self,
@@ -281,6 +349,13 @@ impl ShareService for FakeMiner {
         _: Request<wire::ListSharesRequest>,
     ) -> Result<Response<wire::ListSharesResponse>, Status> {
         Err(Failure::new(Code::ResourceExhausted, "TOO_MANY", "too many").with("fact", "42").into())
+    }
+
+    async fn list_rejects(
+        &self,
+        _: Request<wire::ListRejectsRequest>,
+    ) -> Result<Response<wire::ListRejectsResponse>, Status> {
+        Ok(Response::new(wire::ListRejectsResponse::default()))
     }
 
     type WatchSharesStream = Answers<wire::WatchSharesResponse>;

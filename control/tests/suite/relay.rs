@@ -119,6 +119,43 @@ async fn caller_that_goes_away_ends_the_call_on_the_miner() {
     control.stop().await;
 }
 
+#[tokio::test]
+async fn test_of_a_pool_runs_on_the_miner_and_ends_with_its_caller() {
+    use wire::{test_pool_request::Target, test_pool_response::Event};
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let mut pools = PoolServiceClient::new(control.client.clone());
+    let request = || {
+        let spec = mujina_proto::types::v1::PoolSpec { url: "stratum+tcp://pool.example".into(), ..Default::default() };
+        to("rig1", wire::TestPoolRequest { target: Some(Target::Spec(spec)) })
+    };
+    miner.change(|state| state.hold_reconnects = true);
+    let mut held = pools.test_pool(request()).await.unwrap().into_inner();
+    // A phase passes at once: nothing on the way waits for the result.
+    let first = held.message().await.unwrap().unwrap().event;
+    assert!(matches!(first, Some(Event::Phase(phase)) if phase.name == "dns"));
+    drop(held);
+    miner.until("the test has ended with its caller", |state| state.tests == 0).await;
+
+    miner.change(|state| state.hold_reconnects = false);
+    let mut test = pools.test_pool(request()).await.unwrap().into_inner();
+    let (mut events, mut last) = (0, None);
+    while let Some(message) = test.message().await.unwrap() {
+        events += 1;
+        last = message.event;
+    }
+    let Some(Event::Result(result)) = last else { panic!("{last:?}") };
+    let reached = result.connection.unwrap().peer_address;
+    assert_eq!((events, result.usable, reached.as_str()), (2, true, "stratum+tcp://pool.example"));
+    let named = to("rig1", wire::TestPoolRequest { target: Some(Target::Pool("nope".into())) });
+    assert_eq!(refused(pools.test_pool(named).await).reason, "POOL_NOT_FOUND");
+    let unpinned = pools.unpin_pool(to("rig1", wire::UnpinPoolRequest {})).await.unwrap().into_inner();
+    assert_eq!(unpinned.ended, None, "pins are no change of the spec");
+    control.stop().await;
+}
+
 /// Answers with the bytes that it was sent, and with headers and trailers that no version of ours knows.
 #[derive(Debug, Clone)]
 struct Echo;

@@ -146,7 +146,7 @@ pub struct CpuBoard {
 }
 
 impl CpuBoard {
-    /// Tests the CPU (up to 0.2 s, once per process), then starts the threads. They wait for work.
+    /// Tests the CPU (up to 0.3 s, once per process), then starts the threads. They wait for work.
     ///
     /// # Errors
     /// The configuration does not fit this machine, or threads cannot be had.
@@ -160,12 +160,13 @@ impl CpuBoard {
         let mut cores = cores.iter().copied().cycle();
         let count = threads.resolve()?;
         let choice = sha256d::choose(kernel)?;
-        let nominal_hash_rate = choice.hash_rate.scaled(duty.ratio());
+        let full_hash_rate = sha256d::together(&choice, count)?;
+        let nominal_hash_rate = full_hash_rate.scaled(duty.ratio());
         let mut entries = Vec::new();
-        let mut board = Self { facts: facts(count, duty, &choice, nominal_hash_rate), threads: Vec::new() };
+        let mut board = Self { facts: facts(count, duty, &choice, full_hash_rate), threads: Vec::new() };
         for number in 0..count {
             let (index, id) = (fresh_index(), format!("cpu-{number}").parse().expect("a name by construction"));
-            let scanner = HeaderScanner::new(choice.kernel)?;
+            let scanner = HeaderScanner::of(&choice)?;
             let (writer, reader) = mailbox();
             entries.push(ThreadEntry { index, id, board: board.id(), nominal_hash_rate, mailbox: writer });
             let id = format!("cpu-{number}").parse().expect("a name by construction");
@@ -173,7 +174,7 @@ impl CpuBoard {
                 index,
                 id,
                 scanner,
-                full_hash_rate: choice.hash_rate,
+                full_hash_rate,
                 duty,
                 yields: priority == ThreadPriority::Idle,
                 core: cores.next(),
@@ -183,7 +184,7 @@ impl CpuBoard {
             board.threads.push(cpu::spawn(plan).map_err(BoardError::Thread)?);
         }
         info!(
-            board.id = %board.id(), threads = count, cpu.kernel = %choice.kernel, cpu.duty = duty.get(),
+            board.id = %board.id(), threads = count, cpu.kernel = %choice.kernel, cpu.kernel.fixed = %choice.fixed, cpu.duty = duty.get(),
             cpu.hash_rate = %nominal_hash_rate, "CPU board is up"
         );
         Ok((entries, board))
@@ -212,14 +213,15 @@ impl CpuBoard {
     }
 }
 
-fn facts(threads: u32, duty: DutyPercent, choice: &sha256d::Choice, nominal: HashRate) -> BTreeMap<String, String> {
+fn facts(threads: u32, duty: DutyPercent, choice: &sha256d::Choice, full: HashRate) -> BTreeMap<String, String> {
     let rate = |rate: HashRate| format!("{:.0}", rate.hashes_per_second());
     let facts = [
         ("kernel", choice.kernel.to_string()),
+        ("kernel_without_rolling", choice.fixed.to_string()),
         ("threads", threads.to_string()),
         ("duty_percent", duty.get().to_string()),
-        ("thread_hash_rate_hps", rate(choice.hash_rate)),
-        ("nominal_hash_rate_hps", rate(nominal.scaled(threads.into()))),
+        ("thread_hash_rate_hps", rate(full)),
+        ("nominal_hash_rate_hps", rate(full.scaled(duty.ratio() * f64::from(threads)))),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

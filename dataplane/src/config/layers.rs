@@ -2,6 +2,7 @@
 
 use super::{
     flags::Flags,
+    limits::LIMITS,
     mistake::{Mistake, Origin},
 };
 use figment::{
@@ -17,8 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// All settings, and last the file itself, which is no setting of a file.
-pub(crate) const KEYS: [&str; 27] = [
+/// All settings but for those of `[pool_limits]`, and last the file itself, which is no setting of a file.
+const KEYS: [&str; 27] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -47,6 +48,11 @@ pub(crate) const KEYS: [&str; 27] = [
     "usb.enabled",
     "config",
 ];
+/// All settings.
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(LIMITS.iter().map(|limit| limit.key))
+}
+
 /// Variables with a name of their own, besides the one that follows from the key.
 const ALIASES: [(&str, &str); 4] = [
     ("MUJINA_POOL_URL", "pool.url"),
@@ -207,7 +213,7 @@ fn variable_of(key: &str) -> String {
 
 fn key_of(variable: &str) -> Option<&'static str> {
     let alias = ALIASES.iter().find(|(name, _)| *name == variable).map(|(_, key)| *key);
-    alias.or_else(|| KEYS.into_iter().find(|key| variable_of(key) == variable))
+    alias.or_else(|| keys().find(|key| variable_of(key) == variable))
 }
 
 /// The variable that was probably meant, unless the name is somebody else's.
@@ -215,7 +221,7 @@ fn slip(variable: &str) -> Option<String> {
     if OTHERS.iter().any(|other| variable.starts_with(other)) {
         return None;
     }
-    let known = KEYS.into_iter().map(variable_of).chain(ALIASES.iter().map(|(name, _)| (*name).to_owned()));
+    let known = keys().map(variable_of).chain(ALIASES.iter().map(|(name, _)| (*name).to_owned()));
     let rest = |name: &str| name.trim_start_matches("MUJINA_").to_owned();
     nearest(&rest(variable), known, |name| rest(name))
 }
@@ -223,8 +229,8 @@ fn slip(variable: &str) -> Option<String> {
 /// The key that was probably meant.
 pub(crate) fn meant(key: &str) -> Option<String> {
     let ends_alike = |known: &str| known.rsplit('.').next() == key.rsplit('.').next();
-    let like = nearest(key, KEYS.into_iter().map(str::to_owned), str::to_owned);
-    like.or_else(|| KEYS.into_iter().find(|known| ends_alike(known)).map(str::to_owned))
+    let like = nearest(key, keys().map(str::to_owned), str::to_owned);
+    like.or_else(|| keys().find(|known| ends_alike(known)).map(str::to_owned))
 }
 
 fn nearest(text: &str, known: impl Iterator<Item = String>, seen: impl Fn(&str) -> String) -> Option<String> {

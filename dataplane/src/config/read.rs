@@ -2,7 +2,8 @@
 
 use super::{
     Config, ConfigError, Mistake, Origin, PoolSettings, draft,
-    layers::{self, KEYS, Layers},
+    layers::{self, Layers, keys},
+    limits::{self, Bounds, LIMITS},
 };
 use crate::{
     board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
@@ -73,6 +74,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
+    let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
     let failover = reader.failover();
     let otlp_endpoint = reader.collector(&surroundings);
     let config = Config {
@@ -86,6 +88,8 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
         status_line,
         synthetic,
         share_every,
+        pool_limits,
+        scheduler_limits,
         failover,
         otlp_endpoint,
     };
@@ -93,18 +97,18 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
 }
 
 /// A value that was written somewhere.
-struct Given {
+pub(super) struct Given {
     value: Value,
     origin: Origin,
 }
 
 impl Given {
-    fn text(&self) -> Result<&str, String> {
+    pub(super) fn text(&self) -> Result<&str, String> {
         // The value stays out of it: it may be a secret.
         self.value.as_str().ok_or_else(|| format!("is {}; write text in quotes", kind(&self.value)))
     }
 
-    fn number(&self) -> Result<u64, String> {
+    pub(super) fn number(&self) -> Result<u64, String> {
         let number = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_i128().and_then(|number| number.try_into().ok()),
@@ -112,7 +116,7 @@ impl Given {
         number.ok_or_else(|| "is no whole number; write one without quotes or sign".into())
     }
 
-    fn real(&self) -> Result<f64, String> {
+    pub(super) fn real(&self) -> Result<f64, String> {
         let number = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_f64().or_else(|| self.number().ok().and_then(|whole| whole.to_string().parse().ok())),
@@ -120,7 +124,7 @@ impl Given {
         number.ok_or_else(|| "is no number; write one without quotes".into())
     }
 
-    fn switch(&self) -> Result<bool, String> {
+    pub(super) fn switch(&self) -> Result<bool, String> {
         let switch = match self.value.as_str() {
             Some(text) if self.origin.is_text() => text.trim().parse().ok(),
             _ => self.value.to_bool(),
@@ -178,11 +182,11 @@ impl Reader {
         let mut leaves = Vec::new();
         collect(&all.unwrap_or_default(), "", &mut leaves);
         for (key, value) in leaves {
-            if KEYS.contains(&key.as_str()) && key != "config" {
+            if is_key(&key) && key != "config" {
                 continue;
             }
             let origin = layers::origin(&self.values, &value);
-            let inside = KEYS.iter().find(|known| known.starts_with(&format!("{key}.")));
+            let inside = keys().find(|known| known.starts_with(&format!("{key}.")));
             let reason = match (inside, layers::meant(&key)) {
                 (Some(known), _) => format!("is a table of settings; write for example `{known}`"),
                 (None, Some(meant)) if meant != "config" => format!("is no setting; did you mean `{meant}`?"),
@@ -260,6 +264,19 @@ impl Reader {
         self.take("synthetic.enabled", Given::switch).unwrap_or(true).then_some(work)
     }
 
+    fn limits(&mut self) -> Bounds {
+        let (mut bounds, found) = (Bounds::default(), self.mistakes.len());
+        for limit in &LIMITS {
+            self.take(limit.key, |given| limit.read(given, &mut bounds));
+        }
+        if self.mistakes.len() == found {
+            for (key, reason) in limits::contradictions(&bounds) {
+                self.refuse(key, self.origin(key), reason);
+            }
+        }
+        bounds
+    }
+
     fn failover(&mut self) -> SourcePolicy {
         let usual = SourcePolicy::default();
         let mut time = |key, usual| self.take(key, patience).unwrap_or(usual);
@@ -302,12 +319,16 @@ impl Reader {
     }
 }
 
+fn is_key(key: &str) -> bool {
+    keys().any(|known| known == key)
+}
+
 /// All values that are no tables, with their keys.
 fn collect(dict: &Dict, prefix: &str, leaves: &mut Vec<(String, Value)>) {
     for (name, value) in dict {
         let key = format!("{prefix}{name}");
         match value {
-            Value::Dict(_, inner) if !KEYS.contains(&key.as_str()) => collect(inner, &format!("{key}."), leaves),
+            Value::Dict(_, inner) if !is_key(&key) => collect(inner, &format!("{key}."), leaves),
             _ => leaves.push((key, value.clone())),
         }
     }

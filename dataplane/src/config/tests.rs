@@ -130,6 +130,13 @@ fn every_setting_can_stand_in_the_file() {
         shares_per_minute = 30
         [forced_rate]
         shares_per_minute = 10
+        [pool_limits]
+        dns = "2s"
+        hard_target_patience = "off"
+        allow_unsynced_clock = true
+        future_jobs = 3
+        share_rate = 5
+        rate_difference = 0.5
         "#
     ));
     fs::write(machine.usual().with_file_name("secret"), "hunter2\n").unwrap();
@@ -150,6 +157,36 @@ fn every_setting_can_stand_in_the_file() {
     assert_eq!(config.api, ListenOn { socket: Some("/run/rig.sock".into()), tcp: "127.0.0.1:50051".parse().ok() });
     assert_eq!(config.synthetic.unwrap().share_every, Duration::from_secs(2));
     assert_eq!(config.share_every, Some(Duration::from_secs(6)));
+    let defaults = sv2::Limits::default();
+    let limits = sv2::Limits {
+        dns: Duration::from_secs(2),
+        hard_target_patience: None,
+        allow_unsynced_clock: true,
+        future_jobs: 3,
+        rate: sv2::RateTerms { difference: 0.5, ..defaults.rate },
+        ..defaults
+    };
+    assert_eq!(config.pool_limits, limits);
+    assert_eq!(config.scheduler_limits, scheduler::Limits { share_rate: 5.0, ..Default::default() });
+}
+
+#[test]
+fn every_limit_is_read_into_a_place_of_its_own_and_listed_in_the_paper() {
+    let paper = include_str!("../../../docs/configuration.md");
+    let mut seen = Vec::new();
+    for key in super::layers::keys().filter(|key| key.starts_with("pool_limits.")) {
+        assert!(paper.contains(&format!("| `{key}` |")), "{key} is not in docs/configuration.md");
+        let variable = format!("MUJINA_{}", key.replace('.', "__").to_uppercase());
+        let changed = ["true", "off", "2h", "61s", "42s", "200000", "5000000", "1000", "32", "20", "0.5", "11"]
+            .into_iter()
+            .filter_map(|value| Machine::new().with(&[(&variable, value)]).load().ok())
+            .map(|config| (config.pool_limits, config.scheduler_limits))
+            .find(|limits| *limits != (sv2::Limits::default(), scheduler::Limits::default()));
+        let changed = changed.unwrap_or_else(|| panic!("{key} takes no value"));
+        assert!(!seen.contains(&changed), "{key} sets what another key sets");
+        seen.push(changed);
+    }
+    assert_eq!(seen.len(), super::limits::LIMITS.len());
 }
 
 #[test]
@@ -281,6 +318,15 @@ fn every_bad_value_is_refused_with_a_way_out() {
         ("[synthetic]\nshares_per_minute = nan", "from 0.0001"),
         ("[pool]\nuser = 'a'", "without `pool.url`"),
         ("[pool]\npass_file = '/nonexistent'\nurl = 'x'\nuser = 'a'", "cannot read /nonexistent"),
+        ("[pool_limits]\ndns = '0s'", "from 1"),
+        ("[pool_limits]\ndns = 5", "duration"),
+        ("[pool_limits]\nfuture_jobs = 0", "from 1 to 1024"),
+        ("[pool_limits]\npayload = 1000", "from 139253"),
+        ("[pool_limits]\nshare_rate = nan", "from 0.1"),
+        ("[pool_limits]\nhard_target_patience = 'never'", "duration"),
+        ("[pool_limits]\nhard_idle = '5m'", "`soft_idle` and `probe`"),
+        ("[pool_limits]\nmany_tips = 60", "below `tip_flood`"),
+        ("[pool_limits]\nold_job = '1h'", "not before `same_job`"),
         ("[cpu", "no TOML at line 1"),
         ("a = 1\na = 2", "no TOML at line 2"),
     ] {

@@ -40,6 +40,10 @@ pub struct MinerPlan {
     pub synthetic: Option<SyntheticWork>,
     /// Mean time between two shares of the whole miner, whatever targets its jobs come with; `None` = as the pool wants.
     pub share_every: Option<Duration>,
+    /// Deadlines and bounds of connections to pools.
+    pub pool_limits: sv2::Limits,
+    /// Bounds of what is sent to pools.
+    pub scheduler_limits: scheduler::Limits,
     /// When pools are left and returned to.
     pub source_policy: SourcePolicy,
     /// What pools are told of this miner.
@@ -114,7 +118,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
-        let (scheduler, scheduler_handle) = Scheduler::new(events);
+        let (scheduler, scheduler_handle) = Scheduler::with_limits(events, plan.scheduler_limits);
         let mut boards = BTreeMap::new();
         let mut entries = Vec::new();
         let mut cpu = None;
@@ -125,7 +129,7 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             cpu = Some(board);
         }
         drop(thread_events);
-        let stratum = stratum();
+        let stratum = stratum(plan.pool_limits);
         let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
         let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
@@ -166,11 +170,13 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
     })
 }
 
-/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6).
-fn stratum() -> Stratum {
-    Arc::new(|plan| match plan.pool.endpoint {
+/// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one
+/// for all connections.
+fn stratum(limits: sv2::Limits) -> Stratum {
+    let memory = sv2::Memory::default();
+    Arc::new(move |plan| match plan.pool.endpoint {
         PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
-        PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan)),
+        PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan, limits, memory.clone())),
     })
 }
 

@@ -100,6 +100,16 @@ pub async fn dial(addresses: &[SocketAddr], deadline: Duration) -> Result<TcpStr
     Err(ConnectError::Refused { tried: addresses.len(), last, source })
 }
 
+/// Whether an address is on this machine or on this link only, where nothing that a peer names may lead
+/// (stratum-client R3).
+#[must_use]
+pub fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_multicast(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified() || v6.is_multicast(),
+    }
+}
+
 async fn dial_one(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
     let stream = timeout(deadline, TcpStream::connect(address)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     tune(&stream)?;

@@ -271,6 +271,7 @@ impl Seen {
         let ConnectionFacts {
             peer_address,
             authenticated,
+            authority,
             certificate_not_after,
             channel_id,
             group_channel_id,
@@ -279,7 +280,11 @@ impl Seen {
             share_difficulty,
             unknown_messages,
             told_hash_rate,
+            shares_sum: _,
         } = facts;
+        if let Some(authority) = authority {
+            connection.authority_fingerprint = authority.fingerprint();
+        }
         connection.peer_address = peer_address;
         connection.authenticated = authenticated;
         connection.certificate_not_after = certificate_not_after;

@@ -6,31 +6,42 @@
 use mujina_core::units::HashRate;
 use std::time::{Duration, Instant};
 
-/// How long it must last.
-const SUSTAINED: Duration = Duration::from_secs(60);
-/// Least time between two messages.
-const APART: Duration = Duration::from_secs(10);
+/// When a change of the hash rate is told (G1, V15).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateTerms {
+    /// How much the greater of two rates must be above the smaller, relative to that: 1 = a factor of two.
+    pub difference: f64,
+    /// How long it must last.
+    pub sustained: Duration,
+    /// Least time between two messages.
+    pub apart: Duration,
+}
+
+impl Default for RateTerms {
+    fn default() -> Self {
+        Self { difference: 0.15, sustained: Duration::from_secs(60), apart: Duration::from_secs(10) }
+    }
+}
 
 /// The rate that is, and the rate that was told.
 #[derive(Debug)]
 pub(super) struct ToldRate {
+    terms: RateTerms,
     current: Option<HashRate>,
     told: Option<(HashRate, Instant)>,
     differs_since: Option<Instant>,
-    /// Whether the second rate is worth a message after the first was told.
-    differ: fn(HashRate, HashRate) -> bool,
 }
 
 impl ToldRate {
-    pub(super) fn new(current: Option<HashRate>, differ: fn(HashRate, HashRate) -> bool) -> Self {
-        Self { current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None, differ }
+    pub(super) fn new(current: Option<HashRate>, terms: RateTerms) -> Self {
+        Self { terms, current: current.filter(|rate| is_usable(*rate)), told: None, differs_since: None }
     }
 
     /// The rate changed. One that is not known, or zero, is not worth telling.
     pub(super) fn observe(&mut self, current: Option<HashRate>, now: Instant) {
         if let Some(current) = current.filter(|rate| is_usable(*rate)) {
             self.current = Some(current);
-            let differs = self.told.is_some_and(|(told, _)| (self.differ)(told, current));
+            let differs = self.told.is_some_and(|(told, _)| difference(told, current) > self.terms.difference);
             self.differs_since = differs.then(|| self.differs_since.unwrap_or(now));
         }
     }
@@ -52,7 +63,12 @@ impl ToldRate {
     /// When to call `due`.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let (_, told_at) = self.told?;
-        Some((self.differs_since? + SUSTAINED).max(told_at + APART))
+        Some((self.differs_since? + self.terms.sustained).max(told_at + self.terms.apart))
+    }
+
+    /// How fast we are, as far as is known.
+    pub(super) fn current(&self) -> Option<HashRate> {
+        self.current
     }
 
     /// What the pool knows.
@@ -76,14 +92,10 @@ fn is_usable(rate: HashRate) -> bool {
     rate.hashes_per_second() > 0.0
 }
 
-/// More than 15 % (G1).
-pub(super) fn noticeably(told: HashRate, current: HashRate) -> bool {
-    (current.hashes_per_second() / told.hashes_per_second() - 1.0).abs() > 0.15
-}
-
-/// Less than half, or more than double (V15).
-pub(super) fn by_a_factor_of_two(told: HashRate, current: HashRate) -> bool {
-    !(0.5..=2.0).contains(&(current.hashes_per_second() / told.hashes_per_second()))
+/// How much the greater is above the smaller, relative to that.
+fn difference(told: HashRate, current: HashRate) -> f64 {
+    let ratio = current.hashes_per_second() / told.hashes_per_second();
+    ratio.max(ratio.recip()) - 1.0
 }
 
 #[cfg(test)]
@@ -99,7 +111,7 @@ mod tests {
     fn rate_is_told_again_only_after_a_minute_of_difference() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut told = ToldRate::new(rate(1e6), noticeably);
+        let mut told = ToldRate::new(rate(1e6), RateTerms::default());
         assert_eq!(told.first(start), rate(1e6));
         told.observe(rate(1.1e6), at(1));
         assert_eq!(told.deadline(), None);
@@ -117,7 +129,7 @@ mod tests {
     #[test]
     fn unknown_and_zero_rates_are_never_told() {
         let now = Instant::now();
-        let mut told = ToldRate::new(rate(0.0), noticeably);
+        let mut told = ToldRate::new(rate(0.0), RateTerms::default());
         assert_eq!(told.first(now), None);
         told.observe(None, now);
         told.observe(rate(0.0), now);

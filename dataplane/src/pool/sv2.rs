@@ -8,26 +8,26 @@
 //! Source: Stratum V2 specification, state of August 2026, and the rules named in the files.
 
 mod client;
+mod clock;
 mod failure;
 mod handshake;
 mod jobs;
 mod limits;
+mod memory;
 mod message;
 mod pending;
 mod session;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod wants;
 
 use crate::pool::ConnectionPlan;
+pub use crate::pool::rate::RateTerms;
 pub use limits::Limits;
+pub use memory::Memory;
 
-/// Connects, mines and ends, as the plan says; the last event is always `Ended`.
-pub async fn run(plan: ConnectionPlan) {
-    client::run(plan, Limits::default()).await;
-}
-
-/// The same with other deadlines and bounds.
-pub async fn run_with(plan: ConnectionPlan, limits: Limits) {
-    client::run(plan, limits).await;
+/// Connects, mines and ends, as the plan says; the last event is always `Ended`. `memory` is one for all connections.
+pub async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
+    client::run(plan, limits, memory).await;
 }

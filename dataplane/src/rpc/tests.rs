@@ -283,3 +283,74 @@ async fn mining_is_healthy_while_work_of_a_pool_flows() {
     served.unwrap();
     world.end().await;
 }
+
+async fn outcome(test: &mut Streaming<v1::TestPoolResponse>) -> (Vec<String>, v1::TestPoolResult) {
+    let mut phases = Vec::new();
+    loop {
+        match within(test.message()).await.unwrap().unwrap().event.unwrap() {
+            v1::test_pool_response::Event::Phase(phase) => phases.push(phase.name),
+            v1::test_pool_response::Event::Result(result) => return (phases, result),
+        }
+    }
+}
+
+fn test_of(url: &str) -> v1::TestPoolRequest {
+    let spec = types::v1::PoolSpec { url: url.into(), user: "u".into(), ..Default::default() };
+    v1::TestPoolRequest { target: Some(v1::test_pool_request::Target::Spec(spec)) }
+}
+
+#[tokio::test]
+async fn test_of_a_pool_that_nobody_serves_ends_with_the_phase_that_failed() {
+    let world = World::new().await;
+    let mut pools = world.pools();
+    let mut test = pools.test_pool(test_of(URL)).await.unwrap().into_inner();
+    let (phases, result) = outcome(&mut test).await;
+    assert_eq!((phases, result.usable, result.failed_phase.as_str()), (vec!["dns".to_owned()], false, "tcp"));
+    assert_eq!(result.failure_state(), types::v1::PoolState::BackingOff);
+    assert!(!result.failure.is_empty() && result.connection.is_some());
+    assert!(within(test.message()).await.unwrap().is_none(), "the result is the last");
+    let refused = failure(pools.test_pool(test_of("http://pool.example")).await);
+    assert_eq!((refused.code, refused.problems[0].field.as_str()), (Code::InvalidArgument, "spec.url"));
+    let named = v1::TestPoolRequest { target: Some(v1::test_pool_request::Target::Pool("nope".into())) };
+    assert_eq!(failure(pools.test_pool(named).await).reason, "POOL_NOT_FOUND");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn two_tests_run_at_once_and_a_caller_that_goes_away_makes_room() {
+    let world = World::new().await;
+    let mut pools = world.pools();
+    // It takes connections and never says a word.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = URL.replace("127.0.0.1:1", &mute.local_addr().unwrap().to_string());
+    let first = pools.test_pool(test_of(&url)).await.unwrap().into_inner();
+    let mut second = pools.test_pool(test_of(&url)).await.unwrap().into_inner();
+    within(second.message()).await.unwrap().unwrap();
+    let refused = failure(pools.test_pool(test_of(&url)).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_TESTS"));
+    assert!(refused.retry_after.is_some() && refused.message.contains("wait"), "{refused:?}");
+    drop(first);
+    within(async {
+        // The server hears of it in its own time.
+        while pools.test_pool(test_of(&url)).await.is_err() {}
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn pins_moves_channels_and_rejects_are_asked_for() {
+    let world = World::new().await;
+    let (mut pools, mut shares) = (world.pools(), world.shares());
+    let hour = Some(mujina_proto::convert::duration(std::time::Duration::from_secs(3600)));
+    let refused = failure(pools.pin_pool(v1::PinPoolRequest { pool: "nope".into(), duration: hour }).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::NotFound, "POOL_NOT_FOUND"));
+    assert_eq!(pools.unpin_pool(v1::UnpinPoolRequest {}).await.unwrap().into_inner().ended, None);
+    let channels = pools.list_pool_channels(v1::ListPoolChannelsRequest {}).await.unwrap().into_inner().channels;
+    assert_eq!(channels, [], "invented work has no channel");
+    let request = v1::ListPoolTransitionsRequest { page_size: 5 };
+    assert!(pools.list_pool_transitions(request).await.unwrap().into_inner().transitions.len() <= 5);
+    let rejects = shares.list_rejects(v1::ListRejectsRequest::default()).await.unwrap().into_inner().rejects;
+    assert_eq!(rejects, [], "invented work is never refused");
+    world.end().await;
+}

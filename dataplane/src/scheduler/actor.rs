@@ -4,7 +4,7 @@
 //! tip change overtakes the nonces that wait.
 
 use super::{
-    COMMAND_QUEUE, Command, SHARE_EVENTS, SchedulerHandle, Scope, Snapshot, ThreadScope, assignments,
+    COMMAND_QUEUE, Command, Limits, SHARE_EVENTS, SchedulerHandle, Scope, Snapshot, ThreadScope, assignments,
     members::Thread,
     state::{Now, State},
 };
@@ -46,11 +46,17 @@ impl Scheduler {
     /// A scheduler without threads; their events will come through `events`.
     #[must_use]
     pub fn new(events: mpsc::Receiver<ThreadEvent>) -> (Self, SchedulerHandle) {
+        Self::with_limits(events, Limits::default())
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn with_limits(events: mpsc::Receiver<ThreadEvent>, limits: Limits) -> (Self, SchedulerHandle) {
         let now = now();
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (shares, _) = broadcast::channel(SHARE_EVENTS);
         let weak = shares.downgrade();
-        let mut state = State::new(shares, now);
+        let mut state = State::new(limits, shares, now);
         let (snapshot, snapshot_watch) = watch::channel(Arc::new(state.snapshot(now)));
         let (hash_rate, hash_rate_watch) = watch::channel(None);
         let scheduler = Self { state, commands: command_queue, events, snapshot, hash_rate, published_at: now.at };
@@ -143,7 +149,7 @@ impl State {
             hashing: self.is_hashing(),
             share_work: live
                 .and_then(|live| live.job.as_ref())
-                .map(|job| assignments::share_work(job.share_target, self.rate(now.at))),
+                .map(|job| assignments::share_work(job.share_target, self.rate(now.at), self.limits.share_rate)),
             miner: self.ledger.miner(now.at),
             pools: self.ledger.pools(now.at),
             connections: self.ledger.connections(),

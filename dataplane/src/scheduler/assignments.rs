@@ -1,9 +1,6 @@
 //! Which part of a connection's extranonce space each thread hashes, and from which hash on it reports. Pure.
 
-use super::{
-    slot::{Slot, SlotSpace},
-    verify::FLOOD_RATE,
-};
+use super::slot::{Slot, SlotSpace};
 use crate::{job::extranonce::MAX_EXTRANONCE, thread::ThreadIndex};
 use mujina_core::units::{HashRate, ShareTarget, Work};
 use std::{collections::BTreeMap, sync::Arc};
@@ -60,6 +57,11 @@ impl Slots {
         }
     }
 
+    /// Hashes computed in all slots.
+    pub(super) fn hashes(&self) -> u64 {
+        self.space.hashes()
+    }
+
     /// The thread's slot, if it has one.
     pub(super) fn of(&self, thread: ThreadIndex) -> Option<&Arc<Slot>> {
         self.places.get(*self.owned.get(&thread)?).map(|place| &place.slot)
@@ -86,20 +88,26 @@ impl Slots {
 /// Normally the easier of the share target and of the target that gives about four nonces a second at the thread's `rate`:
 /// the latter are no shares, but without them a rate could not be measured while shares are rare. When the share target is
 /// so easy that all threads together (`total`) would send more than a connection may, it is made harder until they send
-/// about as much as the flood cap lets pass; what is above it all the same is suppressed and counted.
-pub(super) fn ticket_target(share_target: ShareTarget, rate: HashRate, total: HashRate) -> ShareTarget {
+/// about as much as the flood cap (`flood_rate` shares a second) lets pass; what is above it all the same is suppressed and
+/// counted.
+pub(super) fn ticket_target(
+    share_target: ShareTarget,
+    rate: HashRate,
+    total: HashRate,
+    flood_rate: f64,
+) -> ShareTarget {
     if rate.hashes_per_second() <= 0.0 {
         return share_target;
     }
     let sample = ShareTarget::from_expected_hashes(rate.hashes_per_second() / SAMPLES_PER_SECOND);
-    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / FLOOD_RATE);
+    let flood = ShareTarget::from_expected_hashes(total.hashes_per_second() / flood_rate);
     share_target.min(flood).max(sample)
 }
 
 /// Expected hashes between two shares of all threads together (`total`): those of the share target, or more when the flood
-/// cap holds shares back.
-pub(super) fn share_work(share_target: ShareTarget, total: HashRate) -> Work {
-    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / FLOOD_RATE))
+/// cap (`flood_rate` shares a second) holds shares back.
+pub(super) fn share_work(share_target: ShareTarget, total: HashRate, flood_rate: f64) -> Work {
+    Work::from_hashes(share_target.expected_hashes().max(total.hashes_per_second() / flood_rate))
 }
 
 /// Whether a thread should be given `wanted` although it has `given` for the same job.
@@ -113,6 +121,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
+
+    const FLOOD_RATE: f64 = 20.0;
 
     fn rate(hashes: f64) -> HashRate {
         HashRate::from_hashes_per_second(hashes)
@@ -146,7 +156,7 @@ mod tests {
     #[test]
     fn threads_without_a_known_rate_report_shares() {
         let share_target = ShareTarget::from_expected_hashes(1e9);
-        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO), share_target);
+        assert_eq!(ticket_target(share_target, HashRate::ZERO, HashRate::ZERO, FLOOD_RATE), share_target);
     }
 
     proptest! {
@@ -154,12 +164,12 @@ mod tests {
         fn ticket_reports_every_share_or_as_many_as_may_be_sent(share in 1.0..1e15_f64, one in 1e3..1e13_f64, threads in 1..64_u32) {
             let (share_target, total) = (ShareTarget::from_expected_hashes(share), one * f64::from(threads));
             let total_rate = rate(total);
-            let ticket = ticket_target(share_target, rate(one), total_rate);
+            let ticket = ticket_target(share_target, rate(one), total_rate, FLOOD_RATE);
             let nonces = one / ticket.expected_hashes();
             let shares = total / ticket.expected_hashes().max(share);
             prop_assert!(nonces >= SAMPLES_PER_SECOND * 0.999, "{nonces} nonces/s");
             prop_assert!(ticket >= share_target || shares > FLOOD_RATE * 0.999, "{shares} shares/s");
-            prop_assert!(share_work(share_target, total_rate).hashes() > ticket.expected_hashes().max(share) * 0.999);
+            prop_assert!(share_work(share_target, total_rate, FLOOD_RATE).hashes() > ticket.expected_hashes().max(share) * 0.999);
             let most = FLOOD_RATE.max(SAMPLES_PER_SECOND * f64::from(threads));
             prop_assert!(total / ticket.expected_hashes() <= most * 1.001);
         }

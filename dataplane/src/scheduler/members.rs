@@ -3,6 +3,7 @@
 use super::{
     assignments::{self, Slots},
     estimate::Pace,
+    starvation::Starvation,
     verify::Verifier,
 };
 use crate::{
@@ -28,6 +29,7 @@ pub(super) struct Connection {
     pub(super) shares: mpsc::Sender<ShareSubmission>,
     pub(super) slots: Slots,
     pub(super) verifier: Verifier,
+    pub(super) starvation: Starvation,
     /// Its newest job; `None` = it has none, or all are void.
     pub(super) job: Option<Arc<Job>>,
 }

@@ -39,6 +39,10 @@ impl State {
             thread.pace.add(work, now.at);
             self.ledger.credit(place, work, now.at);
         }
+        let is_share = !matches!(checked.fate, Fate::Drop(DropReason::HardwareError | DropReason::BelowTarget));
+        if let Some(connection) = self.connections.get_mut(&job.connection).filter(|_| is_share) {
+            connection.starvation.fed(now.at);
+        }
         match checked.fate {
             Fate::Drop(reason) => {
                 self.ledger.drop_nonce(place, reason);
@@ -92,6 +96,7 @@ impl State {
             nonce: nonce.nonce,
             version: nonce.version,
             block,
+            hash: checked.hash,
             span,
         };
         let refused = offer(&connection.shares, submission);

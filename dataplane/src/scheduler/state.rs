@@ -13,16 +13,19 @@
 use super::{
     Command, SwitchReport,
     assignments::{self, Slots},
+    limits::Limits,
     members::{Connection, Thread},
     rescue::Rescue,
+    starvation::Starvation,
     told::Told,
-    verify::{TokenBucket, Verifier},
+    verify::Verifier,
     waiting::{Pausing, Switch, answer_all},
 };
 use crate::{
     job::{Job, JobHandle},
     ledger::{Ledger, Place},
     thread::{ThreadEntry, ThreadEvent, ThreadIndex, Work},
+    token_bucket::TokenBucket,
 };
 use mujina_core::{
     id::{ConnectionId, ShareId},
@@ -38,8 +41,6 @@ use std::{
 use tokio::sync::{broadcast, oneshot};
 use tracing::{debug, error, info, warn};
 
-/// Dispatches that jobs may cause, per second and at once (stratum-client D12, D14).
-const DISPATCH_RATE: f64 = 20.0;
 /// How often ticket targets, exhausted threads and the age of the job are looked at (stratum-client D11, W2, J14).
 const REVIEW: Duration = Duration::from_secs(1);
 
@@ -52,6 +53,7 @@ pub(super) struct Now {
 
 #[derive(Debug)]
 pub(super) struct State {
+    pub(super) limits: Limits,
     pub(super) since: SystemTime,
     pub(super) ledger: Ledger,
     pub(super) threads: BTreeMap<ThreadIndex, Thread>,
@@ -78,8 +80,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(shares: broadcast::Sender<Arc<Share>>, now: Now) -> Self {
+    pub(super) fn new(limits: Limits, shares: broadcast::Sender<Arc<Share>>, now: Now) -> Self {
         Self {
+            limits,
             since: now.wall,
             ledger: Ledger::new(now.at),
             threads: BTreeMap::new(),
@@ -97,7 +100,7 @@ impl State {
             stopping: None,
             generation: 0,
             dirty: false,
-            dispatches: TokenBucket::new(DISPATCH_RATE, DISPATCH_RATE, now.at),
+            dispatches: TokenBucket::new(limits.dispatch_rate, limits.dispatch_rate, now.at),
             reviewed_at: now.at,
             too_old: None,
         }
@@ -109,8 +112,10 @@ impl State {
             Command::Begin { connection, pool, shares, extranonce_size } => {
                 self.ledger.begin(connection, pool.clone(), now.at, now.wall);
                 let slots = Slots::new(extranonce_size, rand::random());
-                let verifier = Verifier::new(now.at);
-                self.connections.insert(connection, Connection { pool, shares, slots, verifier, job: None });
+                let verifier = Verifier::new(&self.limits, now.at);
+                let starvation = Starvation::new(now.at);
+                let begun = Connection { pool, shares, slots, verifier, starvation, job: None };
+                self.connections.insert(connection, begun);
                 self.urgent = true;
             }
             Command::Job(job) => self.job(job, now.at),
@@ -185,6 +190,7 @@ impl State {
         if now.at.saturating_duration_since(self.reviewed_at) >= REVIEW {
             self.reviewed_at = now.at;
             self.dispatch(now.at);
+            self.look_for_starvation(now.at);
         }
         self.settle(now.at);
     }
@@ -354,7 +360,8 @@ impl State {
                 None if self.stopping.is_some() => thread.tell_to_stop(),
                 None => thread.tell_to_idle(),
                 Some(job) => {
-                    let ticket_target = assignments::ticket_target(job.share_target, thread.rate(now), total);
+                    let ticket_target =
+                        assignments::ticket_target(job.share_target, thread.rate(now), total, self.limits.share_rate);
                     let lacks_it = !thread.has(job.handle, ticket_target);
                     let connection = self.connections.get_mut(&job.connection).filter(|_| lacks_it);
                     let Some(connection) = connection else { continue };
@@ -384,6 +391,19 @@ impl State {
             return None;
         }
         Some(Arc::clone(job))
+    }
+
+    /// Hashing without a share is a fault of ours (stratum-client L4).
+    fn look_for_starvation(&mut self, now: Instant) {
+        let Some(live) = self.live.and_then(|live| self.connections.get_mut(&live)) else { return };
+        let Some(job) = &live.job else { return };
+        let hashes_per_share = job.share_target.expected_hashes();
+        if live.starvation.looks(live.slots.hashes(), hashes_per_share, &self.limits, now) {
+            error!(
+                pool.name = %live.pool,
+                "threads hash, but find no share where many are due; this is a fault of this machine or a bug, please report it"
+            );
+        }
     }
 
     /// Answers those whose waiting is over.

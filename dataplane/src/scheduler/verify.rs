@@ -3,23 +3,17 @@
 //! In order: version bits, header hash, ticket target, stale, share target (or block), duplicate, ntime window, flood cap.
 //! The first that fails names the outcome.
 
+use super::limits::Limits;
 use crate::{
-    job::{Job, header},
+    job::{self, Job, header},
     thread::Nonce,
+    token_bucket::TokenBucket,
 };
 use mujina_core::share::DropReason;
 use std::{
     collections::{HashSet, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-/// Header hashes of a tip that are remembered (stratum-client U7).
-const SEEN: usize = 4096;
-/// Shares per second that a connection sends in the long run, and at once (stratum-client U10).
-pub(super) const FLOOD_RATE: f64 = 20.0;
-const FLOOD_BURST: f64 = 100.0;
-/// Network difficulty from which on a block is worth sending when everything else speaks against it (stratum-client T6, U8).
-const HARD_CHAIN: f64 = 1e6;
 
 /// A nonce with its outcome.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +53,10 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(now: Instant) -> Self {
-        let flood = TokenBucket::new(FLOOD_RATE, FLOOD_BURST, now);
-        Self { tip: None, shares: Seen::default(), others: Seen::default(), flood }
+    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+        let flood = TokenBucket::new(limits.share_rate, limits.share_burst, now);
+        let seen = || Seen { capacity: limits.seen_hashes, set: HashSet::new(), order: VecDeque::new() };
+        Self { tip: None, shares: seen(), others: seen(), flood }
     }
 
     /// Learns of the connection's newest job. Hashes are forgotten only when the previous block is another.
@@ -82,7 +77,7 @@ impl Verifier {
         let drop = |reason, proves_work| Checked { header, hash, proves_work, fate: Fate::Drop(reason) };
         let block = job.is_block(hash);
         let late = !current.is_some_and(|current| job.shares_tip_with(current));
-        if late && !(block && is_hard(job)) {
+        if late && !(block && job::is_hard_chain(job.network_target)) {
             return drop(DropReason::Stale, self.others.insert(hash));
         }
         if !block && !job.share_target.is_met_by(hash) {
@@ -122,11 +117,7 @@ pub(super) fn check_orphan(nonce: &Nonce) -> Checked {
 /// Whether a hash is a block on a real chain: if its pool does not take it, worth a line in the log, so that a person may
 /// rescue it (stratum-client L5).
 pub(super) fn is_lost_block(job: &Job, hash: [u8; 32]) -> bool {
-    job.network_target.is_met_by(hash) && is_hard(job)
-}
-
-fn is_hard(job: &Job) -> bool {
-    job.network_target.difficulty().as_f64() >= HARD_CHAIN
+    job.network_target.is_met_by(hash) && job::is_hard_chain(job.network_target)
 }
 
 /// Header and hash; `None` when the version has bits that may not be rolled.
@@ -140,8 +131,9 @@ fn examine(nonce: &Nonce) -> Option<([u8; header::HEADER_LEN], [u8; 32])> {
 }
 
 /// The newest hashes of something; the oldest goes first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
+    capacity: usize,
     set: HashSet<[u8; 32]>,
     order: VecDeque<[u8; 32]>,
 }
@@ -153,7 +145,7 @@ impl Seen {
             return false;
         }
         self.order.push_back(hash);
-        if self.order.len() > SEEN
+        if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
             self.set.remove(&oldest);
@@ -164,40 +156,6 @@ impl Seen {
     fn clear(&mut self) {
         self.set.clear();
         self.order.clear();
-    }
-}
-
-/// Lets events pass at a rate, with some in reserve.
-#[derive(Debug)]
-pub(super) struct TokenBucket {
-    per_second: f64,
-    burst: f64,
-    tokens: f64,
-    filled_at: Instant,
-}
-
-impl TokenBucket {
-    pub(super) fn new(per_second: f64, burst: f64, now: Instant) -> Self {
-        Self { per_second, burst, tokens: burst, filled_at: now }
-    }
-
-    /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.filled_at);
-        self.filled_at = self.filled_at.max(now);
-        self.tokens = (self.tokens + elapsed.as_secs_f64() * self.per_second).min(self.burst);
-        let has = self.tokens >= 1.0;
-        if has {
-            self.tokens -= 1.0;
-        }
-        has
-    }
-
-    /// When the next can be taken, at the latest.
-    pub(super) fn next_at(&self) -> Instant {
-        let missing = (1.0 - self.tokens).max(0.0);
-        // A microsecond more than it takes, so that rounding cannot leave it just short.
-        self.filled_at + Duration::from_secs_f64(missing / self.per_second) + Duration::from_micros(1)
     }
 }
 

@@ -34,6 +34,8 @@ impl World {
             cpu: Some(cpu),
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
+            pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity,
         };

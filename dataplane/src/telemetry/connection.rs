@@ -1,7 +1,7 @@
 //! One connection as people see it: what the source knows of it, and what the scheduler counted.
 
 use crate::{scheduler, source::ConnectionSnapshot};
-use mujina_core::status::PoolConnection;
+use mujina_core::{pool::AuthorityKey, status::PoolConnection};
 use std::time::SystemTime;
 
 /// A connection with the ledger that is kept for it.
@@ -18,7 +18,7 @@ pub(crate) fn connection_status(
         peer_address: facts.peer_address.clone(),
         ready_at: *ready_at,
         authenticated: facts.authenticated,
-        authority_fingerprint: authority_fingerprint.to_owned(),
+        authority_fingerprint: facts.authority.map_or(authority_fingerprint.to_owned(), AuthorityKey::fingerprint),
         certificate_not_after: facts.certificate_not_after,
         channel_id: facts.channel_id,
         group_channel_id: facts.group_channel_id,

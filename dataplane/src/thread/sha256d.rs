@@ -5,11 +5,14 @@
 //! the message schedule of the second chunk ("AsicBoost"): kernels with a width above one compute it once per nonce.
 //! Source: FIPS 180-4; the protocol of block headers.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod assembly;
 pub mod bench;
 mod block;
 mod choose;
+mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod prepare;
@@ -24,7 +27,7 @@ mod wide;
 pub(in crate::thread) use self::choose::thread_time;
 pub use self::{
     block::{Midstate, Tail},
-    choose::{Choice, choose},
+    choose::{Choice, choose, together},
     scanner::{HeaderScanner, Hit},
 };
 use std::{fmt, str::FromStr};
@@ -47,12 +50,14 @@ pub enum Kernel {
     ShaNiAsm,
     /// The same with the registers of AVX-512.
     ShaNiAvx512,
+    /// SHA2 instructions of AArch64.
+    ArmSha2,
 }
 
 impl Kernel {
     /// All of them, whether this CPU has them or not.
-    pub const ALL: [Self; 6] =
-        [Self::Portable, Self::Avx2, Self::Avx512, Self::ShaNi, Self::ShaNiAsm, Self::ShaNiAvx512];
+    pub const ALL: [Self; 7] =
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::ShaNi, Self::ShaNiAsm, Self::ShaNiAvx512, Self::ArmSha2];
 
     /// Stable name for configuration and people.
     #[must_use]
@@ -64,6 +69,7 @@ impl Kernel {
             Self::ShaNi => "sha-ni",
             Self::ShaNiAsm => "sha-ni-asm",
             Self::ShaNiAvx512 => "sha-ni-avx512",
+            Self::ArmSha2 => "arm-sha2",
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod report;
 mod screen;
+mod tour;
 
 use crate::{
     plane::PlaneError,
@@ -46,6 +47,9 @@ pub struct DemoArgs {
     /// Prints one JSON object on the last line of standard output
     #[arg(long)]
     json: bool,
+    /// Shows two pools instead: a switch, a failover, a return and a pin, and ends
+    #[arg(long, conflicts_with = "lasts")]
+    tour: bool,
     /// Hash threads; one per core by default
     #[arg(long, default_value_t = 0)]
     threads: u32,
@@ -78,6 +82,9 @@ pub enum DemoError {
     /// The reconnect.
     #[error("the reconnect failed: {0}")]
     Reconnect(String),
+    /// A step of the tour.
+    #[error("the tour got stuck: {0}")]
+    Tour(String),
     /// The sums do not hold.
     #[error("the ledger does not balance; this is a bug, please report it with the log")]
     Unbalanced,
@@ -119,6 +126,15 @@ async fn show(args: &DemoArgs, telemetry: &Telemetry) -> Result<(), DemoError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let folder = tempfile::Builder::new().prefix("mujina-demo-").tempdir()?;
     let mut screen = Screen::new(args.json);
+    if args.tour {
+        let tour = tokio::select! {
+            tour = tour::tour(args, folder.path(), &mut screen) => tour?,
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        };
+        screen.end_tour(&tour);
+        return if tour.balanced { Ok(()) } else { Err(DemoError::Unbalanced) };
+    }
     screen.say("starting a local Stratum V2 pool, a miner and a control plane");
     let mut world = tokio::select! {
         world = World::start(args, folder.path()) => world?,

@@ -198,6 +198,15 @@ impl Session {
         self.peer.send(AnyMessageOwned::Mining(message)).await
     }
 
+    /// Says it in a frame of the test's making, and remembers it as [`Session::send`] does.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send_as(&mut self, message: MiningOwned, frame: Frame) -> Result<(), WireError> {
+        self.verifier().sent(&message, Instant::now());
+        self.send_frame(frame).await
+    }
+
     /// Sends a frame that need not be legal. Shares are not judged by it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use crate::{
     command::{message, peer::Peer, view},
     context::Context,
     error::CliError,
+    output::Format,
 };
 use mujina_proto::dataplane::v1::ListPoolsRequest;
 
@@ -12,5 +13,6 @@ pub(crate) async fn run(context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = CliError::call(format!("list the pools of {}", target.label()));
     let request = target.request(ListPoolsRequest {})?;
     let response = target.pools().list_pools(request).await.map_err(failed)?.into_inner();
-    message::show(context, &response, |paint| view::pools(&response.pools, paint))
+    let show = if context.format == Format::Wide { view::pools_wide } else { view::pools };
+    message::show(context, &response, |paint| show(&response.pools, paint))
 }

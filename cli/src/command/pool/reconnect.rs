@@ -10,7 +10,6 @@ use crate::{
     },
     context::Context,
     error::CliError,
-    output::Format,
     root_span,
 };
 use mujina_core::{id::MinerName, units::duration};
@@ -131,7 +130,7 @@ pub(crate) async fn run(args: PoolReconnect, context: &mut Context<'_>) -> Resul
     let peer = Peer::find(context).await?;
     let miners = peer.some(context.miner.as_ref(), all)?;
     context.goes_on = Some("the reconnect goes on without this command".into());
-    let streams = context.format == Format::Table;
+    let streams = context.format.is_for_people();
     if peer.miners.is_none() {
         let target = peer.one(None)?;
         let result =

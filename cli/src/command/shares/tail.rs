@@ -6,7 +6,6 @@ use crate::{
     command::{message, peer::Peer, view},
     context::Context,
     error::CliError,
-    output::Format,
 };
 use mujina_proto::dataplane::v1::{WatchSharesRequest, WatchSharesResponse, watch_shares_response::Event};
 
@@ -17,7 +16,7 @@ pub(crate) async fn run(args: SharesTail, context: &mut Context<'_>) -> Result<(
     let failed = || CliError::call(doing.clone());
     let request = target.request(WatchSharesRequest { outcomes: wanted(&outcome) })?;
     let mut stream = target.shares().watch_shares(request).await.map_err(failed())?.into_inner();
-    if context.format == Format::Table {
+    if context.format.is_for_people() {
         context.confirm(view::SHARE_HEADER)?;
     }
     let mut left = limit.unwrap_or(u64::MAX);

@@ -9,14 +9,13 @@ use crate::{
     },
     context::Context,
     error::CliError,
-    output::Format,
 };
 use serde_json::{Value, json};
 
 pub(crate) async fn run(context: &mut Context<'_>) -> Result<(), CliError> {
     let target = Peer::find(context).await?.one(context.miner.as_ref())?;
     let stored = Stored::read(&target).await?;
-    if context.format == Format::Table {
+    if context.format.is_for_people() {
         let text = document(&stored)?;
         return context.print(&text);
     }

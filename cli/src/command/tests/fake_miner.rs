@@ -7,10 +7,11 @@ use mujina_proto::{
     dataplane::v1::{
         diagnostics_service_server::DiagnosticsService, miner_service_server::MinerService,
         pool_service_server::PoolService, reconnect_pool_response::Event, share_service_server::ShareService,
-        watch_shares_response::Event as ShareEvent, *,
+        test_pool_request::Target, test_pool_response::Event as TestEvent, watch_shares_response::Event as ShareEvent,
+        *,
     },
     failure::Failure,
-    types::v1::{MinerStatus, ShareOutcome, SpecChange, SpecOrigin, SpecState},
+    types::v1::{MinerStatus, PoolPin, ShareOutcome, SpecChange, SpecOrigin, SpecState},
 };
 use std::{
     pin::Pin,
@@ -102,8 +103,13 @@ pub(super) struct State {
     pub(super) traceparent: Option<String>,
     /// Every call hangs.
     pub(super) hangs: bool,
-    /// Reconnects fail with this.
+    /// Reconnects and tests fail with this.
     pub(super) failure: Option<Failure>,
+    /// The pool of the newest test.
+    pub(super) tested: Option<Target>,
+    /// Tested pools are impostors.
+    pub(super) impostor: bool,
+    pub(super) pin: Option<PoolPin>,
 }
 
 /// The miner. Clones are the same one.
@@ -137,7 +143,8 @@ impl FakeMiner {
 
     fn status(&self) -> MinerStatus {
         let generation = self.state().shelf.generation;
-        MinerStatus { generation, observed_generation: generation, ..sample::status() }
+        let pool_pin = self.state().pin.clone();
+        MinerStatus { generation, observed_generation: generation, pool_pin, ..sample::status() }
     }
 }
 
@@ -201,6 +208,7 @@ pub(super) fn result() -> ReconnectResult {
 #[tonic::async_trait]
 impl PoolService for FakeMiner {
     type ReconnectPoolStream = Events<ReconnectPoolResponse>;
+    type TestPoolStream = Events<TestPoolResponse>;
 
     async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
         self.arrive("ListPools", request).await;
@@ -218,6 +226,53 @@ impl PoolService for FakeMiner {
         let phases = sample::phases().into_iter().map(Event::Phase);
         let all = phases.chain([Event::Result(result())]).map(|event| ReconnectPoolResponse { event: Some(event) });
         Ok(events(all.collect()))
+    }
+
+    async fn test_pool(&self, request: Request<TestPoolRequest>) -> Result<Response<Self::TestPoolStream>, Status> {
+        let TestPoolRequest { target } = self.arrive("TestPool", request).await;
+        let mut state = self.state();
+        state.tested = target;
+        if let Some(failure) = state.failure.clone() {
+            return Err(failure.into());
+        }
+        let result = if state.impostor { sample::impostor() } else { sample::tested() };
+        let phases = sample::phases().into_iter().take(2).map(TestEvent::Phase);
+        let all = phases.chain([TestEvent::Result(result)]).map(|event| TestPoolResponse { event: Some(event) });
+        Ok(events(all.collect()))
+    }
+
+    async fn pin_pool(&self, request: Request<PinPoolRequest>) -> Result<Response<PinPoolResponse>, Status> {
+        let PinPoolRequest { pool, duration } = self.arrive("PinPool", request).await;
+        if pool != "spare" {
+            let message = format!("pool `{pool}` is not in the spec; `pool list` shows which are");
+            return Err(Failure::new(Code::NotFound, "POOL_NOT_FOUND", message).into());
+        }
+        let end = sample::at(duration.unwrap_or_default().seconds);
+        let pin = PoolPin { pool, expires_at: end };
+        self.state().pin = Some(pin.clone());
+        Ok(Response::new(PinPoolResponse { pin: Some(pin) }))
+    }
+
+    async fn unpin_pool(&self, request: Request<UnpinPoolRequest>) -> Result<Response<UnpinPoolResponse>, Status> {
+        self.arrive("UnpinPool", request).await;
+        Ok(Response::new(UnpinPoolResponse { ended: self.state().pin.take() }))
+    }
+
+    async fn list_pool_transitions(
+        &self,
+        request: Request<ListPoolTransitionsRequest>,
+    ) -> Result<Response<ListPoolTransitionsResponse>, Status> {
+        let ListPoolTransitionsRequest { page_size } = self.arrive("ListPoolTransitions", request).await;
+        let newest = sample::transitions().into_iter().take(usize::try_from(page_size).unwrap());
+        Ok(Response::new(ListPoolTransitionsResponse { transitions: newest.collect() }))
+    }
+
+    async fn list_pool_channels(
+        &self,
+        request: Request<ListPoolChannelsRequest>,
+    ) -> Result<Response<ListPoolChannelsResponse>, Status> {
+        self.arrive("ListPoolChannels", request).await;
+        Ok(Response::new(ListPoolChannelsResponse { channels: sample::channels() }))
     }
 }
 
@@ -258,6 +313,16 @@ impl ShareService for FakeMiner {
         let shares = shares.map(|(id, outcome)| ShareEvent::Share(Box::new(sample::share(id, outcome))));
         let all = shares.into_iter().chain([ShareEvent::Missed(7)]);
         Ok(events(all.map(|event| WatchSharesResponse { event: Some(event) }).collect()))
+    }
+
+    /// One, of pool `primary`.
+    async fn list_rejects(
+        &self,
+        request: Request<ListRejectsRequest>,
+    ) -> Result<Response<ListRejectsResponse>, Status> {
+        let ListRejectsRequest { pool, .. } = self.arrive("ListRejects", request).await;
+        let matches = pool.is_empty() || pool == "primary";
+        Ok(Response::new(ListRejectsResponse { rejects: matches.then(sample::reject).into_iter().collect() }))
     }
 
     async fn list_share_buckets(

@@ -64,11 +64,26 @@ async fn answers_as_yaml_say_the_same_as_those_as_json() {
 #[tokio::test]
 async fn reads_of_one_miner_are_relayed_by_name() {
     let world = World::of_control(&["rig1", "rig2"]).await;
-    for line in ["status", "pool list", "shares stats", "shares list -n 1", "shares tail -n 1"] {
+    for line in ["status", "pool list", "shares stats", "shares list -n 1", "shares tail -n 1", "shares rejects"] {
+        world.answer(&format!("{line} --miner rig2")).await;
+    }
+    for line in ["pool test primary", "pool pin spare --for 1h", "pool unpin", "pool history", "pool channels"] {
         world.answer(&format!("{line} --miner rig2")).await;
     }
     let calls = world.miner.state().calls.clone();
-    let expected = ["GetMiner", "ListPools", "GetShareStatistics", "ListShares", "WatchShares"];
+    let expected = [
+        "GetMiner",
+        "ListPools",
+        "GetShareStatistics",
+        "ListShares",
+        "WatchShares",
+        "ListRejects",
+        "TestPool",
+        "PinPool",
+        "UnpinPool",
+        "ListPoolTransitions",
+        "ListPoolChannels",
+    ];
     assert_eq!(calls, expected.map(|call| format!("{call}@rig2")));
 }
 

@@ -1,8 +1,11 @@
 //! A miner in the middle of its work, with round numbers.
 
-use mujina_proto::types::v1::{
-    BoardStatus, ConnectPhase, Fault, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolState, PoolStatus,
-    RateEstimate, Share, ShareOutcome, ShareTotals, ThreadState, ThreadStatus,
+use mujina_proto::{
+    dataplane::v1::{PoolChannel, PoolTransition, Reject, TestPoolResult, TransitionReason},
+    types::v1::{
+        BoardStatus, ConnectPhase, Fault, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolPin, PoolRole,
+        PoolState, PoolStatus, RateEstimate, Share, ShareOutcome, ShareTotals, ThreadState, ThreadStatus,
+    },
 };
 
 /// An address of a pool that nobody has, with a real key.
@@ -74,8 +77,116 @@ pub(crate) fn pool() -> PoolStatus {
         }),
         totals: Some(totals()),
         verdict_latency: Some(LatencySummary { count: 115, p50: millis(42), p99: millis(90) }),
+        role: PoolRole::Live.into(),
+        target_work_ratio: Some(0.75),
+        achieved_work_ratio: Some(0.742),
+        lifetime_totals: Some(ShareTotals { since: at(-86_400), accepted: 9000, rejected: 7, lost: 2, ..totals() }),
         ..PoolStatus::default()
     }
+}
+
+/// A connection with all that is known of one.
+pub(crate) fn connection() -> PoolConnection {
+    PoolConnection {
+        connection_id: 3,
+        peer_address: "192.0.2.7:3333".into(),
+        ready_at: at(60),
+        authenticated: true,
+        authority_fingerprint: "0123456789abcdef".into(),
+        certificate_not_after: at(86_400),
+        channel_id: Some(7),
+        group_channel_id: Some(1),
+        extranonce_prefix: vec![0, 0xab],
+        extranonce_size: 8,
+        share_difficulty: Some(1e-3),
+        version_mask: 0x1fff_e000,
+        job_id: "5".into(),
+        jobs: 12,
+        told_hash_rate_hps: 25e6,
+        totals: Some(totals()),
+        phases: phases(),
+        ..PoolConnection::default()
+    }
+}
+
+/// What a test of a good pool finds.
+pub(crate) fn tested() -> TestPoolResult {
+    let connection = PoolConnection { connection_id: 0, jobs: 1, totals: None, ..connection() };
+    TestPoolResult { usable: true, connection: Some(connection), ..TestPoolResult::default() }
+}
+
+/// What a test of an impostor finds.
+pub(crate) fn impostor() -> TestPoolResult {
+    let connection = PoolConnection {
+        peer_address: "192.0.2.7:3333".into(),
+        authority_fingerprint: "0123456789abcdef".into(),
+        ..PoolConnection::default()
+    };
+    TestPoolResult {
+        usable: false,
+        failure: "the peer does not hold the key in the URL; check the URL with the pool".into(),
+        failure_state: PoolState::AuthenticationFailed.into(),
+        failed_phase: "noise".into(),
+        connection: Some(connection),
+    }
+}
+
+pub(crate) fn pin() -> PoolPin {
+    PoolPin { pool: "spare".into(), expires_at: at(9960) }
+}
+
+/// A start, and a failover from it.
+pub(crate) fn transitions() -> Vec<PoolTransition> {
+    let first = PoolTransition {
+        sequence: 1,
+        at: at(60),
+        to_pool: "primary".into(),
+        to_connection_id: 1,
+        reason: TransitionReason::Started.into(),
+        work_gap: millis(31),
+        threads: 2,
+        phases: phases(),
+        ..PoolTransition::default()
+    };
+    let second = PoolTransition {
+        sequence: 2,
+        at: at(120),
+        from_pool: "primary".into(),
+        from_connection_id: 1,
+        to_pool: "spare".into(),
+        to_connection_id: 2,
+        reason: TransitionReason::FailedOver.into(),
+        detail: "the pool closed the connection".into(),
+        work_gap: millis(0),
+        shares_lost: 3,
+        ..first.clone()
+    };
+    vec![PoolTransition { phases: Vec::new(), ..second }, first]
+}
+
+/// The live connection, and one that drains.
+pub(crate) fn channels() -> Vec<PoolChannel> {
+    let channel = |role: PoolRole, connection| PoolChannel {
+        pool: "primary".into(),
+        role: role.into(),
+        connection: Some(connection),
+    };
+    let draining = PoolConnection { connection_id: 2, channel_id: Some(4), ..connection() };
+    vec![channel(PoolRole::Draining, draining), channel(PoolRole::Live, connection())]
+}
+
+pub(crate) fn reject() -> Reject {
+    let share = Share {
+        job_id: "5".into(),
+        connection_id: 3,
+        header: (0..80).collect(),
+        extranonce: vec![1, 2],
+        extranonce_prefix: vec![0, 0xab],
+        hash: vec![0x0f; 32],
+        share_target: vec![0x1f; 32],
+        ..share(2, ShareOutcome::Rejected)
+    };
+    Reject { rejected_at: at(3), share: Some(share) }
 }
 
 pub(crate) fn status() -> MinerStatus {

@@ -47,11 +47,18 @@ fn causes(totals: &ShareTotals) -> [(&'static str, u64); 6] {
 
 /// Why nonces were not sent: ` (2 stale, 1 duplicate)`.
 fn not_sent(totals: &ShareTotals) -> String {
-    listed(causes(totals).iter().map(|(cause, count)| (*cause, *count)))
+    let causes = listed(causes(totals).iter().map(|(cause, count)| (*cause, *count)));
+    if causes.is_empty() { causes } else { format!(" ({causes})") }
 }
 
-/// Why shares were refused.
+/// Why shares were refused: ` (2 stale, 1 duplicate)`.
 fn reasons(totals: &ShareTotals) -> String {
+    let reasons = by_reason(totals);
+    if reasons.is_empty() { reasons } else { format!(" ({reasons})") }
+}
+
+/// Why shares were refused: `2 stale, 1 duplicate`.
+pub(super) fn by_reason(totals: &ShareTotals) -> String {
     let mut reasons: Vec<_> =
         totals.rejected_by_reason.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     reasons.sort_unstable();
@@ -61,7 +68,7 @@ fn reasons(totals: &ShareTotals) -> String {
 fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
     let shown: Vec<_> =
         counts.filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {}", super::clean(name))).collect();
-    if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) }
+    shown.join(", ")
 }
 
 /// Ledgers of the miner, its pools, boards and threads.

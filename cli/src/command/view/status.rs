@@ -1,10 +1,13 @@
 //! One miner at a glance.
 
 use super::{clean, difficulty, elapsed, hash_rate, ledger, rate_of_minute, rates};
-use crate::output::{Cell, Paint, Table, Tone, age, word};
+use crate::output::{Cell, Paint, Table, Tone, age, clock, word};
+use mujina_core::units::duration;
 use mujina_proto::{
     convert::time,
-    types::v1::{BoardStatus, Fault, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    types::v1::{
+        BoardStatus, Fault, MinerState, MinerStatus, PoolPin, PoolState, PoolStatus, ThreadState, ThreadStatus,
+    },
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,6 +46,7 @@ fn header(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
     let reason =
         if miner.state_reason.is_empty() { String::new() } else { format!(": {}", clean(&miner.state_reason)) };
     let pool = if miner.live_pool.is_empty() { "none".into() } else { clean(&miner.live_pool) };
+    let pool = format!("{pool}{}", pin(miner, now, paint));
     let nominal = miner.nominal_hash_rate_hps.and_then(hash_rate);
     let nominal = nominal.map(|rate| format!(" (expected {rate})")).unwrap_or_default();
     let spec = if miner.observed_generation >= miner.generation {
@@ -72,6 +76,15 @@ fn header(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
         .into_iter()
         .map(|(name, value)| format!("{}  {value}\n", paint.text(&format!("{name:<9}"), Tone::Strong)))
         .collect()
+}
+
+/// A pin with its end, for the line of the pool.
+fn pin(miner: &MinerStatus, now: SystemTime, paint: Paint) -> String {
+    let Some(PoolPin { pool, expires_at }) = &miner.pool_pin else { return String::new() };
+    let end = time(*expires_at);
+    let left = end.and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
+    let text = format!("pinned to {} until {}, {} more", clean(pool), clock(end), duration::human(left));
+    format!("; {}", paint.text(&text, Tone::Warn))
 }
 
 /// Pools with their connections.
@@ -177,7 +190,7 @@ pub(super) fn tone_of_miner(state: MinerState) -> Tone {
     }
 }
 
-fn tone_of_pool(state: PoolState) -> Tone {
+pub(super) fn tone_of_pool(state: PoolState) -> Tone {
     match state {
         PoolState::Ready => Tone::Good,
         PoolState::Connecting | PoolState::WaitingForJob | PoolState::Draining | PoolState::BackingOff => Tone::Warn,

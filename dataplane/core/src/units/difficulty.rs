@@ -166,7 +166,7 @@ mod tests {
             let mut remainder = 0_u64;
             for (place, digit) in quotient.iter_mut().zip([0_u8; 4].into_iter().chain([0xff, 0xff]).chain([0; 26])) {
                 let dividend = remainder << 8 | u64::from(digit);
-                *place = (dividend / difficulty) as u8;
+                *place = u8::try_from(dividend / difficulty).expect("a remainder is below the divisor");
                 remainder = dividend % difficulty;
             }
             prop_assert_eq!(found, ShareTarget::from_be_bytes(quotient));

@@ -5,7 +5,7 @@
 
 use super::message::{Notify, Submit, Subscription};
 use crate::{
-    job::{BIP320_MASK, Job, JobHandle, extranonce::MAX_EXTRANONCE},
+    job::{BIP320_MASK, Job, JobHandle, JobLife, extranonce::MAX_EXTRANONCE},
     pool::ShareSubmission,
     trace::TraceParent,
 };
@@ -319,6 +319,7 @@ impl Live {
             share_target: self.share_target,
             network_target: network_target(*nbits),
             received_at: self.received_at,
+            life: JobLife::default(),
             origin: TraceParent::default(),
             first: false,
         }

@@ -23,7 +23,7 @@ use crate::{
     pool::{
         ConnectionEvent, ConnectionFacts, ShareSubmission,
         queue::ShareQueue,
-        rate::{self, ToldRate},
+        rate::{RateTerms, ToldRate},
     },
 };
 use bring_up::Question;
@@ -157,7 +157,7 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup, bring_up_by },
-            rate: ToldRate::new(hash_rate, rate::by_a_factor_of_two),
+            rate: ToldRate::new(hash_rate, RateTerms { difference: 1.0, ..RateTerms::default() }),
             facts,
             phase: Some(PhaseName::SetupConnection),
             phase_began: now,
@@ -237,7 +237,7 @@ impl Session {
             Incoming::SetDifficulty(difficulty) => self.set_difficulty(difficulty, now),
             Incoming::SetExtranonce { extranonce1, size } => self.set_extranonce(extranonce1, size, now),
             Incoming::SetVersionMask(mask) => self.set_version_mask(mask, now),
-            Incoming::Reconnect { host, port, wait } => self.reconnect(host, port, wait, now),
+            Incoming::Reconnect { host, port, wait } => self.reconnect(&host, port, wait, now),
             Incoming::ShowMessage(text) => self.show(&text),
             Incoming::Request { id, reply } => {
                 if self.outbox.len() < self.limits.replies {

@@ -7,27 +7,26 @@
 mod tests;
 
 use super::{
+    clock,
     failure::Failure,
-    handshake,
+    handshake::{self, Trust},
     limits::Limits,
+    memory::Memory,
     message::{self, Setup},
     session::{Action, Input, Profile, Session},
     transport::{Frame, Reader, TransportError, Writer},
+    wants::Wants,
 };
 use crate::{
     pool::{
-        ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, Target, connect,
-        outlet::{Ending, Outlet, RateLine, now, sleep_until_some},
+        ConnectionEvent, ConnectionFacts, ConnectionPlan, MinerIdentity, connect,
+        outlet::{Outlet, RateLine, now, sleep_until_some},
         phases::Phases,
     },
     trace::TraceParent,
 };
-use mujina_core::{
-    id::ConnectionId,
-    pool::{AuthorityKey, Host, PoolEndpoint, PoolSpec},
-    status::PhaseName,
-};
-use std::time::Instant;
+use mujina_core::{id::ConnectionId, pool::Host, status::PhaseName};
+use std::time::{Duration, Instant};
 use stratum_apps::stratum_core::noise_sv2::NoiseEngine;
 use tokio::{
     net::TcpStream,
@@ -40,18 +39,23 @@ use tokio_util::sync::CancellationToken;
 /// What the session does, in order.
 const STEPS: &[PhaseName] = &[PhaseName::SetupConnection, PhaseName::OpenChannel, PhaseName::FirstJob];
 
-/// Runs a connection from its beginning to its end.
-pub(super) async fn run(plan: ConnectionPlan, limits: Limits) {
+/// Flags of SetupConnection: none. We need no standard jobs, select no transactions, and a CPU does without rolled versions
+/// (S3).
+const FLAGS: u32 = 0;
+
+/// Runs a connection from its beginning to its end. `memory` is that of the process.
+pub(super) async fn run(plan: ConnectionPlan, limits: Limits, memory: Memory) {
     let ConnectionPlan { id, pool, target, identity, hash_rate, shares, events, close, abort, span } = plan;
     let place = TraceParent::of(&span);
     let mut outlet = Outlet { id, events, shares, place, phases: Phases::new(span, STEPS) };
     let begun = now();
     let bring_up_by = begun + limits.bring_up;
+    let wants = Wants::of(&pool, target, &limits, &memory, begun);
     let reached = tokio::select! {
         biased;
         () = abort.cancelled() => Err(Some(Failure::Aborted)),
         () = close.cancelled() => Err(None),
-        reached = timeout_at(bring_up_by.into(), reach(&pool, target, &limits, &mut outlet)) => match reached {
+        reached = timeout_at(bring_up_by.into(), reach(wants, &limits, &mut outlet)) => match reached {
             Ok(reached) => reached.map_err(Some),
             Err(_) => Err(Some(Failure::BringUp(limits.bring_up))),
         },
@@ -59,74 +63,106 @@ pub(super) async fn run(plan: ConnectionPlan, limits: Limits) {
     let ending = match reached {
         Ok(reached) => {
             let rate = RateLine { fixed: pool.nominal_hash_rate, line: hash_rate };
+            let url = reached.wants.url.clone();
             let profile = profile(id, &reached, pool.user, identity);
             let mut client = Client::new(profile, reached, rate, limits, bring_up_by, &mut outlet);
-            client.run(&close, &abort).await
+            let (failure, redirect) = client.run(&close, &abort).await;
+            learn(&memory, &url, failure.as_ref(), redirect.is_some(), &limits);
+            let phase = client.session.phase();
+            (failure.map(|failure| failure.report(phase)), redirect)
         }
         Err(failure) => (failure.map(|failure| failure.report(outlet.phases.current())), None),
     };
     outlet.end(ending, limits.flush).await;
 }
 
+/// What the next connection to this pool should know.
+fn learn(memory: &Memory, url: &str, failure: Option<&Failure>, redirected: bool, limits: &Limits) {
+    match failure {
+        Some(Failure::ExtensionsIgnored) => memory.extensions_ignored(url, now()),
+        Some(Failure::SetupRefused { flags, asked, .. }) => memory.flags_refused(url, flags & asked, now()),
+        _ if redirected => memory.redirected(url, limits, now()),
+        _ => {}
+    }
+}
+
 /// A connected and authenticated stream.
 struct Reached {
     stream: TcpStream,
     engine: NoiseEngine,
-    host: Host,
-    port: u16,
+    wants: Wants,
+    connect_time: Duration,
     facts: ConnectionFacts,
 }
 
-async fn reach(
-    pool: &PoolSpec,
-    target: Option<Target>,
-    limits: &Limits,
-    outlet: &mut Outlet,
-) -> Result<Reached, Failure> {
-    let PoolEndpoint::V2 { host, port, authority } = &pool.endpoint else { return Err(Failure::NotV2) };
-    let Target { host, port } = target.unwrap_or_else(|| Target { host: host.clone(), port: *port });
+async fn reach(wants: Result<Wants, Failure>, limits: &Limits, outlet: &mut Outlet) -> Result<Reached, Failure> {
+    let wants = wants?;
     let began = outlet.begin(PhaseName::Dns);
-    let addresses = connect::resolve(&host, port, limits.dns).await?;
+    let mut addresses = connect::resolve(&wants.host, wants.port, limits.dns).await?;
+    if wants.host != wants.home && !leads_near(&wants.home, limits).await {
+        // A name that the pool gave may resolve to anything (R3).
+        addresses.retain(|address| !connect::is_near(address.ip()));
+        if addresses.is_empty() {
+            return Err(Failure::NearRedirect);
+        }
+    }
     outlet.over(PhaseName::Dns, began, format!("addresses: {}", addresses.len())).await;
 
     let began = outlet.begin(PhaseName::Tcp);
     let stream = connect::dial(&addresses, limits.tcp).await?;
+    let connect_time = now().saturating_duration_since(began);
     let peer_address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
     outlet.over(PhaseName::Tcp, began, peer_address.clone()).await;
-    secure(stream, host, port, authority, peer_address, limits, outlet).await
+    secure(stream, wants, connect_time, peer_address, limits, outlet).await
+}
+
+/// Whether the pool's own place is on this machine or link already.
+async fn leads_near(home: &Host, limits: &Limits) -> bool {
+    let found = connect::resolve(home, 0, limits.dns).await.unwrap_or_default();
+    found.iter().any(|address| connect::is_near(address.ip()))
 }
 
 async fn secure(
     mut stream: TcpStream,
-    host: Host,
-    port: u16,
-    authority: &AuthorityKey,
+    wants: Wants,
+    connect_time: Duration,
     peer_address: String,
     limits: &Limits,
     outlet: &mut Outlet,
 ) -> Result<Reached, Failure> {
     let began = outlet.begin(PhaseName::Noise);
-    let secured = handshake::initiate(&mut stream, authority, limits.noise).await?;
-    outlet.over(PhaseName::Noise, began, format!("authority {}", authority.fingerprint())).await;
+    let trust = Trust { authorities: &wants.authorities, now: wants.wall, leeway: limits.certificate_leeway };
+    let secured = handshake::initiate(&mut stream, trust, limits.noise).await?;
+    outlet.over(PhaseName::Noise, began, format!("authority {}", secured.authority.fingerprint())).await;
     let facts = ConnectionFacts {
         peer_address,
         authenticated: true,
+        authority: Some(secured.authority),
         certificate_not_after: secured.certificate_not_after,
         ..ConnectionFacts::default()
     };
     outlet.tell(ConnectionEvent::Facts(Box::new(facts.clone()))).await;
-    Ok(Reached { stream, engine: secured.engine, host, port, facts })
+    Ok(Reached { stream, engine: secured.engine, wants, connect_time, facts })
 }
 
 fn profile(connection: ConnectionId, reached: &Reached, user: String, identity: MinerIdentity) -> Profile {
     let MinerIdentity { vendor, hardware_version, firmware } = identity;
-    let host = match &reached.host {
+    let Wants { host, port, version_mask, extensions, worker, refused_flags, may_redirect, .. } = &reached.wants;
+    let host = match host {
         Host::Ip(address) => address.to_string(),
         Host::Name(name) => name.as_str().to_owned(),
     };
-    // No flag: we need no standard jobs, select no transactions, and a CPU does without rolled versions (S3).
-    let setup = Setup { flags: 0, host, port: reached.port, vendor, hardware_version, firmware };
-    Profile { connection, setup, user }
+    let setup = Setup { flags: FLAGS & !refused_flags, host, port: *port, vendor, hardware_version, firmware };
+    Profile {
+        connection,
+        setup,
+        user,
+        version_mask: *version_mask,
+        extensions: extensions.clone(),
+        worker: worker.clone(),
+        connect_time: reached.connect_time,
+        may_redirect: *may_redirect,
+    }
 }
 
 /// A connection with a stream.
@@ -152,6 +188,9 @@ enum Wake {
     Broken,
     Close,
 }
+
+/// How a session ended.
+type Ending = (Option<Failure>, Option<(String, u16)>);
 
 impl<'a> Client<'a> {
     fn new(
@@ -252,7 +291,7 @@ impl<'a> Client<'a> {
     }
 
     async fn step(&mut self, input: Input) -> Option<Ending> {
-        for action in self.session.handle(input, now()) {
+        for action in self.session.handle(input, now(), clock::wall()) {
             match action {
                 Action::Send(message) => match (message::encode(&message), &self.outbound) {
                     // A full or closed queue means that the writer is gone, which is seen on its own.
@@ -268,8 +307,7 @@ impl<'a> Client<'a> {
                         Some(Failure::Transport(_) | Failure::Malformed(_) | Failure::Aborted | Failure::Unsendable(_))
                     );
                     self.hang_up(in_order).await;
-                    let phase = self.session.phase();
-                    return Some((failure.map(|failure| failure.report(phase)), redirect));
+                    return Some((failure, redirect));
                 }
             }
         }

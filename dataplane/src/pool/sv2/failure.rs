@@ -29,7 +29,7 @@ pub(super) enum Failure {
     #[error("the connection was not up within {0:?}; check the network")]
     BringUp(Duration),
     #[error("the pool refused the connection: `{code}` (flags 0x{flags:08x}); ask its operator")]
-    SetupRefused { code: String, flags: u32 },
+    SetupRefused { code: String, flags: u32, asked: u32 },
     #[error("the pool chose protocol version {0}, which was not offered; ask its operator")]
     Version(u16),
     #[error("the pool refused the channel: `{code}`; check the user name with the pool")]
@@ -46,6 +46,30 @@ pub(super) enum Failure {
     NoJobForTip,
     #[error("the pool sent no new job for {0:?}; the connection is made again")]
     NoNewJob(Duration),
+    #[error(
+        "the pool knows no job of {0} shares in a row, so both sides hold different jobs; the connection is made again"
+    )]
+    UnknownJobs(u32),
+    #[error(
+        "the pool announced more than {0} blocks in a minute, as no chain has them; check that it is the right pool"
+    )]
+    TipFlood(usize),
+    #[error("the pool's jobs are hours ahead of this machine's clock; check the clock of both")]
+    FutureJobs,
+    #[error("for {0:?} the pool kept a share target that this miner hardly ever meets; ask it for a lower difficulty")]
+    HardTarget(Duration),
+    #[error("for {0:?} the pool forbade to roll versions, without which this hardware idles; use another pool")]
+    FixedVersion(Duration),
+    #[error("the pool did not answer a request for extensions; the connection is made again")]
+    ExtensionsIgnored,
+    #[error("the pool insists on extension 0x{extension:04x}, which this miner does not have; use another pool")]
+    ExtensionRequired { extension: u16 },
+    #[error(
+        "this machine's clock stands before {earliest} (Unix seconds), when this program was not yet written; set the clock, or allow `pool_limits.allow_unsynced_clock`"
+    )]
+    NoPlausibleClock { earliest: u32 },
+    #[error("the pool asked to connect to an address of this machine or link; that is not done")]
+    NearRedirect,
     #[error("the pool was silent for {0:?}; check the network")]
     Silent(Duration),
     #[error("the pool closed the channel: `{reason}`; the connection is made again")]
@@ -68,7 +92,7 @@ impl Failure {
                 HandshakeError::WrongKey | HandshakeError::CertificateVersion(_) | HandshakeError::BadKey => {
                     FailureKind::Authentication
                 }
-                HandshakeError::ClockSkew { .. } | HandshakeError::NoClock => FailureKind::ClockSkew,
+                HandshakeError::ClockSkew { .. } => FailureKind::ClockSkew,
             },
             Self::Transport(error) => match error {
                 TransportError::Closed | TransportError::Io(_) => FailureKind::Vanished,
@@ -77,17 +101,27 @@ impl Failure {
                 }
                 TransportError::Slow(_) | TransportError::WriteBlocked(_) => FailureKind::Mute,
             },
-            Self::Malformed(_) | Self::Violation { .. } => FailureKind::Protocol,
+            Self::Malformed(_)
+            | Self::Violation { .. }
+            | Self::UnknownJobs(_)
+            | Self::TipFlood(_)
+            | Self::FutureJobs
+            | Self::NearRedirect => FailureKind::Protocol,
+            Self::NoPlausibleClock { .. } => FailureKind::ClockSkew,
             Self::Mute { .. }
             | Self::BringUp(_)
             | Self::NoFirstJob(_)
             | Self::NoJobForTip
             | Self::NoNewJob(_)
+            | Self::ExtensionsIgnored
             | Self::Silent(_) => FailureKind::Mute,
             Self::SetupRefused { .. }
             | Self::Version(_)
             | Self::OpenRefused { .. }
             | Self::Unusable { .. }
+            | Self::HardTarget(_)
+            | Self::FixedVersion(_)
+            | Self::ExtensionRequired { .. }
             | Self::Unsendable(_)
             | Self::NotV2 => FailureKind::Refused,
             Self::ChannelClosed { .. } => FailureKind::Vanished,
@@ -100,17 +134,23 @@ impl Failure {
     fn recovery(&self) -> Recovery {
         match self {
             Self::Unsendable(_) | Self::NotV2 => Recovery::Stop,
+            // The next connection does without what was refused (S5).
+            Self::SetupRefused { flags, asked, .. } if flags & asked != 0 => Recovery::Retry,
             Self::Handshake(
                 HandshakeError::WrongKey
                 | HandshakeError::CertificateVersion(_)
                 | HandshakeError::BadKey
-                | HandshakeError::ClockSkew { .. }
-                | HandshakeError::NoClock,
+                | HandshakeError::ClockSkew { .. },
             )
             | Self::SetupRefused { .. }
             | Self::Version(_)
             | Self::OpenRefused { .. }
-            | Self::Unusable { .. } => Recovery::Park,
+            | Self::Unusable { .. }
+            | Self::TipFlood(_)
+            | Self::FutureJobs
+            | Self::FixedVersion(_)
+            | Self::ExtensionRequired { .. }
+            | Self::NoPlausibleClock { .. } => Recovery::Park,
             Self::Handshake(HandshakeError::Mute(_) | HandshakeError::Closed(_) | HandshakeError::Garbled)
             | Self::Connect(_)
             | Self::Transport(_)
@@ -123,6 +163,10 @@ impl Failure {
             | Self::NoJobForTip
             | Self::NoNewJob(_)
             | Self::Silent(_)
+            | Self::UnknownJobs(_)
+            | Self::HardTarget(_)
+            | Self::ExtensionsIgnored
+            | Self::NearRedirect
             | Self::ChannelClosed { .. }
             | Self::Redirected { .. }
             | Self::Aborted => Recovery::Retry,

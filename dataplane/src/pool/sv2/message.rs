@@ -1,7 +1,10 @@
 //! What is said over an SV2 connection, as the session sees it, and its way to and from frames.
 //!
-//! Source: Stratum V2 specification 05 and 08; stratum-client F5 to F10, 6.2. Types of the wire crates end here. What is
+//! Source: Stratum V2 specification 05 and 08; stratum-client F5 to F10, 6.2. `extensions` has what is no part of the mining
+//! protocol itself. Types of the wire crates end here. What is
 //! not known, or of no use to an extended channel, is `Ignored`; what is known but malformed is an error.
+
+pub(super) mod extensions;
 
 use super::transport::{Frame, HEADER};
 use bytes::Bytes;
@@ -9,6 +12,7 @@ use mujina_core::{
     text::{PEER_TEXT_BYTES, sanitise},
     units::ShareTarget,
 };
+use std::sync::Arc;
 use stratum_apps::stratum_core::{
     binary_sv2::{self, Deserialize, GetSize, Serialize, Str0255},
     common_messages_sv2 as common, mining_sv2 as mining,
@@ -26,11 +30,14 @@ pub(super) enum Incoming {
     SetTarget { channel_id: u32, share_target: ShareTarget },
     SetExtranoncePrefix { channel_id: u32, prefix: Bytes },
     SetGroupChannel { group_channel_id: u32, channel_ids: Vec<u32> },
-    SharesAccepted { channel_id: u32, last_sequence_number: u32, count: u32 },
+    SharesAccepted { channel_id: u32, last_sequence_number: u32, count: u32, shares_sum: u64 },
     ShareRefused { channel_id: u32, sequence_number: u32, code: String },
     UpdateRefused { channel_id: u32, code: String },
     CloseChannel { channel_id: u32, reason: String },
     Reconnect { host: String, port: u16 },
+    EndpointChanged { channel_id: u32 },
+    ExtensionsGranted { request_id: u16, extensions: Vec<u16> },
+    ExtensionsRefused { request_id: u16, required: Vec<u16> },
     Ignored { extension: u16, kind: u8 },
 }
 
@@ -52,6 +59,9 @@ impl Incoming {
             Self::UpdateRefused { .. } => "UpdateChannel.Error",
             Self::CloseChannel { .. } => "CloseChannel",
             Self::Reconnect { .. } => "Reconnect",
+            Self::EndpointChanged { .. } => "ChannelEndpointChanged",
+            Self::ExtensionsGranted { .. } => "RequestExtensions.Success",
+            Self::ExtensionsRefused { .. } => "RequestExtensions.Error",
             Self::Ignored { extension, kind } => return format!("message 0x{kind:02x} of extension 0x{extension:04x}"),
         };
         name.into()
@@ -83,6 +93,26 @@ pub(super) struct NewJob {
     pub(super) coinbase_tx_suffix: Bytes,
 }
 
+impl NewJob {
+    /// Bytes that it takes to keep it, roughly.
+    pub(super) fn size(&self) -> usize {
+        self.coinbase_tx_prefix.len() + self.coinbase_tx_suffix.len() + 32 * self.merkle_path.len()
+    }
+}
+
+impl Incoming {
+    /// Bytes that it takes to keep it, roughly.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::NewJob(job) => job.size(),
+            Self::SetGroupChannel { channel_ids, .. } => 4 * channel_ids.len(),
+            Self::ExtensionsGranted { extensions, .. } => 2 * extensions.len(),
+            Self::ExtensionsRefused { required, .. } => 2 * required.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// The chain moved, and one of the future jobs is for the new tip.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NewTip {
@@ -97,6 +127,7 @@ pub(super) struct NewTip {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outgoing {
     Setup(Setup),
+    RequestExtensions { request_id: u16, extensions: Vec<u16> },
     Open { request_id: u32, user: String, hash_rate: f32, max_target: ShareTarget, min_extranonce_size: u16 },
     Update { channel_id: u32, hash_rate: f32, max_target: ShareTarget },
     Share(Share),
@@ -124,6 +155,8 @@ pub(super) struct Share {
     pub(super) ntime: u32,
     pub(super) version: u32,
     pub(super) extranonce: Vec<u8>,
+    /// Who found it, if the pool is to know (U11): at most 32 bytes.
+    pub(super) worker: Option<Arc<str>>,
 }
 
 /// A known message that cannot be read.
@@ -140,8 +173,10 @@ pub(super) struct Unsendable(pub(super) &'static str);
 pub(super) fn decode(mut frame: Frame) -> Result<Incoming, Malformed> {
     let Frame { extension, kind, .. } = frame;
     let payload = frame.payload.as_mut_slice();
-    if extension != 0 {
-        return Ok(Incoming::Ignored { extension, kind });
+    match extension {
+        0 => {}
+        extensions::NEGOTIATION => return extensions::decode(kind, payload),
+        _ => return Ok(Incoming::Ignored { extension, kind }),
     }
     Ok(match kind {
         common::MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS => {
@@ -154,7 +189,13 @@ pub(super) fn decode(mut frame: Frame) -> Result<Incoming, Malformed> {
         }
         common::MESSAGE_TYPE_RECONNECT => {
             let common::Reconnect { new_host, new_port } = read(kind, payload)?;
-            Incoming::Reconnect { host: text(&new_host), port: new_port }
+            // As it came: what is stripped for a log must not turn one host into another (R3).
+            let host = String::from_utf8_lossy(new_host.as_bytes()).into_owned();
+            Incoming::Reconnect { host, port: new_port }
+        }
+        common::MESSAGE_TYPE_CHANNEL_ENDPOINT_CHANGED => {
+            let common::ChannelEndpointChanged { channel_id } = read(kind, payload)?;
+            Incoming::EndpointChanged { channel_id }
         }
         mining::MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS => {
             let message: mining::OpenExtendedMiningChannelSuccess<'_> = read(kind, payload)?;
@@ -197,6 +238,7 @@ pub(super) fn decode(mut frame: Frame) -> Result<Incoming, Malformed> {
                 channel_id: message.channel_id,
                 last_sequence_number: message.last_sequence_number,
                 count: message.new_submits_accepted_count,
+                shares_sum: message.new_shares_sum,
             }
         }
         mining::MESSAGE_TYPE_SUBMIT_SHARES_ERROR => {
@@ -255,6 +297,7 @@ pub(super) fn encode(message: &Outgoing) -> Result<Vec<u8>, Unsendable> {
             };
             frame(common::MESSAGE_TYPE_SETUP_CONNECTION, common::CHANNEL_BIT_SETUP_CONNECTION, message)
         }
+        Outgoing::RequestExtensions { request_id, extensions } => extensions::request(*request_id, extensions),
         Outgoing::Open { request_id, user, hash_rate, max_target, min_extranonce_size } => {
             let target = max_target.to_le_bytes();
             let message = mining::OpenExtendedMiningChannel {
@@ -277,7 +320,7 @@ pub(super) fn encode(message: &Outgoing) -> Result<Vec<u8>, Unsendable> {
             frame(mining::MESSAGE_TYPE_UPDATE_CHANNEL, mining::CHANNEL_BIT_UPDATE_CHANNEL, message)
         }
         Outgoing::Share(share) => {
-            let Share { channel_id, sequence_number, job_id, nonce, ntime, version, extranonce } = share;
+            let Share { channel_id, sequence_number, job_id, nonce, ntime, version, extranonce, worker } = share;
             let message = mining::SubmitSharesExtended {
                 channel_id: *channel_id,
                 sequence_number: *sequence_number,
@@ -288,7 +331,8 @@ pub(super) fn encode(message: &Outgoing) -> Result<Vec<u8>, Unsendable> {
                 extranonce: extranonce.as_slice().try_into().map_err(|_| Unsendable("an extranonce"))?,
             };
             let bit = mining::CHANNEL_BIT_SUBMIT_SHARES_EXTENDED;
-            frame(mining::MESSAGE_TYPE_SUBMIT_SHARES_EXTENDED, bit, message)
+            let field = worker.as_ref().map(|worker| extensions::worker_field(worker)).transpose()?;
+            frame_with(mining::MESSAGE_TYPE_SUBMIT_SHARES_EXTENDED, bit, message, &field.unwrap_or_default())
         }
         Outgoing::Close { channel_id, reason } => {
             let message = mining::CloseChannel { channel_id: *channel_id, reason_code: string("a reason", reason)? };
@@ -302,7 +346,18 @@ fn string<'a>(what: &'static str, text: &'a str) -> Result<Str0255<'a>, Unsendab
 }
 
 pub(super) fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Result<Vec<u8>, Unsendable> {
-    let payload = binary_sv2::to_bytes(message).map_err(|_| Unsendable("a message"))?;
+    frame_with(kind, channel_bit, message, &[])
+}
+
+/// A frame with fields of extensions behind its message.
+fn frame_with<T: Serialize + GetSize>(
+    kind: u8,
+    channel_bit: bool,
+    message: T,
+    fields: &[u8],
+) -> Result<Vec<u8>, Unsendable> {
+    let mut payload = binary_sv2::to_bytes(message).map_err(|_| Unsendable("a message"))?;
+    payload.extend_from_slice(fields);
     let length = u32::try_from(payload.len()).map_err(|_| Unsendable("a message"))?;
     let [low, middle, high, 0] = length.to_le_bytes() else { return Err(Unsendable("a message")) };
     let channel_bit = if channel_bit { 0x80 } else { 0 };

@@ -12,15 +12,14 @@ use std::{
 };
 use tracing::info_span;
 
-/// Shares that wait, and accepted ones that are remembered (A7).
-const CAPACITY: usize = 4096;
-/// How long a share waits, and how long an accepted one is remembered (A2).
-const PATIENCE: Duration = Duration::from_secs(600);
-
 /// Open and lately accepted shares of one channel.
 #[derive(Debug)]
 pub(super) struct Pending {
     next: u32,
+    /// Shares that wait, and accepted ones that are remembered (A7).
+    capacity: usize,
+    /// How long a share waits, and how long an accepted one is remembered (A2).
+    patience: Duration,
     open: VecDeque<Open>,
     accepted: VecDeque<Accepted>,
     /// Answers about shares that are not known, or that count more than there were (A4, D19).
@@ -49,8 +48,8 @@ fn not_after(a: u32, b: u32) -> bool {
 
 impl Pending {
     /// `first` is the sequence number of the first share.
-    pub(super) fn new(first: u32) -> Self {
-        Self { next: first, open: VecDeque::new(), accepted: VecDeque::new(), implausible: 0 }
+    pub(super) fn new(first: u32, capacity: usize, patience: Duration) -> Self {
+        Self { next: first, capacity, patience, open: VecDeque::new(), accepted: VecDeque::new(), implausible: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,7 +63,7 @@ impl Pending {
 
     /// A share goes to the writer: the sequence number is its own from now on. Full = the oldest is given up.
     pub(super) fn push(&mut self, share: &ShareSubmission, now: Instant, events: &mut Vec<ConnectionEvent>) -> u32 {
-        if self.open.len() >= CAPACITY {
+        if self.open.len() >= self.capacity {
             events.extend(self.open.pop_front().map(|open| open.sent.judge(Verdict::Lost, now)));
         }
         let sequence = self.next;
@@ -123,7 +122,8 @@ impl Pending {
 
     /// Gives up what waited too long.
     pub(super) fn expire(&mut self, now: Instant, events: &mut Vec<ConnectionEvent>) {
-        let too_old = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
+        let patience = self.patience;
+        let too_old = |since: Instant| now.saturating_duration_since(since) >= patience;
         while let Some(open) = self.open.pop_front_if(|open| too_old(open.sent.sent_at)) {
             events.push(open.sent.judge(Verdict::Lost, now));
         }
@@ -132,7 +132,12 @@ impl Pending {
 
     /// When to call `expire`.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.open.front().map(|open| open.sent.sent_at + PATIENCE)
+        self.oldest().map(|sent_at| sent_at + self.patience)
+    }
+
+    /// Since when the oldest share waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.open.front().map(|open| open.sent.sent_at)
     }
 
     /// Gives up everything: no answer can come any more.
@@ -142,7 +147,7 @@ impl Pending {
     }
 
     fn remember(&mut self, open: Open, now: Instant) -> ConnectionEvent {
-        if self.accepted.len() >= CAPACITY {
+        if self.accepted.len() >= self.capacity {
             self.accepted.pop_front();
         }
         self.accepted.push_back(Accepted { sequence: open.sequence, share: open.sent.share, at: now });

@@ -1,7 +1,7 @@
 //! One SV2 connection as a state machine: messages, shares and the time go in, actions come out.
 //!
 //! ```text
-//! SettingUp ─Success─▶ AwaitingRate ─rate─▶ Opening ─Success─▶ Open ─CloseChannel─▶ Reopening ─1 s─▶ Opening (once)
+//! SettingUp ─Success─▶ (Negotiating ─▶) AwaitingRate ─rate─▶ Opening ─Success─▶ Open ─CloseChannel─▶ Reopening ─1 s─▶ Opening (once)
 //!     └────────┴─────────────┴── refused, late, broken, closed ──▶ Ended ◀──┘
 //! ```
 //! Source: Stratum V2 specification 03 and 05; stratum-client 1.3 to 1.12. `client` carries messages to and from it; jobs,
@@ -11,21 +11,25 @@
 mod bring_up;
 mod channel;
 mod due;
+mod extensions;
+mod gate;
+mod rejects;
+mod target_guard;
+mod tips;
+mod traffic;
 
 use super::{
     failure::Failure,
+    jobs::Moment,
     limits::Limits,
     message::{Incoming, OpenSuccess, Outgoing, Setup},
 };
 use crate::{
     job::Job,
-    pool::{
-        ConnectionEvent, ConnectionFacts, ShareSubmission,
-        queue::ShareQueue,
-        rate::{self, ToldRate},
-    },
+    pool::{ConnectionEvent, ConnectionFacts, ShareSubmission, queue::ShareQueue, rate::ToldRate},
 };
 use channel::Channel;
+use extensions::Extensions;
 use mujina_core::{
     id::ConnectionId,
     share::DropReason,
@@ -33,7 +37,11 @@ use mujina_core::{
     text::{PEER_TEXT_BYTES, sanitise},
     units::HashRate,
 };
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tracing::debug;
 
 /// Messages that are kept for a channel that is being opened (C8).
@@ -76,6 +84,16 @@ pub(super) struct Profile {
     pub(super) connection: ConnectionId,
     pub(super) setup: Setup,
     pub(super) user: String,
+    /// Version bits to roll where the pool allows it.
+    pub(super) version_mask: u32,
+    /// Extensions to ask for.
+    pub(super) extensions: Vec<u16>,
+    /// Who finds shares, for a pool that tracks workers.
+    pub(super) worker: Option<Arc<str>>,
+    /// How long the connect took.
+    pub(super) connect_time: Duration,
+    /// Whether a request to connect elsewhere is followed: not for ever (R3).
+    pub(super) may_redirect: bool,
 }
 
 /// Everything known of a connection.
@@ -91,6 +109,7 @@ pub(super) struct Session {
     phase: Option<PhaseName>,
     phase_began: Instant,
     fixed_version: bool,
+    extensions: Extensions,
     last_inbound: Instant,
     probed_at: Option<Instant>,
     queue: ShareQueue,
@@ -108,6 +127,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 enum Stage {
     SettingUp { by: Instant },
+    Negotiating { by: Instant },
     AwaitingRate { by: Instant },
     Opening { by: Instant, early: VecDeque<Incoming> },
     Open(Box<Channel>),
@@ -130,12 +150,13 @@ impl Session {
             profile,
             limits,
             stage: Stage::SettingUp { by: now + limits.setup },
-            rate: ToldRate::new(hash_rate, rate::noticeably),
+            rate: ToldRate::new(hash_rate, limits.rate),
             facts,
             bring_up_by,
             phase: Some(PhaseName::SetupConnection),
             phase_began: now,
             fixed_version: false,
+            extensions: Extensions::default(),
             last_inbound: now,
             probed_at: None,
             queue: ShareQueue::new(limits.share_queue, limits.share_queue_age),
@@ -149,18 +170,19 @@ impl Session {
         }
     }
 
-    /// One step.
-    pub(super) fn handle(&mut self, input: Input, now: Instant) -> Vec<Action> {
+    /// One step. `wall` is the time of the world in Unix seconds, if this machine's clock can be trusted.
+    pub(super) fn handle(&mut self, input: Input, now: Instant, wall: Option<u32>) -> Vec<Action> {
         match input {
             Input::Message(message) => {
                 self.last_inbound = now;
                 self.probed_at = None;
-                self.message(message, now);
+                self.message(message, Moment { at: now, wall });
             }
             Input::Share(share) => self.share(share, now),
             Input::HashRate(rate) => {
                 self.rate.observe(rate, now);
                 self.open_when_rate_is_known(now);
+                self.review_target(now);
             }
             Input::Writable => self.send_next(now),
             Input::Tick => {}
@@ -196,24 +218,31 @@ impl Session {
         self.phase
     }
 
-    fn message(&mut self, message: Incoming, now: Instant) {
+    fn message(&mut self, message: Incoming, now: Moment) {
         match (&mut self.stage, message) {
             (Stage::Ended, _) => {}
-            (_, Incoming::Reconnect { host, port }) => self.redirect(host, port, now),
-            (Stage::SettingUp { .. }, message) => self.set_up(message, now),
+            (_, Incoming::Reconnect { host, port }) => self.redirect(host, port, now.at),
+            (Stage::SettingUp { .. }, message) => self.set_up(message, now.at),
             (_, Incoming::Ignored { extension, kind }) => self.unknown(extension, kind),
+            (_, Incoming::ExtensionsGranted { request_id, extensions }) => {
+                self.extensions_granted(request_id, &extensions, now.at);
+            }
+            (_, Incoming::ExtensionsRefused { request_id, required }) => {
+                self.extensions_refused(request_id, &required, now.at);
+            }
             (Stage::Opening { .. }, Incoming::OpenSuccess(success)) => self.opened(success, now),
             (Stage::Opening { .. }, Incoming::OpenError { request_id, code }) if request_id == self.last_request => {
-                self.end(Some(Failure::OpenRefused { code }), now);
+                self.end(Some(Failure::OpenRefused { code }), now.at);
             }
             (Stage::Opening { early, .. }, message) => {
-                if early.len() >= MAX_EARLY {
+                early.push_back(message);
+                let bytes = |early: &VecDeque<Incoming>| early.iter().map(Incoming::size).sum::<usize>();
+                while early.len() > MAX_EARLY || bytes(early) > self.limits.job_bytes {
                     early.pop_front();
                 }
-                early.push_back(message);
             }
             (Stage::Open(_), message) => self.channel_message(message, now),
-            (Stage::AwaitingRate { .. } | Stage::Reopening { .. }, message) => {
+            (Stage::Negotiating { .. } | Stage::AwaitingRate { .. } | Stage::Reopening { .. }, message) => {
                 debug!(message = message.name(), "message for no channel ignored");
             }
         }
@@ -245,7 +274,8 @@ impl Session {
         let Stage::Open(channel) = &mut self.stage else { return };
         let mut events = Vec::new();
         while let Some(share) = self.queue.pop() {
-            if let Some(message) = channel.submit(&share, now, &mut events) {
+            let worker = self.profile.worker.clone().filter(|_| self.extensions.tracks_workers());
+            if let Some(message) = channel.submit(&share, worker, now, &mut events) {
                 self.actions.push(Action::Send(Outgoing::Share(message)));
                 events.push(ConnectionEvent::Sent { share: share.id });
                 break;
@@ -315,6 +345,24 @@ impl Session {
 
     fn event(&mut self, event: ConnectionEvent) {
         self.actions.push(Action::Event(event));
+    }
+
+    fn tell(&mut self, events: Vec<ConnectionEvent>) {
+        self.actions.extend(events.into_iter().map(Action::Event));
+    }
+
+    fn tell_facts(&mut self) {
+        if let Some(rate) = self.rate.told() {
+            self.facts.told_hash_rate = rate;
+        }
+        if let Stage::Open(channel) = &self.stage {
+            self.facts.channel_id = Some(channel.id);
+            self.facts.group_channel_id = Some(channel.group);
+            self.facts.extranonce_prefix = channel.jobs.extranonce_prefix().to_vec();
+            self.facts.extranonce_size = channel.extranonce_size();
+            self.facts.share_difficulty = Some(channel.jobs.share_target().difficulty());
+        }
+        self.event(ConnectionEvent::Facts(Box::new(self.facts.clone())));
     }
 }
 

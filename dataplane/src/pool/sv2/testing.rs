@@ -15,7 +15,7 @@ use rand_08::rngs::OsRng;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stratum_apps::stratum_core::{
     binary_sv2::{self, Seq064K, Seq0255, Sv2Option},
-    common_messages_sv2 as common, mining_sv2 as mining,
+    common_messages_sv2 as common, extensions_sv2 as ext, mining_sv2 as mining,
     noise_sv2::{NoiseEngine, Responder},
 };
 use tokio::{
@@ -174,6 +174,11 @@ impl Line {
     }
 }
 
+fn of_negotiation(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[0] = 1;
+    frame
+}
+
 /// A message of the pool as a frame in the clear.
 pub(super) fn encode(message: &Incoming) -> Vec<u8> {
     let owned = |text: &String| -> binary_sv2::Str0255<'static> { text.clone().leak().as_bytes().try_into().unwrap() };
@@ -241,12 +246,12 @@ pub(super) fn encode(message: &Incoming) -> Vec<u8> {
             let message = mining::SetGroupChannel { group_channel_id: *group_channel_id, channel_ids };
             frame(mining::MESSAGE_TYPE_SET_GROUP_CHANNEL, false, message)
         }
-        Incoming::SharesAccepted { channel_id, last_sequence_number, count } => {
+        Incoming::SharesAccepted { channel_id, last_sequence_number, count, shares_sum } => {
             let message = mining::SubmitSharesSuccess {
                 channel_id: *channel_id,
                 last_sequence_number: *last_sequence_number,
                 new_submits_accepted_count: *count,
-                new_shares_sum: u64::MAX,
+                new_shares_sum: *shares_sum,
             };
             frame(mining::MESSAGE_TYPE_SUBMIT_SHARES_SUCCESS, true, message)
         }
@@ -266,6 +271,23 @@ pub(super) fn encode(message: &Incoming) -> Vec<u8> {
         Incoming::Reconnect { host, port } => {
             let message = common::Reconnect { new_host: owned(host), new_port: *port };
             frame(common::MESSAGE_TYPE_RECONNECT, false, message)
+        }
+        Incoming::EndpointChanged { channel_id } => {
+            let message = common::ChannelEndpointChanged { channel_id: *channel_id };
+            frame(common::MESSAGE_TYPE_CHANNEL_ENDPOINT_CHANGED, true, message)
+        }
+        Incoming::ExtensionsGranted { request_id, extensions } => {
+            let supported_extensions = Seq064K::new(extensions.clone()).unwrap();
+            let message = ext::RequestExtensionsSuccess { request_id: *request_id, supported_extensions };
+            frame(ext::MESSAGE_TYPE_REQUEST_EXTENSIONS_SUCCESS, false, message).map(of_negotiation)
+        }
+        Incoming::ExtensionsRefused { request_id, required } => {
+            let message = ext::RequestExtensionsError {
+                request_id: *request_id,
+                unsupported_extensions: Seq064K::new(Vec::new()).unwrap(),
+                required_extensions: Seq064K::new(required.clone()).unwrap(),
+            };
+            frame(ext::MESSAGE_TYPE_REQUEST_EXTENSIONS_ERROR, false, message).map(of_negotiation)
         }
         Incoming::Ignored { extension, kind } => {
             let [low, high] = extension.to_le_bytes();

@@ -58,6 +58,8 @@ impl World {
             cpu: Some(CpuConfig { threads: 1.into(), ..CpuConfig::default() }),
             synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
             share_every: None,
+            pool_limits: Default::default(),
+            scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
         };

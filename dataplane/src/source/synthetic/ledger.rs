@@ -5,7 +5,7 @@
 
 use super::SyntheticWork;
 use crate::{
-    job::{Job, JobHandle, header, merkle},
+    job::{Job, JobHandle, JobLife, header, merkle},
     pool::{ShareSubmission, Verdict},
     trace::TraceParent,
 };
@@ -101,6 +101,7 @@ impl Ledger {
             share_target: ShareTarget::from_expected_hashes(hashes_per_share),
             network_target: ShareTarget::from_compact(NBITS).expect("a constant that is a target"),
             received_at: now,
+            life: JobLife::default(),
             origin: TraceParent::default(),
             first: self.count == 1,
         });
@@ -192,6 +193,7 @@ mod tests {
             nonce,
             version: job.version,
             block: false,
+            hash: [0; 32],
             span: tracing::Span::none(),
         }
     }

@@ -59,6 +59,7 @@ impl Rig {
             nonce,
             version: job.version,
             block: false,
+            hash: [0; 32],
             span: tracing::Span::none(),
         };
         self.shares.as_ref().unwrap().send(share).await.unwrap();

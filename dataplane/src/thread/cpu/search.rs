@@ -209,6 +209,27 @@ mod tests {
         assert_eq!(version(&job, 0), 0x2000_0001);
     }
 
+    // 0.2
+    #[test]
+    fn all_24_bits_of_bip323_are_rolled_each_value_once() {
+        let job = Job { version: 0x3fff_ffff, version_mask: crate::job::BIP323_MASK, ..job() };
+        assert_eq!(versions(job.version_mask), 1 << 24);
+        let step = 4099;
+        let some: Vec<_> = (0..1 << 24).step_by(step).map(|number| version(&job, number)).collect();
+        let all: HashSet<_> = some.iter().collect();
+        assert_eq!((all.len(), some.len()), (4094, 4094));
+        assert!(some.iter().all(|version| job.allows_version(*version) && version & 0xe000_001f == 0x2000_001f));
+        assert_eq!((version(&job, 0xff), version(&job, 0x100)), (0x2000_1fff, 0x2000_201f));
+        // The scanner takes as many as the job has, and the search goes on with the next.
+        let now = job.ntime_origin;
+        let (mut search, mut scanner) = (search(job), scanner());
+        search.next(&mut scanner, now, 3).unwrap();
+        let first = search.found(0).unwrap().1;
+        search.next(&mut scanner, now, 3).unwrap();
+        let loaded = u32::try_from(scanner.loaded()).unwrap();
+        assert_eq!(search.found(0).unwrap().1, first + 0x20 * loaded);
+    }
+
     #[test]
     fn other_target_does_not_move_the_search() {
         let job = job();

@@ -12,17 +12,23 @@ mod loops;
 mod tests;
 
 use super::{
-    block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail},
+    block::{DIGEST_BITS, IV, K, Midstate, PAD, Tail, small_sigma0},
+    lanes::Lanes,
     prepare::{Quad, Schedule, Start, constants, group_sum, halves, words_16_to_63},
-    scanner::Lanes,
 };
 use std::fmt;
 
 /// Midstates of the rolled kernels.
 const ROLLED: usize = 6;
-/// Nonces that the fixed kernel has in flight.
+/// Hashes that the pipelined kernels have in flight.
+const HASHES: usize = 6;
+/// Nonces that the fixed kernel with schedules in registers has in flight.
 const FIXED: u32 = 4;
-/// Candidates that the rolled kernels note before they return.
+/// Nonces in a batch of the fixed kernel with schedules in memory.
+const BATCH: u32 = 3;
+/// Nonces that a pipelined loop is asked for at once: far fewer than there are, so that no leftover looks like a result.
+const MOST_AT_ONCE: u32 = 1 << 30;
+/// Candidates that the pipelined kernels note before they return.
 const CAPACITY: usize = 64;
 /// Beyond so many candidates there may not be room for those of one more nonce.
 const ROOM: usize = CAPACITY - 2;
@@ -39,22 +45,16 @@ pub(super) fn is_supported_with_avx512() -> bool {
     is_supported() && has!("avx512f") && has!("avx512bw") && has!("avx512vl")
 }
 
-/// The kernel for several midstates. Only for CPUs that [`is_supported`] says have the instructions.
-pub(super) fn rolled() -> impl Lanes {
+/// The kernels for several midstates and for one. Only for CPUs that [`is_supported`] says have the instructions.
+pub(super) fn memory() -> (impl Lanes + 'static, impl Lanes + 'static) {
     assert!(is_supported(), "the scanner asks before it makes a kernel");
-    Rolled { context: Context::boxed(), tail: Tail::default(), run: loops::rolled_memory }
+    (Pipelined::of_midstates(loops::rolled_memory), Pipelined::of_nonces(loops::fixed_memory))
 }
 
 /// The same for CPUs that [`is_supported_with_avx512`].
-pub(super) fn rolled_avx512() -> impl Lanes {
+pub(super) fn registers() -> (impl Lanes + 'static, impl Lanes + 'static) {
     assert!(is_supported_with_avx512(), "the scanner asks before it makes a kernel");
-    Rolled { context: Context::boxed(), tail: Tail::default(), run: loops::rolled_registers }
-}
-
-/// The kernel for one midstate, for CPUs that [`is_supported_with_avx512`].
-pub(super) fn fixed_avx512() -> impl Lanes {
-    assert!(is_supported_with_avx512(), "the scanner asks before it makes a kernel");
-    Fixed { context: Context::boxed(), run: loops::fixed_registers }
+    (Pipelined::of_midstates(loops::rolled_registers), Fixed { context: Context::boxed(), run: loops::fixed_registers })
 }
 
 /// What a loop works on. The offsets of its fields are in the loops.
@@ -81,12 +81,16 @@ struct Context {
     filter: Quad,
     /// Nonces as message words, with what they add to the schedule.
     words: [Quad; FIXED as usize],
+    /// What they add to words 16 to 19, for the loop that adds all four.
+    sigmas: [Quad; BATCH as usize],
     word: Quad,
     spill: [Quad; 8],
     /// Words 4 to 63 of this nonce and the next, with their constants.
     schedules: [[Quad; 15]; 2],
-    /// Schedules of the hashes in flight.
-    w: [[Quad; 4]; 4],
+    /// Schedules of the hashes in flight, by group: words, their `msg1`, and words with their constants.
+    w: [[Quad; 16]; HASHES],
+    early: [[Quad; 16]; HASHES],
+    kw_of: [[Quad; 16]; HASHES],
     /// Nonces with candidates, and which midstates they are of.
     found: [(u32, u32); CAPACITY],
     found_len: u32,
@@ -120,10 +124,13 @@ impl Context {
             iv7: [IV[7]; 4],
             filter: [0; 4],
             words: [[0; 4]; FIXED as usize],
+            sigmas: [[0; 4]; BATCH as usize],
             word: [0; 4],
             spill: [[0; 4]; 8],
             schedules: [[[0; 4]; 15]; 2],
-            w: [[[0; 4]; 4]; 4],
+            w: [[[0; 4]; 16]; HASHES],
+            early: [[[0; 4]; 16]; HASHES],
+            kw_of: [[[0; 4]; 16]; HASHES],
             found: [(0, 0); CAPACITY],
             found_len: 0,
             stop: 0,
@@ -145,7 +152,7 @@ impl Context {
         self.filter = [filter; 4];
     }
 
-    /// Puts the schedule of the first nonce where the loop looks for it.
+    /// Puts the schedule of the first nonce, and the words of the first batch, where the loops look for them.
     fn prime(&mut self, tail: Tail, nonce: u32) {
         let words = words_16_to_63(tail, nonce);
         let [schedule, _] = &mut self.schedules;
@@ -153,23 +160,43 @@ impl Context {
         for (place, (word, k)) in quads.zip(words.into_iter().zip(K.into_iter().skip(16))) {
             *place = word.wrapping_add(k);
         }
+        let mut nonce = nonce;
+        for (words, sigmas) in self.words.iter_mut().zip(&mut self.sigmas) {
+            let word = nonce.swap_bytes();
+            *words = [0, word, 0, word];
+            *sigmas = [0, 0, small_sigma0(word), word];
+            nonce = nonce.wrapping_add(1);
+        }
     }
 }
 
 /// A loop over `count` nonces (or batches) from `first`; it touches the context and nothing else.
 type Loop = unsafe extern "sysv64" fn(context: &mut Context, first: u32, count: u64) -> u32;
 
-/// Six midstates, one nonce at a time.
+/// One nonce with six midstates, or a batch of nonces with one.
 #[derive(Debug)]
-struct Rolled {
+struct Pipelined {
     context: Box<Context>,
     tail: Tail,
+    midstates: usize,
+    /// Nonces of an iteration.
+    batch: u32,
     run: Loop,
 }
 
-impl Lanes for Rolled {
+impl Pipelined {
+    fn of_midstates(run: Loop) -> Self {
+        Self { context: Context::boxed(), tail: Tail::default(), midstates: ROLLED, batch: 1, run }
+    }
+
+    fn of_nonces(run: Loop) -> Self {
+        Self { context: Context::boxed(), tail: Tail::default(), midstates: 1, batch: BATCH, run }
+    }
+}
+
+impl Lanes for Pipelined {
     fn width(&self) -> usize {
-        ROLLED
+        self.midstates
     }
 
     fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32) {
@@ -181,20 +208,26 @@ impl Lanes for Rolled {
     fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32)) {
         let (mut nonce, mut left) = (first, count);
         while left > 0 {
+            let piece = left.min(MOST_AT_ONCE);
             self.context.prime(self.tail, nonce);
-            // SAFETY: the constructor of this value has seen that the CPU has the loop's instructions. The loop keeps to the
+            // SAFETY: the constructors' callers have seen that the CPU has the loop's instructions. The loop keeps to the
             // fields of the context, whose offsets the compiler puts into it; what it finds is bounded by `ROOM`.
-            unsafe { (self.run)(&mut self.context, nonce, u64::from(left) + 1) };
+            unsafe { (self.run)(&mut self.context, nonce, u64::from(piece.div_ceil(self.batch)) + 1) };
             let Context { found, found_len, stop, .. } = &*self.context;
-            // The last nonce is not complete. Results for others than those asked for are of leftovers in registers.
+            // The last batch is not complete. Results for others than those asked for are of leftovers in registers.
             let done = stop.wrapping_sub(nonce);
             let found = found.iter().take(usize::try_from(*found_len).unwrap_or(usize::MAX));
-            for (at, midstates) in found.filter(|(at, _)| at.wrapping_sub(nonce) < done) {
-                for index in (0..ROLLED).filter(|index| midstates >> index & 1 != 0) {
-                    candidate(index, *at);
+            for (at, ways) in found.filter(|(at, _)| at.wrapping_sub(nonce) < done) {
+                for way in (0_u32..).take(ROLLED).filter(|way| ways >> way & 1 != 0) {
+                    if self.batch == 1 {
+                        candidate(usize::try_from(way).unwrap_or_default(), *at);
+                    } else if at.wrapping_sub(nonce) + way < left {
+                        // The last batch may reach beyond the range.
+                        candidate(0, at.wrapping_add(way));
+                    }
                 }
             }
-            left -= done;
+            left = left.saturating_sub(done);
             nonce = *stop;
         }
     }

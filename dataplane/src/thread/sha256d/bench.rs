@@ -15,6 +15,9 @@ const BURST: Duration = Duration::from_millis(20);
 /// Least number of bursts of each contestant.
 const LEAST_BURSTS: u32 = 3;
 
+/// What ratios refer to. With the feature `soft-sha2` the crate does without SHA extensions.
+const SHA2: &str = if cfg!(feature = "soft-sha2") { "sha2 crate, soft" } else { "sha2 crate" };
+
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -46,10 +49,8 @@ pub struct Row {
 /// Measures everything that runs on this CPU, in about `time`.
 #[must_use]
 pub fn bench(time: Duration) -> Report {
-    let mut contestants = vec![
-        Contestant::new("sha2 crate", false, hash_with_sha2),
-        Contestant::new("bitcoin crate", false, hash_with_bitcoin),
-    ];
+    let mut contestants =
+        vec![Contestant::new(SHA2, false, hash_with_sha2), Contestant::new("bitcoin crate", false, hash_with_bitcoin)];
     contestants
         .extend(supported().into_iter().flat_map(|kernel| [true, false].map(|rolled| of_kernel(kernel, rolled))));
     let turn = BURST * u32::try_from(contestants.len()).unwrap_or(u32::MAX);
@@ -191,7 +192,7 @@ mod tests {
     fn report_has_a_row_for_everything_that_runs_here() {
         let report = bench(Duration::from_millis(1));
         let names: Vec<_> = report.rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names[..4], ["sha2 crate", "bitcoin crate", "portable", "portable"]);
+        assert_eq!(names[..4], [SHA2, "bitcoin crate", "portable", "portable"]);
         assert_eq!(report.rows.len(), 2 + 2 * supported().len());
         assert_eq!(report.rows[0].ratio, 1.0);
         for row in &report.rows {

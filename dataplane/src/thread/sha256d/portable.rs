@@ -5,7 +5,7 @@
 
 use super::{
     block::{DIGEST_BITS, HEADER_BITS, IV, K, Midstate, PAD, Tail, round, small_sigma0, small_sigma1},
-    scanner::Lanes,
+    lanes::Lanes,
 };
 
 /// One midstate, one nonce at a time.
@@ -14,8 +14,6 @@ pub(super) struct Portable {
     midstate: [u32; 8],
     /// State after round 3 for a nonce word of zero: the nonce adds to its `a` and `e`.
     after_round_3: [u32; 8],
-    /// Second chunk for a nonce word of zero.
-    chunk: [u32; 16],
     /// Schedule words 16 to 31 for a nonce word of zero, as far as they do not depend on it otherwise.
     fixed: Fixed,
     filter: u32,
@@ -51,7 +49,6 @@ impl Lanes for Portable {
             w18: small_sigma1(w16).wrapping_add(w2),
             w19: small_sigma1(w17).wrapping_add(small_sigma0(PAD)),
         };
-        self.chunk = chunk;
         self.filter = filter;
     }
 
@@ -115,7 +112,8 @@ impl Portable {
         let [mut e, mut f, mut g, mut h, mut a, mut b, mut c, mut d] = self.after_round_3;
         e = e.wrapping_add(word);
         a = a.wrapping_add(word);
-        let mut w = self.chunk;
+        // The words that are the same in every header are written out, for the compiler to fold them.
+        let mut w = [0, 0, 0, 0, PAD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, HEADER_BITS];
         round!(e f g h a b c d, K[4].wrapping_add(PAD));
         round!(d e f g h a b c, K[5]);
         round!(c d e f g h a b, K[6]);

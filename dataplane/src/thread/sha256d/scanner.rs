@@ -1,8 +1,11 @@
 //! One interface over all kernels: load midstates that share a tail, scan ranges of nonces.
 
+#[cfg(target_arch = "aarch64")]
+use super::aarch64;
 use super::{
-    Kernel, KernelError, MAX_WIDTH,
+    Choice, Kernel, KernelError, MAX_WIDTH,
     block::{Midstate, Tail, double_hash},
+    lanes::Lanes,
     portable::Portable,
 };
 #[cfg(target_arch = "x86_64")]
@@ -20,16 +23,6 @@ pub struct Hit {
     pub hash: [u8; 32],
 }
 
-/// What a kernel does: it looks for hashes whose last word, masked, is zero, and may overlook none. Ranges wrap at 2^32.
-pub(super) trait Lanes: std::fmt::Debug + Send {
-    /// Midstates that it takes at once.
-    fn width(&self) -> usize;
-    /// Prepares exactly `width` midstates.
-    fn load(&mut self, tail: Tail, midstates: &[Midstate], filter: u32);
-    /// Tries `count` nonces from `first` with every midstate, and names each candidate: index of the midstate, nonce.
-    fn scan(&mut self, first: u32, count: u32, candidate: &mut dyn FnMut(usize, u32));
-}
-
 /// A kernel's loops, for as many midstates as it takes and for one; `None` when this CPU lacks the instructions.
 pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> {
     match kernel {
@@ -41,11 +34,15 @@ pub(super) fn lanes(kernel: Kernel) -> Option<(Box<dyn Lanes>, Box<dyn Lanes>)> 
         #[cfg(target_arch = "x86_64")]
         Kernel::ShaNi => shani::is_supported().then(|| pair(shani::rolled(), shani::fixed())),
         #[cfg(target_arch = "x86_64")]
-        Kernel::ShaNiAsm => assembly::is_supported().then(|| pair(assembly::rolled(), shani::fixed())),
+        Kernel::ShaNiAsm => assembly::is_supported().then(assembly::memory).map(|(rolled, fixed)| pair(rolled, fixed)),
         #[cfg(target_arch = "x86_64")]
         Kernel::ShaNiAvx512 => {
-            assembly::is_supported_with_avx512().then(|| pair(assembly::rolled_avx512(), assembly::fixed_avx512()))
+            assembly::is_supported_with_avx512().then(assembly::registers).map(|(rolled, fixed)| pair(rolled, fixed))
         }
+        #[cfg(target_arch = "aarch64")]
+        Kernel::ArmSha2 => aarch64::is_supported().then(aarch64::kernels).map(|(rolled, fixed)| pair(rolled, fixed)),
+        #[cfg(not(target_arch = "aarch64"))]
+        Kernel::ArmSha2 => None,
         #[cfg(not(target_arch = "x86_64"))]
         Kernel::Avx2 | Kernel::Avx512 | Kernel::ShaNi | Kernel::ShaNiAsm | Kernel::ShaNiAvx512 => None,
     }
@@ -76,7 +73,20 @@ impl HeaderScanner {
     /// # Errors
     /// The CPU cannot run the kernel.
     pub fn new(kernel: Kernel) -> Result<Self, KernelError> {
-        let (rolled, fixed) = lanes(kernel).ok_or(KernelError::Unsupported(kernel))?;
+        Self::with(kernel, kernel)
+    }
+
+    /// A scanner without work, with the kernels that were chosen for several midstates and for one.
+    ///
+    /// # Errors
+    /// The CPU cannot run one of them.
+    pub fn of(choice: &Choice) -> Result<Self, KernelError> {
+        Self::with(choice.kernel, choice.fixed)
+    }
+
+    fn with(kernel: Kernel, fixed: Kernel) -> Result<Self, KernelError> {
+        let (rolled, _) = lanes(kernel).ok_or(KernelError::Unsupported(kernel))?;
+        let (_, fixed) = lanes(fixed).ok_or(KernelError::Unsupported(fixed))?;
         Ok(Self {
             kernel,
             rolled,
@@ -89,7 +99,7 @@ impl HeaderScanner {
         })
     }
 
-    /// Which kernel it runs.
+    /// Which kernel it runs for several midstates.
     #[must_use]
     pub fn kernel(&self) -> Kernel {
         self.kernel
@@ -135,7 +145,7 @@ impl HeaderScanner {
                 report(Hit { midstate: index, nonce, hash });
             }
         };
-        if *loaded == rolled.width() {
+        if *loaded > 1 && *loaded == rolled.width() {
             rolled.scan(first, count, &mut judge);
             return;
         }
@@ -149,10 +159,10 @@ impl HeaderScanner {
 
     fn prepare(&mut self) {
         let midstates = self.midstates.get(..self.loaded).unwrap_or_default();
-        if midstates.len() == self.rolled.width() {
-            self.rolled.load(self.tail, midstates, self.filter);
-        } else if midstates.len() == 1 {
+        if midstates.len() == 1 {
             self.fixed.load(self.tail, midstates, self.filter);
+        } else if midstates.len() == self.rolled.width() {
+            self.rolled.load(self.tail, midstates, self.filter);
         }
     }
 }
@@ -183,6 +193,7 @@ impl HeaderScanner {
         }
         let mut scanner = Self::new(Kernel::Portable).expect("runs everywhere");
         scanner.rolled = Box::new(Broken);
+        scanner.fixed = Box::new(Broken);
         scanner
     }
 }

@@ -16,8 +16,8 @@
 
 use super::{
     block::{DIGEST_BITS, IV, Midstate, PAD, Tail, small_sigma0},
+    lanes::Lanes,
     prepare::{Quad, Schedule, Start, constants, group_sum, halves},
-    scanner::Lanes,
 };
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_and_si128, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32,

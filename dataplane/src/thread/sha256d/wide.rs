@@ -12,7 +12,7 @@ mod loops;
 
 use super::{
     block::{K, Midstate, Tail, round},
-    scanner::Lanes,
+    lanes::Lanes,
 };
 use std::fmt;
 

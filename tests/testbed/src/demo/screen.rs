@@ -1,6 +1,9 @@
 //! The live view: one block that is drawn over itself on a terminal, a line every five seconds elsewhere.
 
-use super::report::{ReconnectSummary, Summary, best_rate};
+use super::{
+    report::{ReconnectSummary, Summary, best_rate},
+    tour::TourSummary,
+};
 use mujina_core::units::{HashRate, duration};
 use mujina_proto::{dial::Address, types::v1::MinerStatus};
 use std::{
@@ -69,6 +72,18 @@ impl Screen {
         self.say(&format!(
             "\n{found} nonces found: {accepted} shares accepted, {rejected} rejected, {pending} pending, {lost} lost; {books}"
         ));
+        if self.json {
+            let line = serde_json::to_string(summary).expect("numbers and text have a JSON form");
+            println!("{line}");
+        }
+    }
+}
+
+impl Screen {
+    pub(super) fn end_tour(&mut self, summary: &TourSummary) {
+        let TourSummary { accepted, rejected, lost, balanced, .. } = summary;
+        let books = if *balanced { "the books balance" } else { "THE BOOKS DO NOT BALANCE" };
+        self.say(&format!("{accepted} shares accepted, {rejected} rejected, {lost} lost; {books}"));
         if self.json {
             let line = serde_json::to_string(summary).expect("numbers and text have a JSON form");
             println!("{line}");

@@ -59,10 +59,19 @@ impl JobPlan {
 /// When the plan does not fit the message.
 #[must_use]
 pub fn job(channel_id: u32, plan: &JobPlan) -> MiningOwned {
+    job_with(channel_id, plan, |_| {})
+}
+
+/// NewExtendedMiningJob with something changed that no plan has.
+///
+/// # Panics
+/// When the plan does not fit the message.
+#[must_use]
+pub fn job_with(channel_id: u32, plan: &JobPlan, change: impl FnOnce(&mut NewExtendedMiningJobOwned)) -> MiningOwned {
     let (prefix, suffix) = coinbase(plan);
     let branch =
         |level: u8| sha256d::Hash::hash(&[&[level][..], &plan.id.to_le_bytes()].concat()).to_byte_array().into();
-    MiningOwned::NewExtendedMiningJob(NewExtendedMiningJobOwned {
+    let mut job = NewExtendedMiningJobOwned {
         channel_id,
         job_id: plan.id,
         min_ntime: Sv2OptionOwned::new(plan.min_ntime),
@@ -71,7 +80,9 @@ pub fn job(channel_id: u32, plan: &JobPlan) -> MiningOwned {
         merkle_path: Seq0255Owned::new((0..plan.merkle_depth).map(branch).collect()).expect("a depth is below 256"),
         coinbase_tx_prefix: prefix.try_into().expect("a prefix is below 64 KiB"),
         coinbase_tx_suffix: suffix.try_into().expect("the padding fits 64 KiB"),
-    })
+    };
+    change(&mut job);
+    MiningOwned::NewExtendedMiningJob(job)
 }
 
 /// The smallest valid coinbase around the extranonce. The job's id is in it, so that no two jobs are alike.

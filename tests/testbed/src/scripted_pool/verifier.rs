@@ -194,6 +194,8 @@ impl Verifier {
     }
 
     fn opened(&mut self, opened: &OpenExtendedMiningChannelSuccessOwned) {
+        // Sequence numbers are those of a channel.
+        self.last_sequence = None;
         self.channel = Some(Channel {
             id: opened.channel_id,
             group: opened.group_channel_id,

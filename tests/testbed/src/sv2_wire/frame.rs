@@ -4,7 +4,7 @@ use super::WireError;
 use stratum_apps::stratum_core::{
     codec_sv2::{EncodableFrame, MessageFrame},
     framing_sv2::{self, header::Header},
-    parsers_sv2::{AnyMessage, AnyMessageOwned},
+    parsers_sv2::{AnyMessage, AnyMessageOwned, MiningOwned},
 };
 
 /// One SV2 frame in plain text.
@@ -38,6 +38,15 @@ impl Frame {
         let mut bytes = vec![0; frame.encoded_length()];
         frame.encode_into(&mut bytes).expect("the length is the one it asked for");
         Self::new(header.ext_type(), header.msg_type(), bytes.split_off(Header::SIZE))
+    }
+
+    /// The same of the mining protocol.
+    ///
+    /// # Panics
+    /// When the message does not fit a frame.
+    #[must_use]
+    pub fn of_mining(message: MiningOwned) -> Self {
+        Self::of(AnyMessageOwned::Mining(message))
     }
 
     /// The message in the frame.

@@ -124,6 +124,7 @@ impl Miner {
             nonce: 0x0102_0304,
             version: job.version | 0x2000,
             block: false,
+            hash: [0; 32],
             span: tracing::Span::none(),
         };
         self.shares.send(share).await.unwrap();

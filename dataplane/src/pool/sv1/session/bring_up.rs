@@ -87,7 +87,7 @@ impl Session {
             (Question::Authorize, None) => self.authorized(now),
             (Question::Authorize, Some(refusal)) => self.end(Some(Failure::Unauthorized(refusal)), now),
             (Question::Configure | Question::Wish, Some(refusal)) => {
-                debug!(%refusal, ?question, "wish refused by the pool")
+                debug!(%refusal, ?question, "wish refused by the pool");
             }
             (Question::Wish, None) => {}
         }
@@ -162,10 +162,10 @@ impl Session {
 
     /// The pool asks to connect again, here or elsewhere (V13). Where the owner did not allow it, or nobody would prove who
     /// answers there, it is not done.
-    pub(super) fn reconnect(&mut self, host: String, port: u16, wait: Duration, now: Instant) {
+    pub(super) fn reconnect(&mut self, host: &str, port: u16, wait: Duration, now: Instant) {
         let closing = matches!(&self.stage, Stage::Open(channel) if channel.is_closing());
-        let Some(elsewhere) = self.destination(&host) else {
-            let host = sanitise(&host, PEER_TEXT_BYTES);
+        let Some(elsewhere) = self.destination(host) else {
+            let host = sanitise(host, PEER_TEXT_BYTES);
             info!(host, port, "the pool asks to connect to a host that it may not lead to; refused");
             return;
         };

@@ -94,15 +94,21 @@ impl World {
     }
 
     fn call(&mut self, method: &str, params: Value) -> Vec<Action> {
-        self.hear(&json!({"id": null, "method": method, "params": params}))
+        let mut line = json!({"id": null, "method": method});
+        line["params"] = params;
+        self.hear(&line)
     }
 
     fn answer(&mut self, id: u64, result: Value) -> Vec<Action> {
-        self.hear(&json!({"id": id, "result": result, "error": null}))
+        let mut line = json!({"id": id, "error": null});
+        line["result"] = result;
+        self.hear(&line)
     }
 
     fn refuse(&mut self, id: u64, error: Value) -> Vec<Action> {
-        self.hear(&json!({"id": id, "result": null, "error": error}))
+        let mut line = json!({"id": id, "result": null});
+        line["error"] = error;
+        self.hear(&line)
     }
 
     fn notify(&mut self, job_id: &str, tip: u8, clean: bool) -> Vec<Action> {
@@ -129,6 +135,7 @@ impl World {
             nonce: 3,
             version: job.version,
             block,
+            hash: [0; 32],
             span: tracing::Span::none(),
         }
     }
@@ -206,8 +213,10 @@ fn not_sent(actions: Vec<Action>) -> Vec<(u64, DropReason)> {
     events(actions).into_iter().filter_map(dropped).collect()
 }
 
-/// How a session ended.
-fn ended(actions: Vec<Action>) -> Option<(Option<Failure>, Option<(String, u16)>)> {
+/// Why a session ended, and where the pool leads.
+type Ending = (Option<Failure>, Option<(String, u16)>);
+
+fn ended(actions: Vec<Action>) -> Option<Ending> {
     actions.into_iter().find_map(|action| match action {
         Action::End { failure, redirect } => Some((failure, redirect)),
         _ => None,

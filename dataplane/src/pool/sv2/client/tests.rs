@@ -1,5 +1,6 @@
 //! A whole connection over loopback, against a scripted pool with a real Noise responder.
 
+mod options;
 mod spans;
 
 use super::*;
@@ -13,7 +14,12 @@ use crate::{
         },
     },
 };
-use mujina_core::{id::ShareId, share::DropReason, units::HashRate};
+use mujina_core::{
+    id::ShareId,
+    pool::{PoolEndpoint, PoolSpec},
+    share::DropReason,
+    units::HashRate,
+};
 use std::{sync::Arc, time::Duration};
 use stratum_apps::stratum_core::{binary_sv2, common_messages_sv2 as common, mining_sv2 as mining};
 use tokio::sync::watch;
@@ -35,13 +41,24 @@ impl Miner {
     }
 
     fn with(endpoint: PoolEndpoint, limits: Limits, span: tracing::Span) -> Self {
+        Self::plan(endpoint, limits, span, &Memory::default(), |_| {})
+    }
+
+    /// The plan as `change` wants it.
+    fn plan(
+        endpoint: PoolEndpoint,
+        limits: Limits,
+        span: tracing::Span,
+        memory: &Memory,
+        change: impl FnOnce(&mut ConnectionPlan),
+    ) -> Self {
         let (events, event_queue) = mpsc::channel(8);
         let (shares, share_queue) = mpsc::channel(SHARE_QUEUE);
         let (rate, rate_line) = watch::channel(Some(HashRate::from_megahashes_per_second(1.0)));
         let (close, abort) = (CancellationToken::new(), CancellationToken::new());
         let user = "bc1user.worker".into();
         let name = "pool".parse().unwrap();
-        let plan = ConnectionPlan {
+        let mut plan = ConnectionPlan {
             id: ConnectionId(7),
             pool: PoolSpec {
                 name,
@@ -65,8 +82,9 @@ impl Miner {
             abort: abort.clone(),
             span,
         };
+        change(&mut plan);
         let mut tasks = JoinSet::new();
-        tasks.spawn(run(plan, limits));
+        tasks.spawn(run(plan, limits, memory.clone()));
         Self { events: event_queue, shares, rate, close, abort, tasks, found: 0 }
     }
 
@@ -121,6 +139,7 @@ impl Miner {
             nonce: 3,
             version: job.version,
             block: false,
+            hash: [0; 32],
             span: tracing::Span::none(),
         };
         self.shares.send(share).await.unwrap();
@@ -191,7 +210,7 @@ async fn connection_comes_up_in_order_mines_and_closes_in_order() {
     assert_eq!(line.hear_share().await, (1, vec![7; 4]));
     assert_eq!(line.hear_share().await, (2, vec![7; 4]));
     assert!(is_sent(&miner.next().await, 1) && is_sent(&miner.next().await, 2));
-    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 }).await;
+    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 }).await;
     assert!(matches!(
         miner.next().await,
         ConnectionEvent::Judged { share: ShareId(1), verdict: Verdict::Accepted, .. }
@@ -201,7 +220,7 @@ async fn connection_comes_up_in_order_mines_and_closes_in_order() {
     miner.find(&job).await;
     miner.close.cancel();
     assert_eq!(line.hear_share().await, (3, vec![7; 4]));
-    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 3, count: 2 }).await;
+    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 3, count: 2, shares_sum: 0 }).await;
     let mut payload = line.hear_kind(mining::MESSAGE_TYPE_CLOSE_CHANNEL).await;
     let goodbye: mining::CloseChannel<'_> = binary_sv2::from_bytes(&mut payload).unwrap();
     assert_eq!((goodbye.channel_id, goodbye.reason_code.as_bytes()), (CHANNEL, &b"shutdown"[..]));
@@ -250,7 +269,7 @@ async fn certificate_from_the_future_is_clock_skew_with_the_times() {
     pool.authority.respond(&mut stream, 3600).await;
     let (kind, recovery, _, message) = miner.failed().await;
     assert_eq!((kind, recovery), (FailureKind::ClockSkew, Recovery::Park));
-    assert!(message.contains("valid from") && message.contains("set the clock"), "{message}");
+    assert!(message.contains("valid from") && message.contains("check the clock"), "{message}");
 }
 
 // N9, B16

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pool::sv2::{
+    clock,
     limits::Limits,
     testing::Authority,
     transport::{Reader, Writer},
@@ -9,11 +10,17 @@ use crate::pool::sv2::{
 use tokio::io::{DuplexStream, duplex};
 
 const DEADLINE: Duration = Duration::from_secs(10);
+const LEEWAY: Duration = Duration::from_secs(10);
+
+fn trust(authorities: &[AuthorityKey]) -> Trust<'_> {
+    Trust { authorities, now: clock::wall(), leeway: LEEWAY }
+}
 
 async fn shake(ours: Authority, theirs: Authority, ahead: i64) -> Result<Secured, HandshakeError> {
     let (mut client, mut server) = duplex(1024);
+    let keys = [ours.key];
     let (shaken, _) =
-        tokio::join!(initiate(&mut client, &ours.key, DEADLINE), async { theirs.respond(&mut server, ahead).await });
+        tokio::join!(initiate(&mut client, trust(&keys), DEADLINE), async { theirs.respond(&mut server, ahead).await });
     shaken
 }
 
@@ -28,7 +35,7 @@ async fn act_1(stream: &mut DuplexStream) -> [u8; 64] {
 async fn act_1_is_64_bytes_and_a_mute_responder_is_given_up() {
     let (mut client, mut server) = duplex(1024);
     let begun = tokio::time::Instant::now();
-    let failed = initiate(&mut client, &Authority::new(1).key, DEADLINE).await;
+    let failed = initiate(&mut client, trust(&[Authority::new(1).key]), DEADLINE).await;
     assert!(matches!(failed, Err(HandshakeError::Mute(DEADLINE))), "{failed:?}");
     assert_eq!(begun.elapsed(), DEADLINE);
     drop(client);
@@ -60,7 +67,7 @@ async fn act_2_may_come_in_bytes_and_with_the_first_frame_behind_it() {
             }
         };
         let miner = async {
-            let secured = initiate(&mut client, &authority.key, DEADLINE).await.unwrap();
+            let secured = initiate(&mut client, trust(&[authority.key]), DEADLINE).await.unwrap();
             let (_, decrypt) = secured.engine.into_split();
             Reader::new(&mut client, decrypt, Limits::default()).next().await.unwrap()
         };
@@ -109,7 +116,8 @@ async fn flipped_bit_in_act_2_is_no_handshake() {
             act_2[at] ^= 1;
             server.write_all(&act_2).await.unwrap();
         };
-        let (failed, ()) = tokio::join!(initiate(&mut client, &authority.key, DEADLINE), pool);
+        let keys = [authority.key];
+        let (failed, ()) = tokio::join!(initiate(&mut client, trust(&keys), DEADLINE), pool);
         assert!(matches!(failed, Err(HandshakeError::Garbled)), "{at}: {failed:?}");
     }
 }
@@ -122,16 +130,65 @@ async fn responder_that_hangs_up_is_told_apart() {
         server.write_all(&[0; 100]).await.unwrap();
         drop(server);
     };
-    let key = Authority::new(1).key;
-    let (failed, ()) = tokio::join!(initiate(&mut client, &key, DEADLINE), pool);
+    let keys = [Authority::new(1).key];
+    let (failed, ()) = tokio::join!(initiate(&mut client, trust(&keys), DEADLINE), pool);
     assert!(matches!(failed, Err(HandshakeError::Closed(_))), "{failed:?}");
 }
 
 // N5, N6
 #[test]
 fn certificate_counts_in_its_time_with_ten_seconds_leeway_and_in_version_0_only() {
-    let in_force = |now| is_in_force(0, 1_000, 2_000, now).unwrap();
+    let at = |now| Trust { authorities: &[], now: Some(now), leeway: LEEWAY };
+    let in_force = |now| is_in_force(0, 1_000, 2_000, at(now)).unwrap();
     assert!(in_force(990) && in_force(2_010) && !in_force(989) && !in_force(2_011));
-    assert!(is_in_force(0, 5, u32::MAX, u32::MAX).unwrap());
-    assert!(matches!(is_in_force(1, 1_000, 2_000, 1_500), Err(HandshakeError::CertificateVersion(1))));
+    assert!(is_in_force(0, 5, u32::MAX, at(u32::MAX)).unwrap());
+    assert!(matches!(is_in_force(1, 1_000, 2_000, at(1_500)), Err(HandshakeError::CertificateVersion(1))));
+}
+
+// N5
+#[test]
+fn message_about_the_clock_has_all_three_times_and_the_way_out() {
+    let said = HandshakeError::ClockSkew { valid_from: 111, not_valid_after: 222, now: 333 }.to_string();
+    assert!(["111", "222", "333", "check the clock"].iter().all(|part| said.contains(part)), "{said}");
+}
+
+// SEC1
+#[tokio::test]
+async fn any_of_several_authorities_may_have_signed_and_no_other() {
+    let theirs = Authority::new(3);
+    for (keys, trusted) in [([1, 2, 3], true), ([3, 1, 2], true), ([1, 2, 4], false)] {
+        let keys = keys.map(|number| Authority::new(number).key);
+        let (mut client, mut server) = duplex(1024);
+        let (shaken, _) = tokio::join!(initiate(&mut client, trust(&keys), DEADLINE), theirs.respond(&mut server, 0));
+        match shaken {
+            Ok(secured) => assert!(trusted && secured.authority == theirs.key),
+            Err(refused) => assert!(!trusted && matches!(refused, HandshakeError::WrongKey), "{refused:?}"),
+        }
+    }
+}
+
+// SEC5
+#[tokio::test]
+async fn without_a_clock_the_signature_alone_counts_and_still_counts() {
+    for (theirs, trusted) in [(1, true), (2, false)] {
+        let keys = [Authority::new(1).key];
+        let trust = Trust { authorities: &keys, now: None, leeway: LEEWAY };
+        let (mut client, mut server) = duplex(1024);
+        let theirs = Authority::new(theirs);
+        let (shaken, _) = tokio::join!(initiate(&mut client, trust, DEADLINE), theirs.respond(&mut server, 86_400));
+        assert_eq!(shaken.is_ok(), trusted);
+    }
+}
+
+// N12
+#[tokio::test]
+async fn handshake_says_nothing_in_the_log() {
+    let (lines, _guard) = crate::log_lines::LogLines::take();
+    let authority = Authority::new(1);
+    shake(authority, authority, 0).await.unwrap();
+    shake(authority, authority, 600).await.unwrap_err();
+    shake(authority, Authority::new(2), 0).await.unwrap_err();
+    assert_eq!(lines.all(), Vec::<String>::new());
+    tracing::warn!("and would have been heard");
+    assert_eq!(lines.all().len(), 1);
 }

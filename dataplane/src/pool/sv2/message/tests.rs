@@ -47,11 +47,14 @@ fn one_of_each() -> Vec<Incoming> {
         Incoming::SetTarget { channel_id: 1, share_target: ShareTarget::MAX },
         Incoming::SetExtranoncePrefix { channel_id: 1, prefix: Bytes::from_static(&[7; 32]) },
         Incoming::SetGroupChannel { group_channel_id: 1, channel_ids: vec![2, 3] },
-        Incoming::SharesAccepted { channel_id: 1, last_sequence_number: 2, count: u32::MAX },
+        Incoming::SharesAccepted { channel_id: 1, last_sequence_number: 2, count: u32::MAX, shares_sum: u64::MAX },
         Incoming::ShareRefused { channel_id: 1, sequence_number: 2, code: code() },
         Incoming::UpdateRefused { channel_id: 1, code: code() },
         Incoming::CloseChannel { channel_id: 1, reason: code() },
         Incoming::Reconnect { host: "pool.example".into(), port: 3336 },
+        Incoming::EndpointChanged { channel_id: 1 },
+        Incoming::ExtensionsGranted { request_id: 1, extensions: vec![2, 0x4001] },
+        Incoming::ExtensionsRefused { request_id: 1, required: vec![2] },
     ]
 }
 
@@ -85,6 +88,7 @@ fn share_has_the_channel_bit_and_its_exact_extranonce() {
         ntime: 7,
         version: 0x2000_e000,
         extranonce: vec![9, 8, 7],
+        worker: None,
     };
     let mut expected = vec![0, 0x80, 0x1b, 28, 0, 0];
     for field in [1_u32, 0x0403_0201, 5, 6, 7, 0x2000_e000] {
@@ -180,9 +184,7 @@ fn only_bit_zero_of_a_bool_counts() {
 // F6, F10, J15
 #[test]
 fn what_is_not_for_an_extended_channel_is_ignored() {
-    for (extension, kind) in
-        [(1, 0), (0x4001, 0), (0x0abc, 0x20), (0, 0x2f), (0, 0x1e), (0, 0x15), (0, 0x03), (0, 0x1b)]
-    {
+    for (extension, kind) in [(1, 0), (1, 3), (0x4001, 0), (0x0abc, 0x20), (0, 0x2f), (0, 0x1e), (0, 0x15), (0, 0x1b)] {
         let frame = Frame::new(extension, kind, vec![1; 3]);
         assert_eq!(decode(frame), Ok(Incoming::Ignored { extension, kind }));
     }

@@ -1,33 +1,47 @@
-//! The open channel of a session: its messages, its jobs, its pending shares.
+//! The open channel of a session: its jobs, its pending shares, and what it watches for.
 //!
-//! Source: stratum-client C6, J1 to J15, X1 to X3, T1 to T4, A1 to A4, G2 to G5, R8.
+//! Source: stratum-client C6, U1, U8, T5, A6, J14, L3. `traffic` has what the pool says to it.
 
-use super::{Action, Failure, Profile, Session, Stage, due::Due};
+use super::{
+    Profile, due::Due, gate::JobGate, rejects::RejectWatch, target_guard::TargetGuard, tips::TipWatch, traffic,
+};
 use crate::{
-    job::{BIP320_MASK, extranonce::MAX_EXTRANONCE},
+    job::{JobHandle, extranonce::MAX_EXTRANONCE},
     pool::{
         ConnectionEvent, ShareSubmission,
         sv2::{
-            jobs::{Change, Jobs, Terms},
+            jobs::{Jobs, Terms},
             limits::Limits,
-            message::{Incoming, OpenSuccess, Share},
+            message::{OpenSuccess, Share},
             pending::Pending,
         },
     },
 };
-use mujina_core::share::{DropReason, RejectReason};
-use std::time::Instant;
-use tracing::debug;
+use mujina_core::share::DropReason;
+use std::{sync::Arc, time::Instant};
+use tracing::info;
 
 /// A channel from its opening to its end.
 #[derive(Debug)]
 pub(super) struct Channel {
-    id: u32,
-    group: u32,
-    jobs: Jobs,
-    pending: Pending,
+    pub(super) id: u32,
+    pub(super) group: u32,
+    pub(super) jobs: Jobs,
+    pub(super) pending: Pending,
+    pub(super) gate: JobGate,
+    pub(super) rejects: RejectWatch,
+    pub(super) guard: TargetGuard,
+    pub(super) tips: TipWatch,
     opened_at: Instant,
-    last_job_at: Option<Instant>,
+    pub(super) last_job_at: Option<Instant>,
+    /// Jobs in a row that were ahead of the clock (D15).
+    pub(super) too_far_ahead: u32,
+    /// Since when jobs forbid to roll versions (D17).
+    pub(super) fixed_since: Option<Instant>,
+    /// Since when the share target is absurd (D9).
+    pub(super) hard_since: Option<Instant>,
+    /// The old job that was warned of (L3).
+    pub(super) warned_of: Option<JobHandle>,
     /// By when it must be closed.
     close_by: Option<Instant>,
 }
@@ -38,6 +52,7 @@ impl Channel {
         success: OpenSuccess,
         profile: &Profile,
         fixed_version: bool,
+        limits: Limits,
         now: Instant,
     ) -> Result<Self, String> {
         let OpenSuccess {
@@ -61,29 +76,29 @@ impl Channel {
         if channel_id == group_channel_id {
             return Err("a channel that is its own group".into());
         }
-        let version_mask = if fixed_version { 0 } else { BIP320_MASK };
-        let terms = Terms { connection: profile.connection, extranonce_size, version_mask };
+        let version_mask = if fixed_version { 0 } else { profile.version_mask };
+        let terms = Terms { connection: profile.connection, extranonce_size, version_mask, limits };
         Ok(Self {
             id: channel_id,
             group: group_channel_id,
             jobs: Jobs::new(terms, extranonce_prefix, share_target),
-            pending: Pending::new(1),
+            pending: Pending::new(1, limits.pending_shares, limits.verdict),
+            gate: JobGate::new(limits.job_rate, now),
+            rejects: RejectWatch::new(limits.unknown_jobs),
+            guard: TargetGuard::default(),
+            tips: TipWatch::new(limits.many_tips, limits.tip_flood),
             opened_at: now,
             last_job_at: None,
+            too_far_ahead: 0,
+            fixed_since: None,
+            hard_since: None,
+            warned_of: None,
             close_by: None,
         })
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.id
-    }
-
     pub(super) fn extranonce_size(&self) -> u8 {
         self.jobs.extranonce_size()
-    }
-
-    pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
     }
 
     /// Answers to shares that made no sense (A4, D19).
@@ -99,33 +114,50 @@ impl Channel {
         self.close_by.get_or_insert(deadline);
     }
 
-    /// Whether the share's job is still good.
-    pub(super) fn is_live(&self, share: &ShareSubmission) -> bool {
-        self.jobs.job_id(share.job).is_some()
+    /// Whether a message to this channel or group is for us (J6).
+    pub(super) fn hears(&self, id: u32) -> bool {
+        id == self.id || id == self.group
     }
 
-    /// Why a share of a live job cannot be sent all the same (U1).
+    /// Whether the share may still be sent: its job is good, or it is a block of the tip before (U8).
+    pub(super) fn is_live(&self, share: &ShareSubmission) -> bool {
+        self.jobs.job_id(share.job, share.block).is_some()
+    }
+
+    /// Why a share of a live job cannot be sent all the same (U1, T5).
     pub(super) fn refusal(&self, share: &ShareSubmission) -> Option<DropReason> {
         let fits = share.extranonce.as_bytes().len() == usize::from(self.extranonce_size());
-        (!fits).then_some(DropReason::HardwareError)
+        let held_back = !share.block && self.guard.holds_back(share.job, share.hash, self.jobs.share_target());
+        match (fits, held_back) {
+            (false, _) => Some(DropReason::HardwareError),
+            (true, true) => Some(DropReason::BelowTarget),
+            (true, false) => None,
+        }
     }
 
     /// The message for a share, which is pending from now on; `None` when its job is no longer good.
     pub(super) fn submit(
         &mut self,
         share: &ShareSubmission,
+        worker: Option<Arc<str>>,
         now: Instant,
         events: &mut Vec<ConnectionEvent>,
     ) -> Option<Share> {
-        let job_id = self.jobs.job_id(share.job)?;
+        let job_id = self.jobs.job_id(share.job, share.block)?;
+        if self.jobs.is_dead(share.job) {
+            info!(share.id = %share.id, "stale block candidate is sent all the same");
+        }
+        let sequence_number = self.pending.push(share, now, events);
+        self.guard.sent(sequence_number, share.job, share.hash);
         Some(Share {
             channel_id: self.id,
-            sequence_number: self.pending.push(share, now, events),
+            sequence_number,
             job_id,
             nonce: share.nonce,
             ntime: share.ntime,
             version: share.version,
             extranonce: share.extranonce.as_bytes().to_vec(),
+            worker,
         })
     }
 
@@ -134,7 +166,7 @@ impl Channel {
     }
 
     /// Its deadlines.
-    pub(super) fn due(&self, limits: &Limits, queue_is_empty: bool) -> Vec<(Instant, Due)> {
+    pub(super) fn due(&self, limits: &Limits, needs_rolling: bool, queue_is_empty: bool) -> Vec<(Instant, Due)> {
         let mut due = Vec::new();
         due.extend(self.pending.deadline().map(|at| (at, Due::Verdicts)));
         if let Some(by) = self.close_by {
@@ -142,146 +174,21 @@ impl Channel {
             due.push((if drained { self.opened_at } else { by }, Due::Drained));
             return due;
         }
+        due.extend(self.gate.deadline().map(|at| (at, Due::WaitingJob)));
         due.extend(self.jobs.orphaned_at().map(|at| (at + limits.orphan_tip, Due::JobForTip)));
-        due.push(match self.last_job_at {
-            None => (self.opened_at + limits.first_job, Due::FirstJob),
-            Some(at) => (at + limits.same_job, Due::NewJob),
-        });
+        let hard = self.hard_since.zip(limits.hard_target_patience);
+        due.extend(hard.map(|(since, patience)| (since + patience, Due::EasierTarget)));
+        let fixed = self.fixed_since.filter(|_| needs_rolling);
+        due.extend(fixed.map(|since| (since + limits.fixed_version, Due::RolledVersion)));
+        match self.last_job_at {
+            None => due.push((self.opened_at + limits.first_job, Due::FirstJob)),
+            Some(at) => {
+                due.push((at + limits.same_job.min(limits.job_life.max_age), Due::NewJob));
+                if traffic::may_warn_of_old_job(self) {
+                    due.push((at + limits.old_job, Due::OldJob));
+                }
+            }
+        }
         due
-    }
-
-    /// Whether a message to this channel or group is for us (J6).
-    fn hears(&self, id: u32) -> bool {
-        id == self.id || id == self.group
-    }
-}
-
-impl Session {
-    /// A message while the channel is open.
-    pub(super) fn channel_message(&mut self, message: Incoming, now: Instant) {
-        let Stage::Open(channel) = &mut self.stage else { return };
-        match message {
-            Incoming::NewJob(job) if channel.hears(job.channel_id) => {
-                let change = channel.jobs.add(job, now);
-                self.apply(change, now);
-            }
-            Incoming::NewTip(tip) if channel.hears(tip.channel_id) => {
-                let change = channel.jobs.set_tip(&tip, now);
-                self.drop_stale();
-                self.apply(change, now);
-            }
-            Incoming::SetTarget { channel_id, share_target } if channel.hears(channel_id) => {
-                if channel.jobs.set_share_target(share_target) {
-                    self.tell_facts();
-                } else {
-                    debug!("share target of zero ignored");
-                }
-            }
-            // Never to a group (X3).
-            Incoming::SetExtranoncePrefix { channel_id, prefix } if channel_id == channel.id => {
-                let len = prefix.len();
-                if channel.jobs.set_extranonce_prefix(prefix) {
-                    self.tell_facts();
-                } else {
-                    self.violation(&format!("an extranonce prefix of {len} bytes, too long for the channel"), now);
-                }
-            }
-            Incoming::SetGroupChannel { group_channel_id, channel_ids } if channel_ids.contains(&channel.id) => {
-                if group_channel_id == channel.id {
-                    self.violation("a group with the id of our channel", now);
-                } else {
-                    channel.group = group_channel_id;
-                    self.tell_facts();
-                }
-            }
-            Incoming::SharesAccepted { channel_id, last_sequence_number, count } if channel_id == channel.id => {
-                let mut events = Vec::new();
-                channel.pending.count(last_sequence_number, count, now, &mut events);
-                self.tell(events);
-            }
-            Incoming::ShareRefused { channel_id, sequence_number, code } if channel_id == channel.id => {
-                debug!(sequence_number, code, "share refused by the pool");
-                let mut events = Vec::new();
-                channel.pending.refuse(sequence_number, RejectReason::from_sv2_code(&code), now, &mut events);
-                self.tell(events);
-            }
-            Incoming::UpdateRefused { channel_id, code } if channel_id == channel.id => {
-                debug!(code, "hash rate refused by the pool; the channel stays as it is");
-            }
-            Incoming::CloseChannel { channel_id, reason } if channel.hears(channel_id) => {
-                self.channel_closed(reason, now);
-            }
-            other => debug!(message = other.name(), "message for another channel, or of no use, ignored"),
-        }
-    }
-
-    fn apply(&mut self, change: Change, now: Instant) {
-        match change {
-            Change::None => {}
-            Change::Void => self.event(ConnectionEvent::Cleared {
-                reason: "the chain moved and the job for the new tip is not known".into(),
-            }),
-            Change::Job(mut job) => {
-                if let Stage::Open(channel) = &mut self.stage {
-                    channel.last_job_at = Some(now);
-                }
-                if !std::mem::replace(&mut self.had_job, true) {
-                    job.first = true;
-                    self.phase_over(format!("job {}", job.label), None, now);
-                }
-                self.actions.push(Action::Job(job));
-            }
-        }
-    }
-
-    /// Shares of dead jobs do not wait for the socket.
-    fn drop_stale(&mut self) {
-        let Stage::Open(channel) = &self.stage else { return };
-        for share in self.queue.purge(|share| channel.is_live(share)) {
-            self.not_sent(&share, DropReason::Stale);
-        }
-    }
-
-    /// The pool closed the channel: its jobs and verdicts are gone. It is opened again once (G3).
-    fn channel_closed(&mut self, reason: String, now: Instant) {
-        let Stage::Open(channel) = &mut self.stage else { return };
-        if self.reopened || channel.is_closing() {
-            let failure = (!channel.is_closing()).then_some(Failure::ChannelClosed { reason });
-            return self.end(failure, now);
-        }
-        self.reopened = true;
-        let mut events = Vec::new();
-        channel.lose(now, &mut events);
-        self.tell(events);
-        while let Some(share) = self.queue.pop() {
-            self.not_sent(&share, DropReason::Stale);
-        }
-        self.event(ConnectionEvent::Cleared { reason: format!("the pool closed the channel: `{reason}`") });
-        self.stage = Stage::Reopening { at: now + self.limits.reopen };
-    }
-
-    pub(super) fn expire_verdicts(&mut self, now: Instant) {
-        let Stage::Open(channel) = &mut self.stage else { return };
-        let mut events = Vec::new();
-        channel.pending.expire(now, &mut events);
-        self.tell(events);
-    }
-
-    pub(super) fn tell_facts(&mut self) {
-        if let Some(rate) = self.rate.told() {
-            self.facts.told_hash_rate = rate;
-        }
-        if let Stage::Open(channel) = &self.stage {
-            self.facts.channel_id = Some(channel.id);
-            self.facts.group_channel_id = Some(channel.group);
-            self.facts.extranonce_prefix = channel.jobs.extranonce_prefix().to_vec();
-            self.facts.extranonce_size = channel.extranonce_size();
-            self.facts.share_difficulty = Some(channel.jobs.share_target().difficulty());
-        }
-        self.event(ConnectionEvent::Facts(Box::new(self.facts.clone())));
-    }
-
-    fn tell(&mut self, events: Vec<ConnectionEvent>) {
-        self.actions.extend(events.into_iter().map(Action::Event));
     }
 }

@@ -2,6 +2,8 @@
 
 mod bring_up;
 mod end;
+mod extensions;
+mod hostile;
 mod jobs;
 mod ledger;
 mod shares;
@@ -25,6 +27,7 @@ const GROUP: u32 = 1;
 struct World {
     session: Session,
     now: Instant,
+    wall: Option<u32>,
     shares: u64,
 }
 
@@ -35,20 +38,27 @@ impl World {
     }
 
     fn with_flags(flags: u32) -> Self {
-        let setup = Setup {
-            flags,
-            host: "pool.example".into(),
-            port: 34254,
-            vendor: "Mujina".into(),
-            hardware_version: "cpu".into(),
-            firmware: "0".into(),
-        };
-        let profile = Profile { connection: ConnectionId(9), setup, user: "user".into() };
+        let mut profile = profile();
+        profile.setup.flags = flags;
+        Self::with(profile)
+    }
+
+    /// The operator wants these extensions.
+    fn wanting(extensions: &[u16]) -> Self {
+        Self::with(Profile { extensions: extensions.to_vec(), ..profile() })
+    }
+
+    /// The operator allows these version bits.
+    fn rolling(version_mask: u32) -> Self {
+        Self::with(Profile { version_mask, ..profile() })
+    }
+
+    fn with(profile: Profile) -> Self {
         let (now, limits) = (Instant::now(), Limits::default());
         let rate = Some(HashRate::from_megahashes_per_second(1.0));
         let bring_up_by = now + limits.bring_up;
         let session = Session::new(profile, limits, ConnectionFacts::default(), rate, bring_up_by, now);
-        let mut world = Self { session, now, shares: 0 };
+        let mut world = Self { session, now, wall: None, shares: 0 };
         assert!(matches!(world.sent().as_slice(), [Outgoing::Setup(_)]));
         world
     }
@@ -77,7 +87,7 @@ impl World {
     }
 
     fn act(&mut self, input: Input) -> Vec<Action> {
-        self.session.handle(input, self.now)
+        self.session.handle(input, self.now, self.wall)
     }
 
     fn hear(&mut self, message: Incoming) -> Vec<Action> {
@@ -104,6 +114,7 @@ impl World {
             nonce: 3,
             version: job.version,
             block,
+            hash: [0; 32],
             span: tracing::Span::none(),
         }
     }
@@ -128,6 +139,27 @@ impl World {
     fn sent_shares(&mut self) -> Vec<Share> {
         let sent = self.sent().into_iter();
         sent.filter_map(|message| if let Outgoing::Share(share) = message { Some(share) } else { None }).collect()
+    }
+}
+
+fn profile() -> Profile {
+    let setup = Setup {
+        flags: 0,
+        host: "pool.example".into(),
+        port: 34254,
+        vendor: "Mujina".into(),
+        hardware_version: "cpu".into(),
+        firmware: "0".into(),
+    };
+    Profile {
+        connection: ConnectionId(9),
+        setup,
+        user: "user".into(),
+        version_mask: BIP320_MASK,
+        extensions: Vec::new(),
+        worker: Some("rig".into()),
+        connect_time: Duration::from_millis(40),
+        may_redirect: true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Frames as they come over real networks, and as only an enemy sends them.
 
 use super::*;
-use crate::pool::sv2::{handshake, testing::Authority};
+use crate::pool::sv2::{clock, handshake, testing::Authority};
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -13,7 +13,9 @@ use tokio::io::{DuplexStream, duplex};
 async fn engines() -> (NoiseEngine, NoiseEngine) {
     let (mut client, mut server) = duplex(1024);
     let authority = Authority::new(1);
-    let ours = handshake::initiate(&mut client, &authority.key, Duration::from_secs(10));
+    let keys = [authority.key];
+    let trust = handshake::Trust { authorities: &keys, now: clock::wall(), leeway: Duration::from_secs(10) };
+    let ours = handshake::initiate(&mut client, trust, Duration::from_secs(10));
     let (ours, theirs) = tokio::join!(ours, authority.respond(&mut server, 0));
     (ours.unwrap().engine, theirs)
 }

@@ -151,6 +151,29 @@ async fn end_of_a_connection_settles_its_shares() {
     assert_eq!(snapshot.connections[&A].totals, snapshot.miner.totals, "the newest that ended is kept");
 }
 
+// L4
+#[tokio::test(start_paused = true)]
+async fn threads_that_hash_and_find_no_share_raise_an_alarm_once() {
+    let (lines, _guard) = crate::log_lines::LogLines::take();
+    let world = World::new();
+    let mut thread = world.thread(0).await;
+    let (mut queue, job) = world.live(A, 8).await;
+    let share_target = ShareTarget::from_expected_hashes(1e6);
+    let work = thread.start(None).await;
+    thread.report(&work).await;
+    next(&mut queue).await;
+    let job = world.job(Job { share_target, ..refreshed(&job) }).await;
+    let work = thread.start(None).await;
+    assert_eq!(work.job.handle, job.handle);
+    for _ in 0..130 {
+        work.slot.add_hashes(1_000_000);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let alarms = lines.all().iter().filter(|line| line.contains("find no share")).count();
+    assert_eq!(alarms, 1);
+    world.finish().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn share_for_a_connection_that_takes_none_is_stale() {
     let world = World::new();

@@ -25,13 +25,19 @@ macro_rules! assembly_loop {
 assembly_loop!(
     /// Six midstates; needs SHA, AVX, BMI2.
     rolled_memory, "rolled_memory.s",
-    [starts w16 x20 m24 m28 k iv_abef iv_cdgh k8 k12 w8 w12 iv7 filter word spill schedules w found found_len stop],
+    [starts w16 x20 m24 m28 k iv_abef iv_cdgh k8 k12 w8 w12 iv7 filter words schedules w early kw_of found found_len stop],
     [room = ROOM]
 );
 assembly_loop!(
     /// Six midstates; needs AVX-512VL and BW beside.
     rolled_registers, "rolled_registers.s",
     [starts w16 x20 m24 m28 k iv_abef iv_cdgh k8 k12 w8 w12 iv7 filter word spill schedules found found_len stop],
+    [room = ROOM]
+);
+assembly_loop!(
+    /// One midstate; needs SHA, AVX, BMI2.
+    fixed_memory, "fixed_memory.s",
+    [starts kw w16 x20 m24 m28 k iv_abef iv_cdgh k8 k12 w8 w12 iv7 filter words sigmas w early kw_of found found_len stop],
     [room = ROOM]
 );
 assembly_loop!(

@@ -263,7 +263,7 @@ fn difficulty_is_suggested_again_only_when_the_rate_doubles_or_halves() {
 #[test]
 fn difficulty_is_suggested_once_the_rate_is_known() {
     let mut world = World::asked();
-    world.session.rate = ToldRate::new(None, rate::by_a_factor_of_two);
+    world.session.rate = ToldRate::new(None, RateTerms { difference: 1.0, ..RateTerms::default() });
     world.answer(2, subscription());
     world.answer(3, json!(true));
     assert!(matches!(world.sent().as_slice(), [Outgoing::SubscribeExtranonce { .. }]));

@@ -1,7 +1,7 @@
 //! Jobs, and what they are given with.
 
 use super::*;
-use crate::job::header;
+use crate::job::{header, tests::BITAXE_PATH};
 
 // V11
 #[test]
@@ -11,20 +11,6 @@ fn fields_of_a_job_stand_where_the_header_has_them() {
     world.answer(1, json!({"version-rolling": true, "version-rolling.mask": "1fffe000"}));
     world.answer(2, json!([[], "4128064f", 4]));
     world.call("mining.set_difficulty", json!([1000]));
-    let branches = [
-        "21af451ddb51e887ff1feb5592b87290098565035eb8500031aedcc776d4e72a",
-        "c5af269519c809a9546d5a58ca6445d3dbb80cb7045448ecc48309af034da8f8",
-        "fb9f8f9959f6bb0ceb63fa53aed1d5a615c6b6d3f50a468ea89a45a1234bda74",
-        "a4f4fee8e5fc19ca8d93e67b9236c37ddb864982010434745c0abfe9b914980c",
-        "33092206642744fbe5499c3e621cd5c6b52733e54fbebd869f070082b807f740",
-        "3b857e32c5cff4864efab967b9a456ca03b2167ab96bd9076ce294c8a67a7fe2",
-        "881a07cd881d0c3e590b4b090ea8d58e1439dc56c63686f7de23c47045441e30",
-        "315e4dbcc8e7b1c9d594a73978268791880dddb2c26eec8e75768668dad99d80",
-        "69952b77c632be16b1ac7ac7048f13d4e962b2e215d79a343f01e6e281d7c304",
-        "fc63eb4392c4d6c6d689788875fca35143fdcd4f4a82e8698e0e441751a70b4a",
-        "09e419bbe20aa3a7640f1b91f50599ceddff899e90d3f18951ad5418c4850a6b",
-        "004978aa346b4f1880bcadb3ca3792d771ee6aeca427f61e74baba44b75cfb88",
-    ];
     let prefix = "02000000010000000000000000000000000000000000000000000000000000000000000000ffffffff170330c30d5075626c69632d506f6f6c";
     let suffix = concat!(
         "ffffffff02e5b5c61200000000220020984a77c289084ff2d434c316bdada021c6c183d507c8a20d3b159b09ac02fe28",
@@ -32,7 +18,7 @@ fn fields_of_a_job_stand_where_the_header_has_them() {
     );
     // As explorers show it the hash is 000000000000000000015296bc96391d0d67f4a301f2d4fc6db962c16b6455fd.
     let prev_hash = "6b6455fd6db962c101f2d4fc0d67f4a3bc96391d000152960000000000000000";
-    let params = json!(["1", prev_hash, prefix, suffix, branches, "20000000", "17023a04", "685468d7", true]);
+    let params = json!(["1", prev_hash, prefix, suffix, BITAXE_PATH, "20000000", "17023a04", "685468d7", true]);
     let job = only_job(world.call("mining.notify", params));
     assert_eq!((job.extranonce_size, job.min_ntime, job.nbits), (4, 0x6854_68d7, 0x1702_3a04));
     let header = header::assemble(&job, &[0x17, 0, 0, 0], 0x20b4_4000, 0x6854_68d7, 0x7552_034c);
@@ -317,7 +303,7 @@ fn mask_holds_at_once_and_forbidden_shares_are_not_sent() {
     let (mut world, before) = World::working();
     let after = only_job(world.call("mining.set_version_mask", json!(["00c00000"])));
     assert_eq!((before.version_mask, after.version_mask), (BIP320_MASK, 0x00c0_0000));
-    assert_eq!(after.fingerprint() == before.fingerprint(), false);
+    assert_ne!(after.fingerprint(), before.fingerprint());
     let mut bad = world.share(&before, false);
     bad.version |= 0x0000_2000;
     let mut good = world.share(&before, false);

@@ -51,11 +51,12 @@ async fn connect_span_is_over_with_the_first_job_and_has_every_phase() {
         nonce: 3,
         version: job.version,
         block: false,
+        hash: [0; 32],
         span: share_span,
     };
     miner.shares.send(share).await.unwrap();
     line.hear_share().await;
-    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 }).await;
+    line.say(&Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 }).await;
     miner.next_that(|event| matches!(event, ConnectionEvent::Judged { .. }).then_some(())).await;
     let names: Vec<_> = closed.0.lock().unwrap().iter().skip(expected.len()).map(|(name, _)| name.clone()).collect();
     assert_eq!(names, ["submit", "share"]);

@@ -1,6 +1,7 @@
 //! Set-up, channel, and requests to go elsewhere: stratum-client 1.3, 1.4, R1 to R4.
 
 use super::*;
+use crate::pool::rate::RateTerms;
 
 // S1, S7
 #[test]
@@ -67,7 +68,8 @@ fn shares_are_flushed_before_a_redirect_is_followed() {
     world.find(&job);
     world.hear(Incoming::Reconnect { host: String::new(), port: 0 });
     world.sent();
-    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 });
+    let actions =
+        world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 });
     assert!(matches!(actions.last(), Some(Action::End { redirect: Some(_), .. })));
     assert_eq!(verdicts(actions), [(1, Verdict::Accepted)]);
 }
@@ -75,9 +77,51 @@ fn shares_are_flushed_before_a_redirect_is_followed() {
 // R3
 #[test]
 fn reconnect_to_loopback_or_nonsense_is_ignored() {
-    for host in ["127.0.0.1", "::1", "a b", "0x7f000001"] {
+    let long = "a".repeat(254);
+    for host in [
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "169.254.1.1",
+        "fe80::1",
+        "224.0.0.1",
+        "0.0.0.0",
+        "a b",
+        "0x7f000001",
+        "evil\0.example",
+        "evil\u{202e}.example",
+        long.as_str(),
+    ] {
         let (mut world, _) = World::working();
         assert!(!has_ended(&world.hear(Incoming::Reconnect { host: host.into(), port: 0 })), "{host}");
+    }
+}
+
+// R3
+#[test]
+fn pool_on_this_machine_may_lead_to_this_machine() {
+    let mut profile = profile();
+    profile.setup.host = "127.0.0.1".into();
+    let mut world = World::with(profile);
+    assert!(has_ended(&world.hear(Incoming::Reconnect { host: "127.0.0.1".into(), port: 7 })));
+}
+
+// R3, D21
+#[test]
+fn one_request_to_connect_elsewhere_too_many_is_ignored() {
+    let mut world = World::with(Profile { may_redirect: false, ..profile() });
+    assert!(!has_ended(&world.hear(Incoming::Reconnect { host: String::new(), port: 0 })));
+    world.hear(set_up());
+    assert!(matches!(world.sent().as_slice(), [Outgoing::Open { .. }]));
+}
+
+// S5
+#[test]
+fn refused_flags_of_ours_are_worth_another_try_without_them() {
+    for (theirs, recovery) in [(4, Recovery::Retry), (6, Recovery::Retry), (2, Recovery::Park), (0, Recovery::Park)] {
+        let refusal = Incoming::SetupError { flags: theirs, code: "unsupported-feature-flags".into() };
+        let end = failure(World::with_flags(4).hear(refusal));
+        assert_eq!(end, Some((FailureKind::Refused, recovery)), "{theirs}");
     }
 }
 
@@ -97,7 +141,7 @@ fn mute_pool_is_given_up_at_every_step() {
 #[test]
 fn channel_waits_for_a_hash_rate_and_gives_up() {
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None, rate::noticeably);
+    world.session.rate = ToldRate::new(None, RateTerms::default());
     world.hear(set_up());
     assert_eq!(world.sent(), []);
     world.wait(5);
@@ -111,7 +155,7 @@ fn channel_waits_for_a_hash_rate_and_gives_up() {
     assert_eq!((*hash_rate, *max_target), (5e5, ShareTarget::MAX)); // C4, C5
 
     let mut world = World::new();
-    world.session.rate = ToldRate::new(None, rate::noticeably);
+    world.session.rate = ToldRate::new(None, RateTerms::default());
     world.hear(set_up());
     assert_eq!(failure(world.wait(10)), Some((FailureKind::Aborted, Recovery::Retry)));
 }

@@ -18,6 +18,19 @@ fn silent_pool_is_probed_and_then_given_up() {
     assert_eq!(failure(world.wait(60)), Some((FailureKind::Mute, Recovery::Retry)));
 }
 
+// L2
+#[test]
+fn share_that_follows_the_probe_has_its_time_to_be_answered() {
+    let (mut world, job) = World::working();
+    world.wait(300);
+    assert!(matches!(world.sent().as_slice(), [Outgoing::Update { .. }]));
+    world.wait(200);
+    world.find(&job);
+    world.sent();
+    assert!(!has_ended(&world.wait(59)));
+    assert_eq!(failure(world.wait(1)), Some((FailureKind::Mute, Recovery::Retry)));
+}
+
 // L2, A3
 #[test]
 fn pool_that_owes_nothing_may_be_silent_for_a_quarter_of_an_hour() {
@@ -90,7 +103,8 @@ fn close_sends_what_waits_and_says_goodbye_after_the_last_verdict() {
     world.find(&job);
     assert_eq!(world.sent_shares().len(), 2);
     assert!(!has_ended(&world.wait(3)));
-    let actions = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 2, count: 2 });
+    let actions =
+        world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 2, count: 2, shares_sum: 0 });
     assert_eq!(failure(actions), None);
     assert_eq!(
         world.session.take_outbox(),

@@ -129,7 +129,7 @@ fn messages_for_other_channels_are_ignored() {
         Incoming::SetTarget { channel_id: 3, share_target: target(9.0) },
         Incoming::CloseChannel { channel_id: 3, reason: String::new() },
         Incoming::SetGroupChannel { group_channel_id: 3, channel_ids: vec![4, 5] },
-        Incoming::SharesAccepted { channel_id: GROUP, last_sequence_number: 1, count: 1 },
+        Incoming::SharesAccepted { channel_id: GROUP, last_sequence_number: 1, count: 1, shares_sum: 0 },
         Incoming::ShareRefused { channel_id: GROUP, sequence_number: 1, code: String::new() },
         Incoming::UpdateRefused { channel_id: CHANNEL, code: "invalid-nominal-hashrate".into() }, // G2
     ];

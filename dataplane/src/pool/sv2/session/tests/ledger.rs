@@ -128,6 +128,11 @@ fn message() -> impl Strategy<Value = Incoming> {
         1 => (channel(), vec(channel(), 0..3))
             .prop_map(|(group_channel_id, channel_ids)| Incoming::SetGroupChannel { group_channel_id, channel_ids }),
         1 => (channel(), code()).prop_map(|(channel_id, reason)| Incoming::CloseChannel { channel_id, reason }),
+        1 => channel().prop_map(|channel_id| Incoming::EndpointChanged { channel_id }),
+        1 => (any::<u16>(), vec(any::<u16>(), 0..3))
+            .prop_map(|(request_id, extensions)| Incoming::ExtensionsGranted { request_id, extensions }),
+        1 => (0..3_u16, vec(1..4_u16, 0..3))
+            .prop_map(|(request_id, required)| Incoming::ExtensionsRefused { request_id, required }),
         1 => (any::<u16>(), any::<u8>()).prop_map(|(extension, kind)| Incoming::Ignored { extension, kind }),
     ]
 }
@@ -135,13 +140,23 @@ fn message() -> impl Strategy<Value = Incoming> {
 fn answer() -> impl Strategy<Value = Incoming> {
     prop_oneof![
         (channel(), small(), small()).prop_map(|(channel_id, last_sequence_number, count)| {
-            Incoming::SharesAccepted { channel_id, last_sequence_number, count }
+            Incoming::SharesAccepted { channel_id, last_sequence_number, count, shares_sum: 0 }
         }),
-        (channel(), small(), ".{0,9}").prop_map(|(channel_id, sequence_number, code)| Incoming::ShareRefused {
-            channel_id,
-            sequence_number,
-            code
-        }),
+        (
+            channel(),
+            small(),
+            prop_oneof![
+                Just("difficulty-too-low".to_owned()),
+                Just("invalid-job-id".to_owned()),
+                Just("version-rolling-not-allowed".to_owned()),
+                ".{0,9}"
+            ]
+        )
+            .prop_map(|(channel_id, sequence_number, code)| Incoming::ShareRefused {
+                channel_id,
+                sequence_number,
+                code
+            }),
     ]
 }
 
@@ -220,7 +235,7 @@ proptest! {
         first in prop_oneof![Just(1_u32), Just(u32::MAX - 20), Just(i32::MAX as u32 - 20)],
     ) {
         let mut ledger = Ledger::default();
-        let mut pending = crate::pool::sv2::pending::Pending::new(first);
+        let mut pending = crate::pool::sv2::pending::Pending::new(first, 4096, Duration::from_secs(600));
         let (_, job) = World::working();
         let mut world = World::open();
         let now = world.now;
@@ -265,7 +280,7 @@ proptest! {
 #[test]
 fn pending_is_bounded_and_lies_are_counted() {
     let (mut world, job) = World::working();
-    let mut pending = crate::pool::sv2::pending::Pending::new(1);
+    let mut pending = crate::pool::sv2::pending::Pending::new(1, 4096, Duration::from_secs(600));
     let (now, mut told) = (world.now, Vec::new());
     for _ in 0..4_100 {
         let share = world.share(&job, false);
@@ -295,5 +310,9 @@ fn share_without_an_answer_is_lost_after_ten_minutes() {
     }
     assert_eq!(verdicts(world.wait(10)), [(1, Verdict::Lost)]);
     // Too late to count.
-    assert!(world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1 }).is_empty());
+    assert!(
+        world
+            .hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 1, count: 1, shares_sum: 0 })
+            .is_empty()
+    );
 }

@@ -19,6 +19,7 @@ fn share_is_sent_as_it_was_hashed() {
         ntime: 1003,
         version: 0x2000_6000,
         extranonce: vec![7; 8],
+        worker: None,
     };
     assert_eq!(sent, [expected]);
     let mut short = world.share(&job, false);
@@ -99,7 +100,8 @@ fn verdicts_follow_the_count_and_late_errors_take_back() {
     };
     let rejected = verdicts(world.hear(refuse(2, "stale-share")));
     assert_eq!(rejected, [(2, Verdict::Rejected(RejectReason::Stale))]);
-    let counted = world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 5, count: 3 });
+    let counted =
+        world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number: 5, count: 3, shares_sum: 0 });
     assert_eq!(verdicts(counted), [(1, Verdict::Accepted), (3, Verdict::Accepted), (4, Verdict::Accepted)]);
     let told = events(world.hear(refuse(3, "duplicate-share")));
     let [
@@ -120,7 +122,12 @@ fn share_that_a_count_went_past_may_be_counted_later() {
     }
     world.sent();
     let mut count = |last_sequence_number, count| {
-        verdicts(world.hear(Incoming::SharesAccepted { channel_id: CHANNEL, last_sequence_number, count }))
+        verdicts(world.hear(Incoming::SharesAccepted {
+            channel_id: CHANNEL,
+            last_sequence_number,
+            count,
+            shares_sum: 0,
+        }))
     };
     assert_eq!(count(2, 1), [(1, Verdict::Accepted)]);
     // The newer one first: the pool had its chance with the other.
