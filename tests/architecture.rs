@@ -43,12 +43,18 @@ fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
         .into_iter()
         .filter(|(path, _)| !is_allowed(path))
         .flat_map(|(path, text)| {
-            let named = words.iter().filter(|word| text.contains(**word)).map(|word| format!("{path}: {word}"));
+            let named = words.iter().filter(|word| names(&text, word)).map(|word| format!("{path}: {word}"));
             named.collect::<Vec<_>>()
         })
         .collect();
     found.sort();
     found
+}
+
+/// Whether the word stands there, not as the end of another name: `v1::`, not `sv1::`.
+fn names(text: &str, word: &str) -> bool {
+    let begins = |at: usize| !text.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_alphanumeric()));
+    text.match_indices(word).any(|(at, _)| begins(at))
 }
 
 fn manifest(package: &str) -> String {
