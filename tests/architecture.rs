@@ -56,17 +56,10 @@ fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
     found
 }
 
-<<<<<<< HEAD
 /// Whether a text has a word that does not only end a longer one, as `sv1::` ends in `v1::`.
 fn names(text: &str, word: &str) -> bool {
     let is_part = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
     text.match_indices(word).any(|(at, _)| !text.get(..at).is_some_and(is_part))
-=======
-/// Whether the word stands there, not as the end of another name: `v1::`, not `sv1::`.
-fn names(text: &str, word: &str) -> bool {
-    let begins = |at: usize| !text.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_alphanumeric()));
-    text.match_indices(word).any(|(at, _)| begins(at))
->>>>>>> sv1pool
 }
 
 fn manifest(package: &str) -> String {

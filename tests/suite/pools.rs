@@ -6,7 +6,7 @@ use mujina_proto::{
         ListPoolTransitionsRequest, PinPoolRequest, PoolTransition, TransitionReason,
         pool_service_client::PoolServiceClient,
     },
-    types::v1::{MinerStatus, PoolRole, PoolState},
+    types::v1::{MinerStatus, PoolRole, PoolState, PoolStatus},
 };
 use mujina_testbed::{
     proxy::{Cut, FaultProxy, Flow},
@@ -57,7 +57,7 @@ async fn moves(rig: &Rig) -> Vec<PoolTransition> {
 }
 
 fn role(status: &MinerStatus, pool: &str) -> PoolRole {
-    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, |one| one.role())
+    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, PoolStatus::role)
 }
 
 fn accepted(status: &MinerStatus, pool: &str) -> u64 {
