@@ -97,7 +97,7 @@ impl Lifetimes {
     }
 
     /// Notes what all accounts have now, and returns what is to be written: everything that the database does not have.
-    pub(super) fn to_store(
+    pub(super) fn take_stock(
         &mut self,
         pools: &BTreeMap<PoolName, PoolScope>,
         database: &str,
@@ -118,7 +118,7 @@ impl Lifetimes {
         self.changed.iter().filter_map(|key| Some((key.clone(), *self.known.get(key)?))).collect()
     }
 
-    /// What [`Self::to_store`] returned is on disk.
+    /// What [`Self::take_stock`] returned is on disk.
     pub(super) fn stored(&mut self) {
         self.changed.clear();
     }
