@@ -56,12 +56,6 @@ fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether a text has a word that does not only end a longer one, as `sv1::` ends in `v1::`.
-fn names(text: &str, word: &str) -> bool {
-    let is_part = |before: &str| before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    text.match_indices(word).any(|(at, _)| !text.get(..at).is_some_and(is_part))
-}
-
 fn manifest(package: &str) -> String {
     let path: PathBuf = root().join(package).join("Cargo.toml");
     let text = fs::read_to_string(path).unwrap();
