@@ -19,7 +19,6 @@ pub mod types {
 pub mod dataplane {
     /// Version 1.
     #[expect(clippy::allow_attributes, reason = "generated services carry them")]
-    #[expect(clippy::large_enum_variant, reason = "generated events of streams, one of which ends each")]
     pub mod v1 {
         tonic::include_proto!("mujina.dataplane.v1");
     }

@@ -38,7 +38,8 @@ fn code(text: &str) -> String {
 
 /// Whether the word stands in the text, and not as the end of a longer one (`sv1::` is no `v1::`).
 fn names(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric()))
+    text.match_indices(word)
+        .any(|(at, _)| !text.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_ascii_alphanumeric())))
 }
 
 /// Files of `folder` that name one of `words`, but for those under an allowed path.

@@ -302,11 +302,7 @@ impl Writing {
                 lifetimes
             }
         };
-<<<<<<< HEAD
-        let totals = lifetimes.unstored(&counted.pools, store.id());
-=======
         let totals = lifetimes.take_stock(&counted.pools, store.id());
->>>>>>> api
         let nothing = cuts.is_empty() && totals.is_empty();
         let newest = if nothing { store.newest()? } else { store.append(cuts, &totals, now)? };
         lifetimes.stored();

@@ -97,11 +97,7 @@ impl Lifetimes {
     }
 
     /// Notes what all accounts have now, and returns what is to be written: everything that the database does not have.
-<<<<<<< HEAD
-    pub(super) fn unstored(
-=======
     pub(super) fn take_stock(
->>>>>>> api
         &mut self,
         pools: &BTreeMap<PoolName, PoolScope>,
         database: &str,
@@ -122,11 +118,7 @@ impl Lifetimes {
         self.changed.iter().filter_map(|key| Some((key.clone(), *self.known.get(key)?))).collect()
     }
 
-<<<<<<< HEAD
-    /// What [`Self::unstored`] returned is on disk.
-=======
     /// What [`Self::take_stock`] returned is on disk.
->>>>>>> api
     pub(super) fn stored(&mut self) {
         self.changed.clear();
     }

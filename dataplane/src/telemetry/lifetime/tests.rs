@@ -36,15 +36,6 @@ fn only_what_differs_from_the_disk_is_written_and_another_disk_gets_everything()
     let known = [(account("a").key(), (accepted(3), at(1))), (account("b").key(), (accepted(1), at(2)))].into();
     let mut lifetimes = Lifetimes::new(known, "d1");
     lifetimes.turn(&[account("a")], &pools(ShareTotals::default()), at(5));
-<<<<<<< HEAD
-    assert_eq!(lifetimes.unstored(&pools(ShareTotals::default()), "d1"), BTreeMap::new());
-    let wanted: BTreeMap<_, _> = [(account("a").key(), (accepted(5), at(1)))].into();
-    assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d1"), wanted);
-    assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d1"), wanted, "until it is known to be written");
-    lifetimes.stored();
-    assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d1"), BTreeMap::new());
-    assert_eq!(lifetimes.unstored(&pools(accepted(2)), "d2").len(), 2);
-=======
     assert_eq!(lifetimes.take_stock(&pools(ShareTotals::default()), "d1"), BTreeMap::new());
     let wanted: BTreeMap<_, _> = [(account("a").key(), (accepted(5), at(1)))].into();
     assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d1"), wanted);
@@ -52,7 +43,6 @@ fn only_what_differs_from_the_disk_is_written_and_another_disk_gets_everything()
     lifetimes.stored();
     assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d1"), BTreeMap::new());
     assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d2").len(), 2);
->>>>>>> api
 }
 
 #[test]
@@ -110,11 +100,7 @@ proptest! {
             let shown = now_of(&lifetimes, &ledger);
             prop_assert!(shown.is_balanced(), "{shown:?}");
             prop_assert_eq!(shown.pending, ledger.pending);
-<<<<<<< HEAD
-            lifetimes.unstored(&pools(ledger), "d");
-=======
             lifetimes.take_stock(&pools(ledger), "d");
->>>>>>> api
             let mut sum = ShareTotals::default();
             for (totals, _) in lifetimes.known.values() {
                 prop_assert!(totals.is_balanced(), "{totals:?}");
