@@ -57,7 +57,6 @@ pub(crate) struct Global {
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one is made, once")]
 pub(crate) enum Command {
     /// What is going on: one miner, or the fleet
     Status(Status),
