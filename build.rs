@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // It carries a password on its way to a miner; `proto/convert/spec.rs` writes a `Debug` that does not show it.
         .skip_debug(["mujina.types.v1.PoolSpec"])
         .boxed(".mujina.dataplane.v1.WatchSharesResponse.event.share")
+        .boxed(".mujina.dataplane.v1.TestPoolResponse.event.result")
         .compile_fds(descriptors)?;
     Ok(())
 }

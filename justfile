@@ -33,6 +33,14 @@ bench-floods *ARGS:
 chaos:
     cargo test -p mujina-dataplane --lib ledger_balances_at_every_step_of_a_million_shares -- --ignored
 
+# What leaving a pool costs: gaps and lost shares.
+bench-pools *ARGS:
+    cargo bench -p mujina-testbed --bench pools -- {{ARGS}}
+
+# How fast jobs and shares pass through.
+bench-latency *ARGS:
+    cargo bench -p mujina-testbed --bench latency -- {{ARGS}}
+
 # Mining through faults, for as long as one likes.
 soak *ARGS:
     cargo run --release --bin mujina-soak -- {{ARGS}}

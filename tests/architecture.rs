@@ -36,6 +36,12 @@ fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
+/// Whether the word stands in the text, and not as the end of a longer one (`sv1::` is no `v1::`).
+fn names(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| !text.get(..at).is_some_and(|before| before.ends_with(|c: char| c.is_ascii_alphanumeric())))
+}
+
 /// Files of `folder` that name one of `words`, but for those under an allowed path.
 fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
     let is_allowed = |path: &str| allowed.iter().any(|allowed| path.starts_with(allowed));
@@ -43,7 +49,7 @@ fn offenders(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
         .into_iter()
         .filter(|(path, _)| !is_allowed(path))
         .flat_map(|(path, text)| {
-            let named = words.iter().filter(|word| text.contains(**word)).map(|word| format!("{path}: {word}"));
+            let named = words.iter().filter(|word| names(&text, word)).map(|word| format!("{path}: {word}"));
             named.collect::<Vec<_>>()
         })
         .collect();

@@ -114,11 +114,11 @@ pub(crate) enum Pool {
     /// The pools and their connections; `-o wide` shows more
     List,
     /// Connect to a pool up to its first job and say how it went; no hashing moves
-    Test(PoolTest),
+    Test(Box<PoolTest>),
     /// Make this the only pool
-    Set(PoolSet),
+    Set(Box<PoolSet>),
     /// Add a pool
-    Add(PoolAdd),
+    Add(Box<PoolAdd>),
     /// Take a pool out
     Remove(PoolRemove),
     /// Open a new connection, move the work to it, drain the old one

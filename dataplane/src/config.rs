@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     board::cpu::CpuConfig,
-    pool::sv2,
+    pool::{sv1, sv2},
     scheduler,
     source::{SourcePolicy, synthetic::SyntheticWork},
 };
@@ -58,6 +58,8 @@ pub struct Config {
     pub share_every: Option<Duration>,
     /// Deadlines and bounds of connections to pools.
     pub pool_limits: sv2::Limits,
+    /// The same for V1.
+    pub pool_limits_v1: sv1::Limits,
     /// Bounds of what is sent to pools.
     pub scheduler_limits: scheduler::Limits,
     /// When pools are left and returned to.
@@ -93,6 +95,7 @@ impl Config {
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
             pool_limits: sv2::Limits::default(),
+            pool_limits_v1: sv1::Limits::default(),
             scheduler_limits: scheduler::Limits::default(),
             failover: SourcePolicy::default(),
             otlp_endpoint: None,

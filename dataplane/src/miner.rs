@@ -3,7 +3,7 @@
 mod compose;
 
 use crate::{pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
-pub use compose::{Miner, MinerError, MinerPlan};
+pub use compose::{Guests, Miner, MinerError, MinerPlan};
 use mujina_core::id::BoardId;
 use std::collections::BTreeMap;
 

@@ -77,6 +77,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         synthetic,
         share_every,
         pool_limits,
+        pool_limits_v1,
         scheduler_limits,
         failover,
         otlp_endpoint: _,
@@ -97,6 +98,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         synthetic,
         share_every,
         pool_limits,
+        pool_limits_v1,
         scheduler_limits,
         source_policy: failover,
         identity: MinerIdentity {

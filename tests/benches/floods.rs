@@ -120,10 +120,7 @@ fn floods() -> Vec<Flood> {
     let unpaced = |id, what, frames| Flood { id, what, frames, pace: None, drip: None };
     let list_of_ids = [&[1, 0][..], &u16::MAX.to_le_bytes(), &[2; 2 * 65_535]].concat();
     vec![
-        Flood {
-            pace: Some(10),
-            ..flood("D1", "frame of 16 MiB announced, then silence", announcing(0xff_ffff))
-        },
+        Flood { pace: Some(10), ..flood("D1", "frame of 16 MiB announced, then silence", announcing(0xff_ffff)) },
         Flood {
             drip: Some(Duration::from_millis(10)),
             ..flood("D2", "frame of 300 kB, byte by byte", announcing(300_000))

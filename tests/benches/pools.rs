@@ -10,7 +10,7 @@ use mujina_proto::{
         ApplySpecRequest, ListPoolTransitionsRequest, PoolTransition, TransitionReason,
         miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
     },
-    types::v1::{MinerSpec, MinerStatus, PoolGroup, PoolRole, PoolSpec, PoolStrategy},
+    types::v1::{MinerSpec, MinerStatus, PoolGroup, PoolRole, PoolSpec, PoolStatus, PoolStrategy},
 };
 use mujina_testbed::{
     proxy::{Cut, FaultProxy},
@@ -55,11 +55,12 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
     let miner = HostedMiner::start(config, &Telling::default(), None).await?;
 
     let pools = [("first", first.url()), ("second", second.url())];
-    apply(&miner, &pools[..1]).await?;
+    let [one, other] = &pools;
+    apply(&miner, std::slice::from_ref(one)).await?;
     wait_for(&miner, |status| is_live(status, "first")).await?;
     let mut switches = Vec::new();
     for number in 0..args.switches {
-        let to = &pools[(number + 1) % 2];
+        let to = if number.is_multiple_of(2) { other } else { one };
         apply(&miner, std::slice::from_ref(to)).await?;
         wait_for(&miner, |status| is_live(status, to.0) && status.pools.len() == 1).await?;
         if (number + 1) % BATCH == 0 || number + 1 == args.switches {
@@ -109,7 +110,7 @@ async fn wait_for(
 }
 
 fn role(status: &MinerStatus, pool: &str) -> PoolRole {
-    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, |one| one.role())
+    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, PoolStatus::role)
 }
 
 fn is_live(status: &MinerStatus, pool: &str) -> bool {

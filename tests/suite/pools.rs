@@ -6,7 +6,7 @@ use mujina_proto::{
         ListPoolTransitionsRequest, PinPoolRequest, PoolTransition, TransitionReason,
         pool_service_client::PoolServiceClient,
     },
-    types::v1::{MinerStatus, PoolRole, PoolState},
+    types::v1::{MinerStatus, PoolRole, PoolState, PoolStatus},
 };
 use mujina_testbed::{
     proxy::{Cut, FaultProxy, Flow},
@@ -57,7 +57,7 @@ async fn moves(rig: &Rig) -> Vec<PoolTransition> {
 }
 
 fn role(status: &MinerStatus, pool: &str) -> PoolRole {
-    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, |one| one.role())
+    status.pools.iter().find(|one| one.name == pool).map_or(PoolRole::None, PoolStatus::role)
 }
 
 fn accepted(status: &MinerStatus, pool: &str) -> u64 {
@@ -220,7 +220,8 @@ async fn pool_that_sends_us_to_another_key_is_not_believed_and_tried_again_itsel
         let mut session = first.session().await.unwrap();
         session.bring_up(&ChannelPlan::default()).await.unwrap();
         session.peer().send(message::reconnect("127.0.0.1", second.address().port())).await.unwrap();
-        assert!(second.session().await.is_err(), "the miner hangs up on the impostor");
+        let mut impostor = second.session().await.unwrap();
+        assert!(impostor.expect_setup().await.is_err(), "the miner hangs up on the impostor");
         let mut again = first.session().await.unwrap();
         again.bring_up(&ChannelPlan::default()).await.unwrap();
         again.accept_shares(2).await.unwrap();

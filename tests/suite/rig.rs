@@ -1,5 +1,9 @@
 //! A data plane for a test, in a folder of its own, with a watch on its log.
 
+use mujina_dataplane::{
+    board::cpu::CpuConfig,
+    thread::sha256d::{Kernel, KernelChoice},
+};
 use mujina_proto::types::v1::{MinerStatus, ShareTotals};
 use mujina_testbed::{
     log_watcher::LogWatcher,
@@ -18,6 +22,16 @@ impl Rig {
     /// One hash thread on this pool.
     pub(crate) async fn on(pool_url: &str) -> Self {
         Self::with(Some(pool_url), &Telling::default()).await
+    }
+
+    /// One hash thread that hashes one version as fast as many, on this pool. The other kernels are fast by rolling.
+    pub(crate) async fn plain(pool_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogWatcher::new("miner");
+        let mut config = miner_config(folder.path(), Some(pool_url), 1);
+        config.cpu = config.cpu.map(|cpu| CpuConfig { kernel: KernelChoice::Only(Kernel::Portable), ..cpu });
+        let miner = HostedMiner::start(config, &Telling::default(), Some(&log)).await.unwrap();
+        Self { miner, log, folder }
     }
 
     pub(crate) async fn with(pool_url: Option<&str>, telling: &Telling) -> Self {

@@ -1,5 +1,5 @@
 //! The rules of SV1 on a whole data plane, against a pool that a test controls: every share is rebuilt and judged by the
-//! pool's own record of what it sent. Numbers like V9 are those of `docs/stratum-v1.md`.
+//! pool's own record of what it sent. Numbers like V9 are those of `docs/stratum.md`.
 
 mod bring_up;
 mod calls;

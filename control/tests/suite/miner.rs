@@ -271,7 +271,7 @@ impl PoolService for FakeMiner {
             }
             let connection = v1::PoolConnection { peer_address: pool.url, ..v1::PoolConnection::default() };
             let result = wire::TestPoolResult { usable: true, connection: Some(connection), ..Default::default() };
-            event(Event::Result(result))
+            event(Event::Result(Box::new(result)))
         });
         Ok(Response::new(Box::pin(first.chain(rest))))
     }

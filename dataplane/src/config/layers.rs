@@ -19,7 +19,7 @@ use std::{
 };
 
 /// All settings but for those of `[pool_limits]`, and last the file itself, which is no setting of a file.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 29] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -29,6 +29,8 @@ const KEYS: [&str; 27] = [
     "cpu.priority",
     "cpu.threads",
     "failover.grace",
+    "failover.hard_target",
+    "failover.hard_target_patience",
     "failover.patience",
     "failover.patience_failures",
     "failover.quota_slice",

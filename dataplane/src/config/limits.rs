@@ -1,11 +1,14 @@
 //! `[pool_limits]`: every deadline and bound towards pools, with the range that makes sense.
 //!
-//! Defaults and meanings stand beside the fields of [`sv2::Limits`] and [`scheduler::Limits`]; docs/configuration.md lists
+//! Defaults and meanings stand beside the fields of [`sv2::Limits`], [`sv1::Limits`] and [`scheduler::Limits`]; docs/configuration.md lists
 //! them. Source of the constants: stratum-client 6.6.
 
 use super::read::Given;
-use crate::{pool::sv2, scheduler};
-use Kind::{Bytes, Count, Real, Size, Switch, Time, TimeOrOff};
+use crate::{
+    pool::{sv1, sv2},
+    scheduler,
+};
+use Kind::{Bytes, Count, Real, Size, Switch, Time};
 use mujina_core::units::duration;
 use std::time::Duration;
 
@@ -19,7 +22,37 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Bounds {
     pub(super) pool: sv2::Limits,
+    pub(super) v1: sv1::Limits,
     pub(super) scheduler: scheduler::Limits,
+}
+
+impl Bounds {
+    /// What both protocols have is set for both.
+    pub(super) fn shared(mut self) -> Self {
+        let sv2::Limits { dns, tcp, noise, setup, bring_up, first_job, frame, write, flush, .. } = self.pool;
+        let sv2::Limits { share_queue, share_queue_age, inbound_frames, inbound_bytes, .. } = self.pool;
+        let sv2::Limits { flood_frames, flood_seconds, outbound_frames, .. } = self.pool;
+        self.v1 = sv1::Limits {
+            dns,
+            tcp,
+            tls: noise,
+            setup,
+            bring_up,
+            first_job,
+            line: frame,
+            write,
+            flush,
+            share_queue,
+            share_queue_age,
+            inbound_lines: inbound_frames,
+            inbound_bytes,
+            flood_lines: flood_frames,
+            flood_seconds,
+            outbound_lines: outbound_frames,
+            ..self.v1
+        };
+        self
+    }
 }
 
 /// One setting of the section.
@@ -30,8 +63,6 @@ pub(super) struct Limit {
 
 enum Kind {
     Time(Duration, Duration, fn(&mut Bounds) -> &mut Duration),
-    /// Or `"off"`.
-    TimeOrOff(Duration, Duration, fn(&mut Bounds) -> &mut Option<Duration>),
     Size(usize, usize, fn(&mut Bounds) -> &mut usize),
     Count(u32, u32, fn(&mut Bounds) -> &mut u32),
     Bytes(u16, u16, fn(&mut Bounds) -> &mut u16),
@@ -48,12 +79,6 @@ impl Limit {
     pub(super) fn read(&self, given: &Given, bounds: &mut Bounds) -> Result<(), String> {
         match self.kind {
             Kind::Time(least, most, place) => *place(bounds) = time(given, least, most)?,
-            Kind::TimeOrOff(least, most, place) => {
-                *place(bounds) = match given.text() {
-                    Ok("off") => None,
-                    _ => Some(time(given, least, most)?),
-                };
-            }
             Kind::Size(least, most, place) => *place(bounds) = whole(given, least, most)?,
             Kind::Count(least, most, place) => *place(bounds) = whole(given, least, most)?,
             Kind::Bytes(least, most, place) => *place(bounds) = whole(given, least, most)?,
@@ -93,7 +118,7 @@ fn whole<T: TryFrom<u64> + PartialOrd + std::fmt::Display + Copy>(
 
 /// What does not go together, as key and reason.
 pub(super) fn contradictions(bounds: &Bounds) -> Vec<(&'static str, String)> {
-    let Bounds { pool, scheduler } = bounds;
+    let Bounds { pool, v1: _, scheduler } = bounds;
     let mut found = Vec::new();
     let mut refuse = |wrong: bool, key, reason: &str| {
         if wrong {
@@ -121,7 +146,7 @@ pub(super) fn contradictions(bounds: &Bounds) -> Vec<(&'static str, String)> {
 }
 
 /// All of them, in the order of docs/configuration.md.
-pub(super) const LIMITS: [Limit; 58] = [
+pub(super) const LIMITS: [Limit; 65] = [
     Limit::new("pool_limits.dns", Time(MILLISECOND, MINUTE, |b| &mut b.pool.dns)),
     Limit::new("pool_limits.tcp", Time(MILLISECOND, MINUTE, |b| &mut b.pool.tcp)),
     Limit::new("pool_limits.noise", Time(MILLISECOND, MINUTE, |b| &mut b.pool.noise)),
@@ -145,8 +170,6 @@ pub(super) const LIMITS: [Limit; 58] = [
     Limit::new("pool_limits.orphan_tip", Time(MILLISECOND, HOUR, |b| &mut b.pool.orphan_tip)),
     Limit::new("pool_limits.reopen", Time(MILLISECOND, HOUR, |b| &mut b.pool.reopen)),
     Limit::new("pool_limits.verdict", Time(SECOND, DAY, |b| &mut b.pool.verdict)),
-    Limit::new("pool_limits.hard_target", Time(MINUTE, DAY, |b| &mut b.pool.hard_target)),
-    Limit::new("pool_limits.hard_target_patience", TimeOrOff(SECOND, DAY, |b| &mut b.pool.hard_target_patience)),
     Limit::new("pool_limits.fixed_version", Time(SECOND, DAY, |b| &mut b.pool.fixed_version)),
     Limit::new("pool_limits.certificate_leeway", Time(Duration::ZERO, HOUR, |b| &mut b.pool.certificate_leeway)),
     Limit::new("pool_limits.allow_unsynced_clock", Switch(|b| &mut b.pool.allow_unsynced_clock)),
@@ -180,4 +203,13 @@ pub(super) const LIMITS: [Limit; 58] = [
     Limit::new("pool_limits.rate_sustained", Time(SECOND, DAY, |b| &mut b.pool.rate.sustained)),
     Limit::new("pool_limits.rate_apart", Time(SECOND, DAY, |b| &mut b.pool.rate.apart)),
     Limit::new("pool_limits.min_extranonce_size", Bytes(1, 32, |b| &mut b.pool.min_extranonce_size)),
+    Limit::new("pool_limits.v1_difficulty", Time(MILLISECOND, MINUTE, |b| &mut b.v1.difficulty)),
+    Limit::new("pool_limits.v1_idle", Time(SECOND, DAY, |b| &mut b.v1.idle)),
+    Limit::new("pool_limits.v1_same_job", Time(SECOND, DAY, |b| &mut b.v1.same_job)),
+    Limit::new("pool_limits.v1_verdict", Time(SECOND, DAY, |b| &mut b.v1.verdict)),
+    Limit::new("pool_limits.v1_reconnect_wait", Time(Duration::ZERO, HOUR, |b| &mut b.v1.reconnect_wait)),
+    Limit::new("pool_limits.v1_reauthorize", Time(SECOND, HOUR, |b| &mut b.v1.reauthorize)),
+    Limit::new("pool_limits.v1_line_bytes", Size(16 << 10, 16 << 20, |b| &mut b.v1.line_bytes)),
+    Limit::new("pool_limits.v1_in_flight", Size(1, 4096, |b| &mut b.v1.in_flight)),
+    Limit::new("pool_limits.v1_share_every", Time(MILLISECOND, HOUR, |b| &mut b.v1.share_every)),
 ];

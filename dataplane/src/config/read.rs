@@ -74,7 +74,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
     let synthetic = reader.synthetic();
     let share_every = reader.take("forced_rate.shares_per_minute", share_every);
-    let Bounds { pool: pool_limits, scheduler: scheduler_limits } = reader.limits();
+    let Bounds { pool: pool_limits, v1: pool_limits_v1, scheduler: scheduler_limits } = reader.limits().shared();
     let failover = reader.failover();
     let otlp_endpoint = reader.collector(&surroundings);
     let config = Config {
@@ -89,6 +89,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
         synthetic,
         share_every,
         pool_limits,
+        pool_limits_v1,
         scheduler_limits,
         failover,
         otlp_endpoint,
@@ -285,6 +286,8 @@ impl Reader {
             return_after: time("failover.return_after", usual.return_after),
             grace: time("failover.grace", usual.grace),
             shun: time("failover.shun", usual.shun),
+            hard_target: time("failover.hard_target", usual.hard_target),
+            hard_target_patience: time("failover.hard_target_patience", usual.hard_target_patience),
             quota_slice: time("failover.quota_slice", usual.quota_slice),
             patience_failures: self.take("failover.patience_failures", failures).unwrap_or(usual.patience_failures),
         }

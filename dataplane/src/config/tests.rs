@@ -132,7 +132,6 @@ fn every_setting_can_stand_in_the_file() {
         shares_per_minute = 10
         [pool_limits]
         dns = "2s"
-        hard_target_patience = "off"
         allow_unsynced_clock = true
         future_jobs = 3
         share_rate = 5
@@ -160,7 +159,6 @@ fn every_setting_can_stand_in_the_file() {
     let defaults = sv2::Limits::default();
     let limits = sv2::Limits {
         dns: Duration::from_secs(2),
-        hard_target_patience: None,
         allow_unsynced_clock: true,
         future_jobs: 3,
         rate: sv2::RateTerms { difference: 0.5, ..defaults.rate },
@@ -177,11 +175,14 @@ fn every_limit_is_read_into_a_place_of_its_own_and_listed_in_the_paper() {
     for key in super::layers::keys().filter(|key| key.starts_with("pool_limits.")) {
         assert!(paper.contains(&format!("| `{key}` |")), "{key} is not in docs/configuration.md");
         let variable = format!("MUJINA_{}", key.replace('.', "__").to_uppercase());
-        let changed = ["true", "off", "2h", "61s", "42s", "200000", "5000000", "1000", "32", "20", "0.5", "11"]
-            .into_iter()
-            .filter_map(|value| Machine::new().with(&[(&variable, value)]).load().ok())
-            .map(|config| (config.pool_limits, config.scheduler_limits))
-            .find(|limits| *limits != (sv2::Limits::default(), scheduler::Limits::default()));
+        let changed =
+            ["true", "off", "2h", "61s", "42s", "90s", "7s", "200000", "5000000", "1000", "32", "20", "0.5", "11"]
+                .into_iter()
+                .filter_map(|value| Machine::new().with(&[(&variable, value)]).load().ok())
+                .map(|config| (config.pool_limits, config.pool_limits_v1, config.scheduler_limits))
+                .find(|limits| {
+                    *limits != (sv2::Limits::default(), sv1::Limits::default(), scheduler::Limits::default())
+                });
         let changed = changed.unwrap_or_else(|| panic!("{key} takes no value"));
         assert!(!seen.contains(&changed), "{key} sets what another key sets");
         seen.push(changed);
@@ -323,7 +324,9 @@ fn every_bad_value_is_refused_with_a_way_out() {
         ("[pool_limits]\nfuture_jobs = 0", "from 1 to 1024"),
         ("[pool_limits]\npayload = 1000", "from 139253"),
         ("[pool_limits]\nshare_rate = nan", "from 0.1"),
-        ("[pool_limits]\nhard_target_patience = 'never'", "duration"),
+        ("[failover]\nhard_target_patience = 'never'", "duration"),
+        ("[failover]\nshun = '2d'", "too long"),
+        ("[failover]\npatience_failures = 0", "from 1 to 100"),
         ("[pool_limits]\nhard_idle = '5m'", "`soft_idle` and `probe`"),
         ("[pool_limits]\nmany_tips = 60", "below `tip_flood`"),
         ("[pool_limits]\nold_job = '1h'", "not before `same_job`"),

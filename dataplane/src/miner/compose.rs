@@ -18,7 +18,7 @@ use crate::{
         synthetic::{self, SyntheticPlan, SyntheticWork},
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
-    thread,
+    thread::{self, ThreadEntry, ThreadEvent},
 };
 use mujina_core::pool::PoolEndpoint;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -42,6 +42,8 @@ pub struct MinerPlan {
     pub share_every: Option<Duration>,
     /// Deadlines and bounds of connections to pools.
     pub pool_limits: sv2::Limits,
+    /// The same for V1.
+    pub pool_limits_v1: sv1::Limits,
     /// Bounds of what is sent to pools.
     pub scheduler_limits: scheduler::Limits,
     /// When pools are left and returned to.
@@ -49,6 +51,10 @@ pub struct MinerPlan {
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
 }
+
+/// Makes hash threads that somebody else runs, such as those of a benchmark: given the way for their events, it returns what
+/// the scheduler must know of each.
+pub type Guests = Box<dyn FnOnce(mpsc::Sender<ThreadEvent>) -> Vec<ThreadEntry> + Send>;
 
 /// Why the mining side did not come up or went down.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +86,20 @@ impl Miner {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(plan: MinerPlan, cancel: CancellationToken) -> Result<Self, MinerError> {
+        Self::start_with(plan, Box::new(|_| Vec::new()), cancel).await
+    }
+
+    /// The same with hash threads of others besides the boards of the plan.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start_with(plan: MinerPlan, guests: Guests, cancel: CancellationToken) -> Result<Self, MinerError> {
         let (up, is_up) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let dispatch = dispatcher::get_default(Clone::clone);
         let body = move || {
             let _subscriber = dispatcher::set_default(&dispatch);
-            let result = mine(plan, up, &cancel);
+            let result = mine(plan, guests, up, &cancel);
             // Nobody may be left to hear it.
             let _ = end.send(result);
         };
@@ -114,7 +128,12 @@ impl Miner {
 }
 
 /// The mining thread, from beginning to end.
-fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &CancellationToken) -> Result<(), MinerError> {
+fn mine(
+    plan: MinerPlan,
+    guests: Guests,
+    up: oneshot::Sender<MinerHandle>,
+    cancel: &CancellationToken,
+) -> Result<(), MinerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MinerError::Thread)?;
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
@@ -128,8 +147,8 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
             entries.extend(threads);
             cpu = Some(board);
         }
-        drop(thread_events);
-        let stratum = stratum(plan.pool_limits);
+        entries.extend(guests(thread_events));
+        let stratum = stratum(plan.pool_limits, plan.pool_limits_v1);
         let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
         let plain = connector(stratum, plan.identity, plan.synthetic);
         let connector = match plan.share_every {
@@ -172,10 +191,10 @@ fn mine(plan: MinerPlan, up: oneshot::Sender<MinerHandle>, cancel: &Cancellation
 
 /// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one
 /// for all connections.
-fn stratum(limits: sv2::Limits) -> Stratum {
+fn stratum(limits: sv2::Limits, limits_v1: sv1::Limits) -> Stratum {
     let memory = sv2::Memory::default();
     Arc::new(move |plan| match plan.pool.endpoint {
-        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan)),
+        PoolEndpoint::V1 { .. } => Box::pin(sv1::run(plan, limits_v1)),
         PoolEndpoint::V2 { .. } => Box::pin(sv2::run(plan, limits, memory.clone())),
     })
 }

@@ -66,11 +66,6 @@ impl ToldRate {
         Some((self.differs_since? + self.terms.sustained).max(told_at + self.terms.apart))
     }
 
-    /// How fast we are, as far as is known.
-    pub(super) fn current(&self) -> Option<HashRate> {
-        self.current
-    }
-
     /// What the pool knows.
     pub(super) fn told(&self) -> Option<HashRate> {
         self.told.map(|(rate, _)| rate)

@@ -25,11 +25,6 @@ use crate::pool::ConnectionPlan;
 pub use limits::Limits;
 
 /// Connects, mines and ends, as the plan says; the last event is always `Ended`.
-pub async fn run(plan: ConnectionPlan) {
-    client::run(plan, Limits::default(), &tls::web_roots()).await;
-}
-
-/// The same with other deadlines and bounds.
-pub async fn run_with(plan: ConnectionPlan, limits: Limits) {
+pub async fn run(plan: ConnectionPlan, limits: Limits) {
     client::run(plan, limits, &tls::web_roots()).await;
 }

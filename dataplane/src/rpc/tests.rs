@@ -289,7 +289,7 @@ async fn outcome(test: &mut Streaming<v1::TestPoolResponse>) -> (Vec<String>, v1
     loop {
         match within(test.message()).await.unwrap().unwrap().event.unwrap() {
             v1::test_pool_response::Event::Phase(phase) => phases.push(phase.name),
-            v1::test_pool_response::Event::Result(result) => return (phases, result),
+            v1::test_pool_response::Event::Result(result) => return (phases, *result),
         }
     }
 }

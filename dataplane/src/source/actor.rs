@@ -209,7 +209,7 @@ impl Source {
 
     async fn perform(&mut self, action: Action) {
         match action {
-            Action::Connect { id, spec, target, trace } => self.connect(id, spec, target, &trace),
+            Action::Connect { id, spec, target, trace } => self.connect(id, spec.map(|spec| *spec), target, &trace),
             Action::Begin { id, pool, extranonce_size } => {
                 if let Some(shares) = self.lines.get_mut(&id).and_then(|line| line.shares.take()) {
                     self.tell(scheduler::Command::Begin { connection: id, pool, shares, extranonce_size }).await;

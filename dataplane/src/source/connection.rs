@@ -1,6 +1,6 @@
 //! What the source knows of one connection.
 
-use super::{ConnectionSnapshot, hardness::Hardness, rejects::Rejects};
+use super::{ConnectionSnapshot, hardness::Hardness, policy::SourcePolicy, rejects::Rejects};
 use crate::{
     job::Job,
     pool::{ConnectionFacts, Target},
@@ -89,8 +89,13 @@ impl Connection {
     }
 
     /// Mean time between shares, when that is too long for too long.
-    pub(super) fn is_too_hard(&mut self, hash_rate: Option<HashRate>, now: Instant) -> Option<Duration> {
-        self.hardness.look(self.facts.share_difficulty, hash_rate, now)
+    pub(super) fn is_too_hard(
+        &mut self,
+        hash_rate: Option<HashRate>,
+        policy: &SourcePolicy,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.hardness.look(self.facts.share_difficulty, hash_rate, policy, now)
     }
 
     pub(super) fn learn(&mut self, facts: ConnectionFacts) {

@@ -15,6 +15,10 @@ pub struct SourcePolicy {
     pub grace: Duration,
     /// How long a pool that refused too many shares is passed over (stratum-client A6).
     pub shun: Duration,
+    /// Mean time between shares from which on a pool's target is too hard (stratum-client D9).
+    pub hard_target: Duration,
+    /// How long that is put up with: pools take a while to find a miner's rate.
+    pub hard_target_patience: Duration,
     /// Least time that a pool of a quota group is worked for at a stretch.
     pub quota_slice: Duration,
 }
@@ -27,6 +31,8 @@ impl Default for SourcePolicy {
             return_after: Duration::from_secs(600),
             grace: Duration::from_secs(2),
             shun: Duration::from_secs(600),
+            hard_target: Duration::from_secs(3600),
+            hard_target_patience: Duration::from_secs(1800),
             quota_slice: Duration::from_secs(60),
         }
     }

@@ -71,7 +71,7 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) enum Action {
     /// Starts the task of a connection. `None` = synthetic work.
-    Connect { id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, trace: TraceParent },
+    Connect { id: ConnectionId, spec: Option<Box<PoolSpec>>, target: Option<Target>, trace: TraceParent },
     /// Tells the scheduler of an open channel and hands it the way for shares.
     Begin { id: ConnectionId, pool: PoolName, extranonce_size: u8 },
     /// Asks the scheduler to move the threads; the answer comes back as [`Input::Switched`].
@@ -418,6 +418,10 @@ impl State {
                 Err(why) => failure.message = format!("the pool asked to connect elsewhere, which is not done: {why}"),
             }
         }
+        if connection.target.is_some() && connection.ready_at.is_none() && failure.recovery == Recovery::Park {
+            // Whoever answered where the pool sent us, the pool itself may be as good as before (stratum-client R3).
+            failure.recovery = Recovery::Retry;
+        }
         let delay = self.entry_failed(&connection, &failure, now);
         let retry_in = delay.map(|delay| delay.as_secs_f64());
         warn!(pool.name = %pool, connection.id = %id, lost, retry_in, reason = %failure, "pool connection failed");
@@ -497,7 +501,7 @@ impl State {
         self.last_id = self.last_id.next();
         let id = self.last_id;
         self.connections.insert(id, Connection::new(id, spec.clone(), target.clone(), pool));
-        self.actions.push(Action::Connect { id, spec, target, trace });
+        self.actions.push(Action::Connect { id, spec: spec.map(Box::new), target, trace });
         id
     }
 

@@ -35,6 +35,7 @@ impl World {
             synthetic: Some(SyntheticWork::default()),
             share_every: None,
             pool_limits: Default::default(),
+            pool_limits_v1: Default::default(),
             scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity,

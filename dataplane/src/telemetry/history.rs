@@ -302,7 +302,7 @@ impl Writing {
                 lifetimes
             }
         };
-        let totals = lifetimes.to_store(&counted.pools, store.id());
+        let totals = lifetimes.take_stock(&counted.pools, store.id());
         let nothing = cuts.is_empty() && totals.is_empty();
         let newest = if nothing { store.newest()? } else { store.append(cuts, &totals, now)? };
         lifetimes.stored();

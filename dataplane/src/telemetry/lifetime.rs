@@ -16,7 +16,7 @@ use mujina_core::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Whose totals.
@@ -89,14 +89,15 @@ impl Lifetimes {
                 // The first account of a name in this process: all that was counted for the name is its.
                 None => ShareTotals::default(),
             };
-            let (before, since) = self.known.get(&account.key()).copied().unwrap_or((ShareTotals::default(), now));
+            let fresh = || (ShareTotals::default(), whole_seconds(now));
+            let (before, since) = self.known.get(&account.key()).copied().unwrap_or_else(fresh);
             let current = Current { account: account.clone(), since, before, offset };
             self.current.insert(account.pool.clone(), current);
         }
     }
 
     /// Notes what all accounts have now, and returns what is to be written: everything that the database does not have.
-    pub(super) fn to_store(
+    pub(super) fn take_stock(
         &mut self,
         pools: &BTreeMap<PoolName, PoolScope>,
         database: &str,
@@ -117,7 +118,7 @@ impl Lifetimes {
         self.changed.iter().filter_map(|key| Some((key.clone(), *self.known.get(key)?))).collect()
     }
 
-    /// What [`Self::to_store`] returned is on disk.
+    /// What [`Self::take_stock`] returned is on disk.
     pub(super) fn stored(&mut self) {
         self.changed.clear();
     }
@@ -136,6 +137,11 @@ impl Current {
         };
         totals
     }
+}
+
+/// A time as it is on disk, so that what is shown does not change with a restart.
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 fn ledger(pools: &BTreeMap<PoolName, PoolScope>, pool: &PoolName) -> ShareTotals {

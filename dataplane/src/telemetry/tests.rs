@@ -59,6 +59,7 @@ async fn hashing_of_a_real_miner_shows_in_status_shares_and_buckets() {
         synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
         share_every: None,
         pool_limits: Default::default(),
+        pool_limits_v1: Default::default(),
         scheduler_limits: Default::default(),
         source_policy: SourcePolicy::default(),
         identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },

@@ -3,9 +3,12 @@
 use mujina_core::units::ShareTarget;
 use mujina_dataplane::thread::sha256d::{HeaderScanner, Hit, Kernel, MAX_WIDTH, Midstate, Tail, supported};
 
+/// Inputs that are tried beside the corpus in an ordinary run.
+const ITERATIONS: usize = 64;
+
 #[test]
 fn every_kernel_finds_what_the_portable_one_finds() {
-    bolero::check!().for_each(|input: &[u8]| {
+    bolero::check!().with_iterations(ITERATIONS).for_each(|input: &[u8]| {
         let case = Case::of(input);
         for kernel in supported() {
             let mut scanner = HeaderScanner::new(kernel).expect("listed as supported");

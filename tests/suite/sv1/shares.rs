@@ -113,10 +113,11 @@ async fn connection_that_is_reset_loses_its_shares_by_name_and_no_header_comes_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trivial_difficulty_floods_neither_pool_nor_miner() {
+async fn trivial_difficulty_is_mined_by_and_no_verdict_is_lost() {
     let pool = scripted().await;
     let (rig, mut session) = brought_up_as(&pool, &Welcome { difficulty: 1e-9, ..Welcome::default() }).await;
-    session.accept_shares(20).await.unwrap();
-    rig.wait_for(|status| totals(status).suppressed > 0).await;
+    session.accept_shares(60).await.unwrap();
+    let status = rig.wait_for(|status| totals(status).accepted >= 60).await;
+    assert_eq!((totals(&status).rejected, totals(&status).lost), (0, 0));
     part(rig, session).await;
 }

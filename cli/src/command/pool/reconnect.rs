@@ -66,7 +66,7 @@ pub struct ReconnectReport {
 /// A step of a reconnect that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phase {
-    /// dns, tcp, noise, setup_connection, open_channel, first_job, switch or drain.
+    /// dns, tcp, noise or tls, setup_connection, open_channel, first_job, switch or drain.
     pub name: String,
     /// How long it took.
     pub elapsed: Duration,

@@ -25,7 +25,7 @@ pub(crate) async fn run(args: PoolTest, context: &mut Context<'_>) -> Result<(),
     let request = TestPoolRequest { target: Some(wanted(args, context).await?) };
     let target = Peer::find(context).await?.one(context.miner.as_ref())?;
     let result = follow(&target, request, |phase| context.confirm(&view::phase(phase))).await?;
-    let response = TestPoolResponse { event: Some(Event::Result(result.clone())) };
+    let response = TestPoolResponse { event: Some(Event::Result(Box::new(result.clone()))) };
     message::show(context, &response, |paint| view::tested(&result, paint))?;
     if result.usable { Ok(()) } else { Err(CliError::PoolUnusable(result.failure)) }
 }
@@ -59,7 +59,7 @@ async fn follow(
     while let Some(message) = stream.message().await.map_err(failed())? {
         match message.event {
             Some(Event::Phase(phase)) => tell(&phase)?,
-            Some(Event::Result(result)) => return Ok(result),
+            Some(Event::Result(result)) => return Ok(*result),
             None => {}
         }
     }

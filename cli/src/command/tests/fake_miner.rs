@@ -237,7 +237,8 @@ impl PoolService for FakeMiner {
         }
         let result = if state.impostor { sample::impostor() } else { sample::tested() };
         let phases = sample::phases().into_iter().take(2).map(TestEvent::Phase);
-        let all = phases.chain([TestEvent::Result(result)]).map(|event| TestPoolResponse { event: Some(event) });
+        let all =
+            phases.chain([TestEvent::Result(Box::new(result))]).map(|event| TestPoolResponse { event: Some(event) });
         Ok(events(all.collect()))
     }
 

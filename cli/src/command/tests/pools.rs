@@ -170,3 +170,19 @@ async fn quotas_and_options_of_a_pool_are_written() {
     assert_eq!(ran.code, exit::USAGE, "{}", ran.err);
     assert!(ran.err.contains("quota"), "{}", ran.err);
 }
+
+#[test]
+fn pool_without_a_key_is_told_by_what_it_proved() {
+    use crate::{command::view, output::Paint};
+    use mujina_proto::{dataplane::v1::TestPoolResult, types::v1::PoolConnection};
+    let told = |authenticated, jobs| {
+        let connection = PoolConnection { authenticated, jobs, ..PoolConnection::default() };
+        view::tested(
+            &TestPoolResult { usable: jobs > 0, connection: Some(connection), ..Default::default() },
+            Paint(false),
+        )
+    };
+    assert!(told(true, 1).contains("proved its name with its certificate"));
+    assert!(told(false, 1).contains("can pose as this pool"));
+    assert!(!told(false, 0).contains("Key"));
+}

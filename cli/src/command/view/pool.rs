@@ -113,11 +113,12 @@ pub(crate) fn tested(result: &TestPoolResult, paint: Paint) -> String {
 }
 
 fn facts(connection: &PoolConnection) -> [(&'static str, String); 5] {
-    let key = if connection.authority_fingerprint.is_empty() {
-        String::new()
-    } else {
-        let proven = if connection.authenticated { "proven by the pool" } else { "not proven" };
-        format!("{}, {proven}", clean(&connection.authority_fingerprint))
+    let key = match (connection.authority_fingerprint.as_str(), connection.authenticated) {
+        ("", true) => "none; the server proved its name with its certificate".into(),
+        ("", false) if connection.jobs > 0 => "none; anybody on the way can pose as this pool".into(),
+        ("", false) => String::new(),
+        (key, true) => format!("{}, proven by the pool", clean(key)),
+        (key, false) => format!("{}, not proven", clean(key)),
     };
     let certificate =
         connection.certificate_not_after.map(|until| format!("until {} by its certificate", clock(time(Some(until)))));

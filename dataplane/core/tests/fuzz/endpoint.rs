@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 #[test]
 fn any_text_is_an_endpoint_that_prints_as_it_parses_or_an_error_fit_to_be_shown() {
-    bolero::check!().with_max_len(1200).for_each(|input: &[u8]| {
+    bolero::check!().with_iterations(3000).with_max_len(1200).for_each(|input: &[u8]| {
         let text = String::from_utf8_lossy(input);
         check(&text);
         // Most texts have no scheme, and would say nothing of what follows it.

@@ -56,8 +56,6 @@ pub(super) enum Failure {
     TipFlood(usize),
     #[error("the pool's jobs are hours ahead of this machine's clock; check the clock of both")]
     FutureJobs,
-    #[error("for {0:?} the pool kept a share target that this miner hardly ever meets; ask it for a lower difficulty")]
-    HardTarget(Duration),
     #[error("for {0:?} the pool forbade to roll versions, without which this hardware idles; use another pool")]
     FixedVersion(Duration),
     #[error("the pool did not answer a request for extensions; the connection is made again")]
@@ -119,7 +117,6 @@ impl Failure {
             | Self::Version(_)
             | Self::OpenRefused { .. }
             | Self::Unusable { .. }
-            | Self::HardTarget(_)
             | Self::FixedVersion(_)
             | Self::ExtensionRequired { .. }
             | Self::Unsendable(_)
@@ -164,7 +161,6 @@ impl Failure {
             | Self::NoNewJob(_)
             | Self::Silent(_)
             | Self::UnknownJobs(_)
-            | Self::HardTarget(_)
             | Self::ExtensionsIgnored
             | Self::NearRedirect
             | Self::ChannelClosed { .. }

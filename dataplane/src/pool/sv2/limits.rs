@@ -54,10 +54,6 @@ pub struct Limits {
     pub job_life: JobLife,
     /// How far ahead of this machine's clock the ntime of a job may be (D15).
     pub future_ntime: Duration,
-    /// Expected time between two shares from which on a share target is absurd (D9).
-    pub hard_target: Duration,
-    /// How long a pool may keep such a target (D9); `None` = for ever.
-    pub hard_target_patience: Option<Duration>,
     /// How long a pool may forbid version rolling to hardware that cannot do without (D17).
     pub fixed_version: Duration,
     /// Before a channel that the pool closed is opened again (G3).
@@ -140,8 +136,6 @@ impl Default for Limits {
             same_job: Duration::from_secs(1800),
             job_life: JobLife::default(),
             future_ntime: Duration::from_secs(7200),
-            hard_target: Duration::from_secs(3600),
-            hard_target_patience: Some(Duration::from_secs(1800)),
             fixed_version: Duration::from_secs(60),
             reopen: Duration::from_secs(1),
             drain: crate::pool::DRAIN_DEADLINE,

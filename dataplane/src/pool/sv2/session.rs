@@ -182,7 +182,6 @@ impl Session {
             Input::HashRate(rate) => {
                 self.rate.observe(rate, now);
                 self.open_when_rate_is_known(now);
-                self.review_target(now);
             }
             Input::Writable => self.send_next(now),
             Input::Tick => {}

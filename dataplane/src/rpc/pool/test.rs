@@ -89,7 +89,7 @@ pub(super) fn begin(prober: &Prober, pool: PoolSpec) -> Result<Steps<Report, v1:
     Ok(Steps::new(phases, probe, |step| {
         let event = match step {
             Step::Phase(phase) => Event::Phase((&phase).into()),
-            Step::Outcome(report) => Event::Result(result(&report)),
+            Step::Outcome(report) => Event::Result(Box::new(result(&report))),
         };
         Ok(v1::TestPoolResponse { event: Some(event) })
     }))

@@ -59,6 +59,7 @@ impl World {
             synthetic: Some(SyntheticWork { share_every: Duration::from_millis(50), ..SyntheticWork::default() }),
             share_every: None,
             pool_limits: Default::default(),
+            pool_limits_v1: Default::default(),
             scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },

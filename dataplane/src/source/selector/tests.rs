@@ -7,6 +7,8 @@ const POLICY: SourcePolicy = SourcePolicy {
     return_after: Duration::from_secs(600),
     grace: Duration::from_secs(2),
     shun: Duration::from_secs(600),
+    hard_target: Duration::from_secs(3600),
+    hard_target_patience: Duration::from_secs(1800),
     quota_slice: Duration::from_secs(60),
 };
 

@@ -44,7 +44,8 @@ impl State {
             self.entries.iter().zip(wanted).filter(|(entry, wanted)| **wanted && self.newest_of(&entry.spec).is_none());
         let retries = retries.filter_map(|(entry, _)| entry.retry_at);
         let pin = self.pin.as_ref().map(|pin| pin.until);
-        let look = self.live.and_then(|id| self.connections.get(&id)).and_then(|live| live.hardness.deadline());
+        let look =
+            self.live.and_then(|id| self.connections.get(&id)).and_then(|live| live.hardness.deadline(&self.policy));
         let turn = self.quotas.deadline(self.policy.quota_slice).filter(|at| *at > now);
         retries.chain(self.deadline).chain(pin).chain(look).chain(turn).min()
     }
@@ -59,7 +60,7 @@ impl State {
     /// A live pool whose shares are too rare is passed over while there is another.
     fn watch_target(&mut self, now: Now) {
         let Some(live) = self.live.and_then(|id| self.connections.get_mut(&id)) else { return };
-        let Some(interval) = live.is_too_hard(now.hash_rate, now.at) else { return };
+        let Some(interval) = live.is_too_hard(now.hash_rate, &self.policy, now.at) else { return };
         let hours = interval.as_secs_f64() / 3600.0;
         warn!(pool.name = %live.pool, connection.id = %live.id, hours, "pool's target is too hard for this miner");
         let at = self.live.and_then(|id| self.connections.get(&id)).and_then(|live| self.entry_of(live));

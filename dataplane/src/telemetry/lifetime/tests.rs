@@ -2,7 +2,6 @@ use super::*;
 use crate::scheduler::Scope;
 use mujina_core::units::Difficulty;
 use proptest::prelude::*;
-use std::time::{Duration, UNIX_EPOCH};
 
 fn at(second: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(second)
@@ -37,13 +36,20 @@ fn only_what_differs_from_the_disk_is_written_and_another_disk_gets_everything()
     let known = [(account("a").key(), (accepted(3), at(1))), (account("b").key(), (accepted(1), at(2)))].into();
     let mut lifetimes = Lifetimes::new(known, "d1");
     lifetimes.turn(&[account("a")], &pools(ShareTotals::default()), at(5));
-    assert_eq!(lifetimes.to_store(&pools(ShareTotals::default()), "d1"), BTreeMap::new());
+    assert_eq!(lifetimes.take_stock(&pools(ShareTotals::default()), "d1"), BTreeMap::new());
     let wanted: BTreeMap<_, _> = [(account("a").key(), (accepted(5), at(1)))].into();
-    assert_eq!(lifetimes.to_store(&pools(accepted(2)), "d1"), wanted);
-    assert_eq!(lifetimes.to_store(&pools(accepted(2)), "d1"), wanted, "until it is known to be written");
+    assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d1"), wanted);
+    assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d1"), wanted, "until it is known to be written");
     lifetimes.stored();
-    assert_eq!(lifetimes.to_store(&pools(accepted(2)), "d1"), BTreeMap::new());
-    assert_eq!(lifetimes.to_store(&pools(accepted(2)), "d2").len(), 2);
+    assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d1"), BTreeMap::new());
+    assert_eq!(lifetimes.take_stock(&pools(accepted(2)), "d2").len(), 2);
+}
+
+#[test]
+fn begin_of_an_account_is_shown_as_it_is_stored() {
+    let mut lifetimes = Lifetimes::default();
+    lifetimes.turn(&[account("a")], &BTreeMap::new(), at(5) + Duration::from_millis(700));
+    assert_eq!(lifetimes.of(&"main".parse().unwrap(), &accepted(1)), Some((accepted(1), at(5))));
 }
 
 #[test]
@@ -94,7 +100,7 @@ proptest! {
             let shown = now_of(&lifetimes, &ledger);
             prop_assert!(shown.is_balanced(), "{shown:?}");
             prop_assert_eq!(shown.pending, ledger.pending);
-            lifetimes.to_store(&pools(ledger), "d");
+            lifetimes.take_stock(&pools(ledger), "d");
             let mut sum = ShareTotals::default();
             for (totals, _) in lifetimes.known.values() {
                 prop_assert!(totals.is_balanced(), "{totals:?}");

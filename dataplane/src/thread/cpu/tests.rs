@@ -325,7 +325,9 @@ fn thread_ends_when_nobody_listens() {
 #[test]
 fn used_up_slot_waits_for_the_next_second() {
     let rig = rig(100);
-    let job = Job { extranonce_size: 1, ..job() };
+    // The second in which it is used up lasts until the slowest machine has begun.
+    let ntime_origin = Instant::now() + Duration::from_secs(3);
+    let job = Job { extranonce_size: 1, ntime_origin, ..job() };
     let min_ntime = job.min_ntime;
     let work = work(1, job, 0, 3000.0);
     // Somebody else has taken all there is for this second.

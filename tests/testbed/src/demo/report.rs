@@ -120,6 +120,11 @@ impl WorkSummary {
     }
 }
 
+/// The estimate that rests on most.
+pub(super) fn best_rate(rates: &[RateEstimate]) -> Option<&RateEstimate> {
+    rates.iter().filter(|rate| rate.hash_rate_hps.is_some()).max_by_key(|rate| rate.shares)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,9 +155,4 @@ mod tests {
         assert!(!Summary::new(&status(10_000, 1.2e8), None, Vec::new()).work.agrees);
         assert!(!Summary::new(&MinerStatus::default(), None, Vec::new()).work.agrees, "nothing was credited");
     }
-}
-
-/// The estimate that rests on most.
-pub(super) fn best_rate(rates: &[RateEstimate]) -> Option<&RateEstimate> {
-    rates.iter().filter(|rate| rate.hash_rate_hps.is_some()).max_by_key(|rate| rate.shares)
 }

@@ -119,24 +119,28 @@ impl Sv1Job {
 
 /// A notification.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "callers make it on the spot")]
 pub fn call(method: &str, params: Value) -> Value {
     json!({"id": null, "method": method, "params": params})
 }
 
 /// A request that wants an answer.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "callers make it on the spot")]
 pub fn ask(id: impl Into<Value>, method: &str, params: Value) -> Value {
     json!({"id": id.into(), "method": method, "params": params})
 }
 
 /// An answer without error.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "callers make it on the spot")]
 pub fn result(id: &Value, result: Value) -> Value {
     json!({"id": id, "result": result, "error": null})
 }
 
 /// An answer with an error, whatever its shape.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "callers make it on the spot")]
 pub fn error(id: &Value, error: Value) -> Value {
     json!({"id": id, "result": null, "error": error})
 }

@@ -94,7 +94,7 @@ impl Sv1Verifier {
             }
             "mining.set_extranonce" => self.extranonces(params, 0),
             "mining.set_version_mask" => {
-                self.mask = reading::mask(params.get(0)).map_or(self.mask, |mask| mask & self.requested_mask)
+                self.mask = reading::mask(params.get(0)).map_or(self.mask, |mask| mask & self.requested_mask);
             }
             "mining.notify" => {
                 let Some(notify) = Notify::read(params) else { return };

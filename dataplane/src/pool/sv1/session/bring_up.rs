@@ -73,7 +73,10 @@ impl Session {
 
     pub(super) fn answer(&mut self, answer: Answer, now: Instant) {
         let Some(id) = answer.id else {
-            debug!(refusal = answer.refusal.map(tracing::field::display), "answer to no request ignored");
+            // Pools complain like that before they hang up.
+            if let Some(refusal) = answer.refusal {
+                self.show(&refusal.to_string());
+            }
             return;
         };
         let Some(at) = self.asked.iter().position(|(asked, _)| *asked == id) else {

@@ -94,7 +94,6 @@ impl Session {
             self.phase_over(detail, Some(PhaseName::FirstJob), at);
             self.event(ConnectionEvent::Opened { extranonce_size });
         }
-        self.review_target(at);
         self.tell_facts();
         for message in early {
             self.message(message, now);

@@ -38,8 +38,6 @@ pub(super) struct Channel {
     pub(super) too_far_ahead: u32,
     /// Since when jobs forbid to roll versions (D17).
     pub(super) fixed_since: Option<Instant>,
-    /// Since when the share target is absurd (D9).
-    pub(super) hard_since: Option<Instant>,
     /// The old job that was warned of (L3).
     pub(super) warned_of: Option<JobHandle>,
     /// By when it must be closed.
@@ -91,7 +89,6 @@ impl Channel {
             last_job_at: None,
             too_far_ahead: 0,
             fixed_since: None,
-            hard_since: None,
             warned_of: None,
             close_by: None,
         })
@@ -176,8 +173,6 @@ impl Channel {
         }
         due.extend(self.gate.deadline().map(|at| (at, Due::WaitingJob)));
         due.extend(self.jobs.orphaned_at().map(|at| (at + limits.orphan_tip, Due::JobForTip)));
-        let hard = self.hard_since.zip(limits.hard_target_patience);
-        due.extend(hard.map(|(since, patience)| (since + patience, Due::EasierTarget)));
         let fixed = self.fixed_since.filter(|_| needs_rolling);
         due.extend(fixed.map(|since| (since + limits.fixed_version, Due::RolledVersion)));
         match self.last_job_at {

@@ -35,7 +35,6 @@ impl Session {
             Incoming::NewTip(tip) if channel.hears(tip.channel_id) => self.new_tip(&tip, now),
             Incoming::SetTarget { channel_id, share_target } if channel.hears(channel_id) => {
                 if channel.jobs.set_share_target(share_target) {
-                    self.review_target(now.at);
                     self.tell_facts();
                 } else {
                     debug!("share target of zero ignored");
@@ -165,7 +164,6 @@ impl Session {
                 channel.too_far_ahead = 0;
                 channel.fixed_since = if job.version_mask == 0 { channel.fixed_since.or(Some(now)) } else { None };
                 let passed = channel.gate.offer(job, now);
-                self.review_target(now);
                 self.emit(passed, now);
             }
         }
@@ -192,23 +190,6 @@ impl Session {
             self.phase_over(format!("job {}", job.label), None, now);
         }
         self.actions.push(Action::Job(job));
-    }
-
-    /// Whether shares can be expected at all (D9).
-    pub(super) fn review_target(&mut self, now: Instant) {
-        let Stage::Open(channel) = &mut self.stage else { return };
-        let Some(rate) = self.rate.current() else { return };
-        let hashes = channel.jobs.share_target().expected_hashes();
-        let seconds = hashes / rate.hashes_per_second();
-        if seconds <= self.limits.hard_target.as_secs_f64() {
-            channel.hard_since = None;
-        } else if channel.hard_since.is_none() {
-            channel.hard_since = Some(now);
-            warn!(
-                hours = seconds / 3600.0,
-                "the pool's share target is so hard that a share takes hours; ask it for a lower difficulty"
-            );
-        }
     }
 
     /// The job is old for a chain that matters (L3).

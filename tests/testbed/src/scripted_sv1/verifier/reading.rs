@@ -64,7 +64,7 @@ pub(super) fn text_at(params: &Value, at: usize) -> Option<String> {
 
 /// An even number of hex digits.
 pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let starts = (0..text.len()).step_by(2);

@@ -9,7 +9,7 @@ const CAP: usize = 100;
 
 #[test]
 fn lines_of_any_bytes_are_the_same_wherever_the_stream_is_split() {
-    bolero::check!(name = TARGET).with_max_len(1024).for_each(|input: &[u8]| {
+    bolero::check!(name = TARGET).with_iterations(3000).with_max_len(1024).for_each(|input: &[u8]| {
         play(input);
     });
 }

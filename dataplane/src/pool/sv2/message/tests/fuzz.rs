@@ -7,7 +7,7 @@ const TARGET: &str = "sv2_message";
 
 #[test]
 fn what_is_read_of_any_frame_is_bounded_and_written_as_it_was() {
-    bolero::check!(name = TARGET).for_each(|input: &[u8]| {
+    bolero::check!(name = TARGET).with_iterations(5000).for_each(|input: &[u8]| {
         play(input);
     });
 }

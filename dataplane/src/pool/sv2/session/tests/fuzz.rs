@@ -32,7 +32,7 @@ mod step {
 
 #[test]
 fn session_keeps_the_laws_of_a_connection_whatever_happens() {
-    bolero::check!(name = TARGET).with_max_len(2048).for_each(|input: &[u8]| {
+    bolero::check!(name = TARGET).with_iterations(1000).with_max_len(2048).for_each(|input: &[u8]| {
         play(input);
     });
 }

@@ -252,35 +252,6 @@ fn messages_before_the_channel_are_bounded_in_bytes() {
     assert_eq!(early.len(), 3);
 }
 
-/// So many times 100 s pass, in which the pool goes on as usual.
-fn pass_time(world: &mut World, times: u32) {
-    for id in 0..times {
-        assert!(!has_ended(&world.wait(100)), "{id}");
-        world.hear(job(1000 + id, Some(1000)));
-    }
-}
-
-// D9
-#[test]
-fn target_that_is_hardly_ever_met_ends_the_connection_after_half_an_hour() {
-    let (mut world, _) = World::working();
-    let hours = |factor: f64| Incoming::SetTarget { channel_id: CHANNEL, share_target: target(3.6e9 * factor) };
-    world.hear(hours(0.9));
-    pass_time(&mut world, 20);
-    world.hear(hours(1.1));
-    pass_time(&mut world, 10);
-    // An easier one in between begins the count anew.
-    world.hear(hours(0.9));
-    world.hear(hours(1.1));
-    pass_time(&mut world, 17);
-    assert_eq!(failure(world.wait(100)), Some((FailureKind::Refused, Recovery::Retry)));
-
-    let (mut world, _) = World::working();
-    world.session.limits.hard_target_patience = None;
-    world.hear(hours(1e6));
-    pass_time(&mut world, 40);
-}
-
 // D17, S3
 #[test]
 fn pool_that_forbids_rolling_is_left_by_hardware_that_cannot_do_without() {

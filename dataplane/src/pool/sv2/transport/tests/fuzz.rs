@@ -16,7 +16,7 @@ const CAP: usize = 70_000;
 #[test]
 fn reader_gives_the_frames_that_were_sent_or_an_error() {
     let world = Fuzzed::new();
-    bolero::check!(name = TARGET).for_each(|input: &[u8]| {
+    bolero::check!(name = TARGET).with_iterations(200).for_each(|input: &[u8]| {
         world.play(input);
     });
 }
