@@ -16,7 +16,7 @@ const CAP: usize = 70_000;
 #[test]
 fn reader_gives_the_frames_that_were_sent_or_an_error() {
     let world = Fuzzed::new();
-    bolero::check!(name = TARGET).with_iterations(200).for_each(|input: &[u8]| {
+    bolero::check!(name = TARGET).with_iterations(60).for_each(|input: &[u8]| {
         world.play(input);
     });
 }
@@ -104,7 +104,13 @@ impl Fuzzed {
                 // Whatever is in it, it is read or refused.
                 let _ = message::decode(got);
             }
-            match reader.next().await {
+            let mut end = reader.next().await;
+            if let (Ok(got), Some((frame, _))) = (&end, frames.get(lie).filter(|_| lie < whole)) {
+                // A header that announces fewer whole chunks than follow is as good as a true one. Nothing fits behind it.
+                assert!(got.kind == frame[2] && frame[HEADER..].starts_with(&got.payload));
+                end = reader.next().await;
+            }
+            match end {
                 Ok(frame) => panic!("{frame:?} was never sent"),
                 Err(TransportError::Closed) => "closed",
                 Err(TransportError::Garbled) => {
@@ -125,7 +131,7 @@ impl Fuzzed {
 /// A frame with any header, and whether its header says its true length and one that is taken. A lie is the last frame
 /// that can be read.
 fn any_frame(script: &mut Script<'_>) -> (Vec<u8>, bool) {
-    let payload = match script.below(16) {
+    let payload = match script.below(64) {
         0 => vec![script.byte(); 65_519],
         1 => vec![script.byte(); 65_520],
         2 => vec![script.byte(); CAP + 1],
@@ -186,6 +192,14 @@ fn corpus_is_written() {
         ("several_chunks", [&[0, 200, 2], &[1, 5, 0, 0, 0x80, 0x1f][..], &empty, &place(0), &[255; 8]].concat()),
         ("too_large", [&[0, 200, 1], &[2, 5, 0, 0, 0x80, 0x1f][..], &place(0), &[255; 8]].concat()),
         ("length_is_a_lie", [&[0, 0, 2], &[15, 2, 1, 1, 1, 0, 9, 0, 0, 0, 0, 1][..], &empty, &place(0)].concat()),
+        (
+            "length_says_nothing_follows",
+            [&[0, 0, 2], &[15, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1][..], &empty, &place(0)].concat(),
+        ),
+        (
+            "length_says_one_chunk_less",
+            [&[0, 200, 2], &[1, 5, 1, 0, 0xef, 0xff, 0, 0, 0x80, 0x1f][..], &empty, &place(0), &[255; 8]].concat(),
+        ),
         ("empty", Vec::new()),
     ];
     fuzzing::write(file!(), TARGET, &seeds);
