@@ -84,7 +84,9 @@ fn heard(line: &Value) -> Input {
 }
 
 fn call(method: &str, params: Value) -> Value {
-    json!({"id": null, "method": method, "params": params})
+    let mut line = json!({"id": null, "method": method});
+    line["params"] = params;
+    line
 }
 
 struct Fuzzed {
