@@ -70,8 +70,8 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let pool = Sv2Pool::start(PoolOptions::default()).await?;
     let mut config = miner_config(folder.path(), Some(&pool.url()), cores);
-    if let Some(cpu) = config.cpu.as_mut().filter(|_| args.normal) {
-        cpu.priority = ThreadPriority::Normal;
+    if let Some(cpu) = &mut config.cpu {
+        cpu.priority = if args.normal { ThreadPriority::Normal } else { ThreadPriority::Idle };
     }
     let miner = HostedMiner::start(config, &Telling::default(), None).await?;
     let (mut bare, mut mining, mut polled, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

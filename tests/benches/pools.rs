@@ -7,7 +7,7 @@
 use clap::Parser;
 use mujina_proto::{
     dataplane::v1::{
-        ApplySpecRequest, ListPoolTransitionsRequest, PoolTransition, TransitionReason,
+        ApplySpecRequest, ListPoolTransitionsRequest, PoolTransition, ReconnectPoolRequest, TransitionReason,
         miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
     },
     types::v1::{MinerSpec, MinerStatus, PoolGroup, PoolRole, PoolSpec, PoolStatus, PoolStrategy},
@@ -78,6 +78,7 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
         wait_for(&miner, |status| is_live(status, "first") && role(status, "second") == PoolRole::Standby).await?;
         proxy.cut(Cut::Reset).await;
         wait_for(&miner, |status| is_live(status, "second")).await?;
+        renew(&miner, "first").await?;
     }
     cuts.extend(moves(&miner, TransitionReason::FailedOver, 0).await?);
     report("live pool reset, reserve ready", &cuts);
@@ -99,6 +100,15 @@ async fn apply(miner: &HostedMiner, pools: &[(&str, String)]) -> Result<(), Box<
     let spec = MinerSpec { pool_groups: vec![group], paused: false };
     let request = ApplySpecRequest { spec: Some(spec), ..ApplySpecRequest::default() };
     MinerServiceClient::new(miner.clients.channel()).apply_spec(request).await?;
+    Ok(())
+}
+
+/// Asks for a new connection at once, so that nobody waits for growing intervals.
+async fn renew(miner: &HostedMiner, pool: &str) -> Result<(), Box<dyn Error>> {
+    let request = ReconnectPoolRequest { pool: pool.into(), ..ReconnectPoolRequest::default() };
+    let mut client = PoolServiceClient::new(miner.clients.channel());
+    let mut steps = client.reconnect_pool(request).await?.into_inner();
+    while steps.message().await?.is_some() {}
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
     template_provider::ProviderOptions,
     world::{HostedMiner, Said, Telling, miner_config, mujinactl},
 };
+use mujina_dataplane::board::cpu::{CpuConfig, ThreadPriority};
 use mujina_proto::types::v1::{MinerStatus, PoolRole};
 use serde::Serialize;
 use std::{io, path::Path, time::Duration};
@@ -54,6 +55,8 @@ pub(super) async fn tour(args: &DemoArgs, folder: &Path, screen: &mut Screen) ->
     let proxy = FaultProxy::start(first.address()).await?;
     let mut config = miner_config(&folder.join("miner"), None, args.threads);
     config.failover.return_after = RETURN_AFTER;
+    // As an owner gets it, not as tests need it.
+    config.cpu = config.cpu.map(|cpu| CpuConfig { priority: ThreadPriority::default(), ..cpu });
     let telling = Telling { log: args.log.clone(), otlp_endpoint: None };
     let miner = HostedMiner::start(config, &telling, None).await?;
     let tour = Tour { miner, folder, screen };
