@@ -22,6 +22,8 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     /// The pool as it was wanted then; `None` = synthetic work.
     pub(super) spec: Option<PoolSpec>,
+    /// First 16 hex digits of the SHA-256 of the pool's key; empty without one.
+    pub(super) authority_fingerprint: String,
     /// Where it was made to, in place of the pool's own address.
     pub(super) target: Option<Target>,
     /// Name under which the ledger counts it.
@@ -49,8 +51,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(id: ConnectionId, spec: Option<PoolSpec>, target: Option<Target>, pool: PoolName) -> Self {
+        let key = spec.as_ref().and_then(|spec| spec.endpoint.authority());
         Self {
             id,
+            authority_fingerprint: key.map(|key| key.fingerprint()).unwrap_or_default(),
             spec,
             target,
             pool,

@@ -224,6 +224,12 @@ impl State {
         self.entries.iter().position(|entry| connection.is_of(&entry.spec))
     }
 
+    /// The pool of a connection that is known, while the spec has it.
+    fn entry_of_mut(&mut self, id: ConnectionId) -> Option<&mut Entry> {
+        let at = self.entry_of(self.connections.get(&id)?)?;
+        self.entries.get_mut(at)
+    }
+
     fn newest_of(&self, spec: &PoolSpec) -> Option<&Connection> {
         let of_pool = || self.connections.values().rev().filter(|connection| connection.is_of(spec));
         // While a reconnect is under way, the connection that works says more than the one that is being made.
@@ -326,17 +332,17 @@ impl State {
                 if first {
                     info!(pool.name = %connection.pool, connection.id = %id, job.id = %job.label, "pool gives work");
                 }
-                if again && let Some(at) = self.connections.get(&id).and_then(|connection| self.entry_of(connection)) {
-                    let policy = self.policy;
-                    self.entries.get_mut(at).into_iter().for_each(|entry| entry.became_usable(&policy, now.at));
+                let policy = self.policy;
+                if again && let Some(entry) = self.entry_of_mut(id) {
+                    entry.became_usable(&policy, now.at);
                 }
                 self.actions.push(Action::Tell(Order::Job(job)));
             }
             ConnectionEvent::Cleared { reason } => {
                 connection.has_job = false;
                 info!(pool.name = %connection.pool, connection.id = %id, reason, "pool's jobs are void");
-                if let Some(at) = self.connections.get(&id).and_then(|connection| self.entry_of(connection)) {
-                    self.entries.get_mut(at).into_iter().for_each(|entry| entry.lost_its_job(&reason, now.at));
+                if let Some(entry) = self.entry_of_mut(id) {
+                    entry.lost_its_job(&reason, now.at);
                 }
                 self.actions.push(Action::Tell(Order::Clear { connection: id }));
             }
@@ -371,11 +377,8 @@ impl State {
         };
         let Some((rejected, judged)) = connection.rejects.judged(rejected, now.at) else { return false };
         warn!(pool.name = %connection.pool, connection.id = %id, rejected, judged, "pool refuses most shares");
-        let pool = connection.spec.clone();
         let until = now.at + self.policy.shun;
-        if let Some(entry) =
-            self.entries.iter_mut().find(|entry| pool.as_ref().is_some_and(|pool| entry.spec.connects_like(pool)))
-        {
+        if let Some(entry) = self.entry_of_mut(id) {
             entry.shun(until, format!("{rejected} of {judged} shares were refused; see `mujinactl shares rejects`"));
         }
         true

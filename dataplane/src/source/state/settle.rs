@@ -21,8 +21,7 @@ impl State {
         let candidates = self.candidates(now);
         let selector =
             Selector { candidates: &candidates, standing: self.standing(), policy: &self.policy, now: now.at };
-        let (choice, wanted) = (selector.choice(), selector.wanted());
-        self.deadline = selector.deadline();
+        let (choice, wanted, may_change) = (selector.choice(), selector.wanted(), selector.deadline());
         for (entry, wanted) in self.entries.iter_mut().zip(&wanted) {
             entry.want(*wanted, now.at);
         }
@@ -36,10 +35,11 @@ impl State {
             entry.observe(self.newest_of(&entry.spec), *wanted, now.wall);
         }
         self.entries = entries;
-        self.deadline = self.next_deadline(&wanted, now.at);
+        self.deadline = self.next_deadline(may_change, &wanted, now.at);
     }
 
-    fn next_deadline(&self, wanted: &[bool], now: Instant) -> Option<Instant> {
+    /// When to look again; `may_change` is when the choice may change by itself.
+    fn next_deadline(&self, may_change: Option<Instant>, wanted: &[bool], now: Instant) -> Option<Instant> {
         let retries =
             self.entries.iter().zip(wanted).filter(|(entry, wanted)| **wanted && self.newest_of(&entry.spec).is_none());
         let retries = retries.filter_map(|(entry, _)| entry.retry_at);
@@ -47,7 +47,7 @@ impl State {
         let look =
             self.live.and_then(|id| self.connections.get(&id)).and_then(|live| live.hardness.deadline(&self.policy));
         let turn = self.quotas.deadline(self.policy.quota_slice).filter(|at| *at > now);
-        retries.chain(self.deadline).chain(pin).chain(look).chain(turn).min()
+        retries.chain(may_change).chain(pin).chain(look).chain(turn).min()
     }
 
     fn end_pin(&mut self, now: Instant) {
@@ -63,11 +63,11 @@ impl State {
         let Some(interval) = live.is_too_hard(now.hash_rate, &self.policy, now.at) else { return };
         let hours = interval.as_secs_f64() / 3600.0;
         warn!(pool.name = %live.pool, connection.id = %live.id, hours, "pool's target is too hard for this miner");
-        let at = self.live.and_then(|id| self.connections.get(&id)).and_then(|live| self.entry_of(live));
-        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+        let (id, until) = (live.id, now.at + self.policy.shun);
+        if let Some(entry) = self.entry_of_mut(id) {
             let reason =
                 format!("its target is so hard that a share takes {hours:.1} h; ask the pool for an easier one");
-            entry.shun(now.at + self.policy.shun, reason);
+            entry.shun(until, reason);
         }
     }
 

@@ -23,10 +23,10 @@ impl State {
             })
             .collect();
         let channels = self.connections.values().filter_map(|one| {
-            let key = one.spec.as_ref()?.endpoint.authority().map(|key| key.fingerprint());
+            one.spec.as_ref()?;
             Some(ChannelSnapshot {
                 pool: one.pool.clone(),
-                authority_fingerprint: key.unwrap_or_default(),
+                authority_fingerprint: one.authority_fingerprint.clone(),
                 role: self.role(one),
                 connection: one.snapshot(),
             })
