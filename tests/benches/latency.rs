@@ -21,7 +21,10 @@ use mujina_dataplane::{
         mailbox::{MailboxReader, mailbox},
     },
 };
-use mujina_testbed::scripted_pool::{ChannelPlan, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now};
+use mujina_testbed::{
+    percentile::percentile,
+    scripted_pool::{ChannelPlan, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now},
+};
 use std::{
     error::Error,
     sync::Arc,
@@ -241,25 +244,13 @@ async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
 }
 
 fn report(what: &str, times: &[f64]) {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = |part: f64| percentile(&sorted, part) * 1e3;
+    let at = |part: f64| percentile(times, part) * 1e3;
     println!(
         "{what:32}  {} times  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms  max {:.3} ms",
-        sorted.len(),
+        times.len(),
         at(0.5),
         at(0.9),
         at(0.99),
         at(1.0)
     );
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list, from a part between 0 and 1"
-)]
-fn percentile(sorted: &[f64], part: f64) -> f64 {
-    let place = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
 }

@@ -19,6 +19,7 @@ use mujina_proto::{
     types::v1::MinerStatus,
 };
 use mujina_testbed::{
+    percentile::percentile,
     sv2_pool::{PoolOptions, Sv2Pool},
     world::{HostedMiner, Telling, at_rest, miner_config},
 };
@@ -197,16 +198,4 @@ async fn ask(miner: &HostedMiner, time: Duration) -> Result<Vec<f64>, Box<dyn Er
 
 fn median(values: &[f64]) -> f64 {
     percentile(values, 0.5)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list, from a part between 0 and 1"
-)]
-fn percentile(values: &[f64], part: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
 }

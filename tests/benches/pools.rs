@@ -13,6 +13,7 @@ use mujina_proto::{
     types::v1::{MinerSpec, MinerStatus, PoolGroup, PoolRole, PoolSpec, PoolStatus, PoolStrategy},
 };
 use mujina_testbed::{
+    percentile::percentile,
     proxy::{Cut, FaultProxy},
     sv2_pool::{PoolOptions, Sv2Pool},
     world::{HostedMiner, Telling, miner_config},
@@ -143,8 +144,7 @@ async fn moves(
 
 fn report(what: &str, moves: &[PoolTransition]) {
     let gaps = moves.iter().filter_map(|one| Duration::try_from(one.work_gap?).ok());
-    let mut gaps: Vec<_> = gaps.map(|gap| gap.as_secs_f64() * 1e3).collect();
-    gaps.sort_by(f64::total_cmp);
+    let gaps: Vec<_> = gaps.map(|gap| gap.as_secs_f64() * 1e3).collect();
     let at = |part: f64| percentile(&gaps, part);
     println!(
         "{what:30}  {} times, {} threads, work gap p50 {:.3} ms  p99 {:.3} ms  max {:.3} ms",
@@ -154,14 +154,4 @@ fn report(what: &str, moves: &[PoolTransition]) {
         at(0.99),
         at(1.0)
     );
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list, from a part between 0 and 1"
-)]
-fn percentile(sorted: &[f64], part: f64) -> f64 {
-    let place = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
 }

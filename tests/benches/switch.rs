@@ -13,6 +13,7 @@ use mujina_dataplane::{
     thread::{Assignment, ThreadEvent, Work},
     trace::TraceParent,
 };
+use mujina_testbed::percentile::percentile;
 use std::{
     error::Error,
     sync::Arc,
@@ -114,16 +115,4 @@ fn job(number: u64) -> Job {
         origin: TraceParent::default(),
         first: false,
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a place in a list, from a part between 0 and 1"
-)]
-fn percentile(values: &[f64], part: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
-    sorted.get(place).copied().unwrap_or_default()
 }

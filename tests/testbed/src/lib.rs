@@ -11,6 +11,7 @@ mod foreign;
 pub mod header;
 pub mod log_watcher;
 pub mod otlp_receiver;
+pub mod percentile;
 pub mod plane;
 pub mod ports;
 pub mod proxy;
