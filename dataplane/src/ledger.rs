@@ -22,7 +22,7 @@ use crate::{
     thread::ThreadIndex,
 };
 use mujina_core::{
-    id::{BoardId, ConnectionId, PoolName, ShareId},
+    id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
     share::{DropReason, RejectReason, Share, ShareOutcome, ShareTotals},
 };
 use std::{
@@ -55,6 +55,8 @@ pub(crate) struct Ledger {
     gone: VecDeque<(ConnectionId, PoolName)>,
     boards: BTreeMap<BoardId, Account>,
     threads: BTreeMap<ThreadIndex, ThreadAccount>,
+    /// Threads that came back under another number, by that number.
+    returned: BTreeMap<ThreadIndex, ThreadIndex>,
     open: HashMap<ShareId, Entry>,
     /// Accepted ones among `open`, the oldest first.
     accepted: VecDeque<ShareId>,
@@ -84,6 +86,7 @@ struct ConnectionAccount {
 
 #[derive(Debug)]
 struct ThreadAccount {
+    id: ThreadId,
     board: BoardId,
     account: Account,
 }
@@ -114,16 +117,22 @@ impl Ledger {
             gone: VecDeque::new(),
             boards: BTreeMap::new(),
             threads: BTreeMap::new(),
+            returned: BTreeMap::new(),
             open: HashMap::new(),
             accepted: VecDeque::new(),
             unknown_verdicts: 0,
         }
     }
 
-    /// A thread joins.
-    pub(crate) fn join(&mut self, thread: ThreadIndex, board: BoardId, now: Instant) {
+    /// A thread joins. One that was there before under another number goes on where it was.
+    pub(crate) fn join(&mut self, thread: ThreadIndex, id: &ThreadId, board: BoardId, now: Instant) {
         self.boards.entry(board.clone()).or_insert_with(|| Account::new(now));
-        self.threads.entry(thread).or_insert_with(|| ThreadAccount { board, account: Account::new(now) });
+        if let Some((before, _)) = self.threads.iter().find(|(_, account)| account.id == *id && account.board == board) {
+            self.returned.insert(thread, *before);
+            return;
+        }
+        let account = || ThreadAccount { id: id.clone(), board, account: Account::new(now) };
+        self.threads.entry(thread).or_insert_with(account);
     }
 
     /// A connection begins.
@@ -260,13 +269,15 @@ impl Ledger {
 
     /// A thread's scope; empty for one that never joined.
     pub(crate) fn thread(&self, thread: ThreadIndex, now: Instant) -> Scope {
-        self.threads.get(&thread).map(|thread| thread.account.scope(now)).unwrap_or_default()
+        let thread = self.returned.get(&thread).unwrap_or(&thread);
+        self.threads.get(thread).map(|thread| thread.account.scope(now)).unwrap_or_default()
     }
 
     /// Changes every scope that a nonce counts in.
     fn each(&mut self, place: Place, mut apply: impl FnMut(&mut Account)) {
         apply(&mut self.miner);
-        if let Some(thread) = self.threads.get_mut(&place.thread) {
+        let thread = self.returned.get(&place.thread).unwrap_or(&place.thread);
+        if let Some(thread) = self.threads.get_mut(thread) {
             apply(&mut thread.account);
             if let Some(board) = self.boards.get_mut(&thread.board) {
                 apply(board);

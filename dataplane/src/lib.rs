@@ -1,5 +1,7 @@
 //! The data plane of Mujina: one process per miner, which owns everything that hashes.
 
+pub mod asic;
+pub mod backplane;
 pub mod board;
 pub mod config;
 pub mod identity;
@@ -21,6 +23,7 @@ pub mod telemetry;
 pub mod thread;
 mod token_bucket;
 pub mod trace;
+pub mod transport;
 
 pub use program::{FREQUENT_SPANS, Ready, Surroundings};
 pub use run::{RunError, run};

@@ -3,6 +3,7 @@
 //! A hash thread is an OS thread (CPU) or a chain of chips; `scheduler` never waits for one. Work is handed over by a
 //! latest-wins [`mailbox`]; what is found comes back through one bounded channel.
 
+pub mod chain;
 pub mod cpu;
 pub mod mailbox;
 pub mod sha256d;
@@ -12,7 +13,7 @@ use crate::{
     scheduler::slot::Slot,
 };
 use mujina_core::{
-    id::{BoardId, ThreadId},
+    id::{BoardId, ConnectionId, ThreadId},
     units::{HashRate, ShareTarget},
 };
 use std::{
@@ -62,7 +63,8 @@ pub struct Work {
     pub job: Arc<Job>,
     /// The thread's part of the extranonce space on this connection.
     pub slot: Arc<Slot>,
-    /// Greatest hash worth reporting: at least as easy as the share target unless the flood cap says otherwise.
+    /// Greatest hash worth reporting: at least as easy as the share target unless the flood cap says otherwise. A thread may
+    /// report easier ones, and says so with each.
     pub ticket_target: ShareTarget,
 }
 
@@ -94,6 +96,23 @@ pub enum ThreadEvent {
         /// Which dispatch.
         generation: u64,
     },
+    /// Results that the thread itself found to be none, such as a chip's hash that meets no target: they count in the
+    /// ledger and go no further.
+    Discarded {
+        /// Who.
+        thread: ThreadIndex,
+        /// For whom it hashes now; the result itself may name nobody.
+        connection: ConnectionId,
+        /// Why.
+        reason: Discard,
+    },
+    /// Its expected rate is another from now on, for example because its clock is.
+    Rate {
+        /// Who.
+        thread: ThreadIndex,
+        /// Rate it is expected to reach.
+        nominal_hash_rate: HashRate,
+    },
     /// It ended: told to, or by a failure.
     Ended {
         /// Who.
@@ -101,6 +120,15 @@ pub enum ThreadEvent {
         /// Why, when it was not told to.
         failure: Option<String>,
     },
+}
+
+/// Why a thread discards a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// It is no result of any work that the thread was given.
+    HardwareError,
+    /// It was returned before.
+    Duplicate,
 }
 
 /// One result.
@@ -118,6 +146,9 @@ pub struct Nonce {
     pub ntime: u32,
     /// Nonce.
     pub nonce: u32,
+    /// Greatest hash that its finder would have returned: what it proves. Not always that of the work, because a chip's
+    /// mask has whole bits only.
+    pub ticket_target: ShareTarget,
     /// When it was found.
     pub found_at: Instant,
 }

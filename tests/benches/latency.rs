@@ -206,7 +206,9 @@ async fn shares(rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
         let extranonce = work.slot.next(work.job.fingerprint(), ntime).ok_or("the slot is used up")?;
         let begin = Instant::now();
         let (thread, version) = (ThreadIndex(0), work.job.version);
-        let nonce = Nonce { thread, work: Arc::clone(&work), extranonce, version, ntime, nonce, found_at: begin };
+        let (ticket_target, found_at) = (work.ticket_target, begin);
+        let nonce =
+            Nonce { thread, work: Arc::clone(&work), extranonce, version, ntime, nonce, ticket_target, found_at };
         events.send(ThreadEvent::Nonce(nonce)).await?;
         let share = world.session.expect_share().await?;
         times.push(begin.elapsed().as_secs_f64());

@@ -1,6 +1,7 @@
 //! The words that both planes of Mujina use: plain values without async, I/O, clock or wire format.
 //! A type lives here if and only if it crosses a process; `mujina-proto` converts it to and from its message.
 
+pub mod board;
 pub mod fault;
 pub mod id;
 pub mod place;

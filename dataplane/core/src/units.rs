@@ -6,6 +6,7 @@
 mod difficulty;
 pub mod duration;
 mod duty;
+mod electrical;
 mod hash_rate;
 mod prefix;
 mod quantity;
@@ -14,6 +15,7 @@ mod work;
 
 pub use self::difficulty::Difficulty;
 pub use self::duty::{DutyError, DutyPercent};
+pub use self::electrical::{Amperes, Celsius, Frequency, Volts, Watts};
 pub use self::hash_rate::HashRate;
 pub use self::quantity::QuantityError;
 pub use self::target::ShareTarget;

@@ -56,7 +56,7 @@ impl World {
         let now = Instant::now();
         let mut ledger = Ledger::new(now);
         for thread in 0..THREADS {
-            ledger.join(ThreadIndex(thread), board(thread), now);
+            ledger.join(ThreadIndex(thread), &format!("thread-{thread}").parse().unwrap(), board(thread), now);
         }
         let mut world = Self {
             ledger,

@@ -139,6 +139,12 @@ impl Thread {
         self.idled(last)
     }
 
+    /// It is another rate that is expected from now on.
+    pub(super) fn expect(&mut self, nominal: HashRate, now: Instant) {
+        self.entry.nominal_hash_rate = nominal;
+        self.pace = Pace::new(now);
+    }
+
     /// It ended.
     pub(super) fn ended(&mut self, failure: Option<String>) {
         self.state = ThreadState::Dead;

@@ -131,6 +131,7 @@ mod tests {
             version: job.version,
             ntime: job.min_ntime,
             nonce: 1,
+            ticket_target: ShareTarget::MAX,
             found_at: job.received_at,
             work: Arc::new(Work { generation: 1, job, slot, ticket_target: ShareTarget::MAX }),
         };

@@ -35,7 +35,7 @@ impl State {
             None => verify::check_orphan(nonce),
         };
         if checked.proves_work {
-            let work = nonce.work.ticket_target.expected_hashes();
+            let work = nonce.ticket_target.expected_hashes();
             thread.pace.add(work, now.at);
             self.ledger.credit(place, work, now.at);
         }

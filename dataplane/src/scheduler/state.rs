@@ -24,12 +24,12 @@ use super::{
 use crate::{
     job::{Job, JobHandle},
     ledger::{Ledger, Place},
-    thread::{ThreadEntry, ThreadEvent, ThreadIndex, Work},
+    thread::{Discard, ThreadEntry, ThreadEvent, ThreadIndex, Work},
     token_bucket::TokenBucket,
 };
 use mujina_core::{
     id::{ConnectionId, ShareId},
-    share::Share,
+    share::{DropReason, Share},
     status::ThreadState,
     units::HashRate,
 };
@@ -177,6 +177,18 @@ impl State {
                 }
             }
             ThreadEvent::Nonce(nonce) => self.nonce(&nonce, now),
+            ThreadEvent::Discarded { thread, connection, reason } => {
+                let reason = match reason {
+                    Discard::HardwareError => DropReason::HardwareError,
+                    Discard::Duplicate => DropReason::Duplicate,
+                };
+                self.ledger.drop_nonce(Place { thread, connection }, reason);
+            }
+            ThreadEvent::Rate { thread, nominal_hash_rate } => {
+                let Some(one) = self.living(thread) else { return };
+                one.expect(nominal_hash_rate, now.at);
+                self.urgent = true;
+            }
             ThreadEvent::Ended { thread, failure } => self.thread_ended(thread, failure),
         }
         self.settle(now.at);
@@ -233,7 +245,8 @@ impl State {
 
     fn add_thread(&mut self, entry: ThreadEntry, now: Instant) {
         let index = entry.index;
-        self.ledger.join(index, entry.board.clone(), now);
+        self.ledger.join(index, &entry.id, entry.board.clone(), now);
+        self.threads.retain(|_, thread| thread.is_alive() || thread.entry.id != entry.id);
         info!(thread.id = %entry.id, board.id = %entry.board, nominal = %entry.nominal_hash_rate, "hash thread joined");
         self.threads.insert(index, Thread::new(entry, now));
         self.urgent = true;
@@ -331,7 +344,7 @@ impl State {
     fn thread_ended(&mut self, index: ThreadIndex, failure: Option<String>) {
         self.collect_hashes();
         let Some(thread) = self.living(index) else { return };
-        let (id, board) = (&thread.entry.id, &thread.entry.board);
+        let (id, board) = (thread.entry.id.clone(), thread.entry.board.clone());
         match &failure {
             Some(failure) => {
                 error!(thread.id = %id, board.id = %board, failure, "hash thread died; the others hash on");
@@ -339,6 +352,10 @@ impl State {
             None => info!(thread.id = %id, board.id = %board, "hash thread ended"),
         }
         thread.ended(failure);
+        // Its successor may have overtaken its last words, because commands come before events.
+        if self.threads.iter().any(|(other, thread)| *other != index && thread.entry.id == id) {
+            self.threads.remove(&index);
+        }
         for connection in self.connections.values_mut() {
             connection.slots.release(index);
         }

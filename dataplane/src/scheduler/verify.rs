@@ -71,7 +71,7 @@ impl Verifier {
     pub(super) fn check(&mut self, nonce: &Nonce, current: Option<&Job>, now: Instant) -> Checked {
         let job = &*nonce.work.job;
         let Some((header, hash)) = examine(nonce) else { return Checked::faulty() };
-        if !nonce.work.ticket_target.is_met_by(hash) {
+        if !nonce.ticket_target.is_met_by(hash) {
             return Checked { header, hash, ..Checked::faulty() };
         }
         let drop = |reason, proves_work| Checked { header, hash, proves_work, fate: Fate::Drop(reason) };
@@ -106,7 +106,7 @@ impl Checked {
 /// Checks a nonce whose connection is gone: it is stale, or a hardware error all the same.
 pub(super) fn check_orphan(nonce: &Nonce) -> Checked {
     match examine(nonce) {
-        Some((header, hash)) if nonce.work.ticket_target.is_met_by(hash) => {
+        Some((header, hash)) if nonce.ticket_target.is_met_by(hash) => {
             Checked { header, hash, proves_work: false, fate: Fate::Drop(DropReason::Stale) }
         }
         Some((header, hash)) => Checked { header, hash, ..Checked::faulty() },

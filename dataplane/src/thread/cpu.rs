@@ -203,6 +203,7 @@ impl CpuThread {
                 version,
                 ntime,
                 nonce: hit.nonce,
+                ticket_target: search.work().ticket_target,
                 found_at: Instant::now(),
             };
             delivered = outbox.send(ThreadEvent::Nonce(nonce), mailbox);

@@ -182,6 +182,7 @@ impl FakeThread {
             version: job.version,
             ntime: job.min_ntime,
             nonce: self.searched,
+            ticket_target: work.ticket_target,
             found_at: now().at,
         }
     }

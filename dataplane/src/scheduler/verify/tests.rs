@@ -22,6 +22,7 @@ fn nonce(job: &Job, ticket_target: ShareTarget, number: u32) -> Nonce {
         version: job.version,
         ntime: job.min_ntime,
         nonce: number,
+        ticket_target,
         found_at: job.received_at,
     }
 }

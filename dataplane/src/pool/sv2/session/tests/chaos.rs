@@ -146,7 +146,8 @@ impl World {
         let now = Instant::now();
         let mut ledger = Ledger::new(now);
         for thread in 0..THREADS {
-            ledger.join(ThreadIndex(thread), format!("board-{}", thread / 2).parse().unwrap(), now);
+            let id = format!("thread-{thread}").parse().unwrap();
+            ledger.join(ThreadIndex(thread), &id, format!("board-{}", thread / 2).parse().unwrap(), now);
         }
         let random = StdRng::seed_from_u64(chaos.seed);
         let lines = Vec::new();

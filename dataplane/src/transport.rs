@@ -1,0 +1,3 @@
+//! How the host reaches its boards: USB devices and the serial ports that they bring.
+
+pub mod device;
