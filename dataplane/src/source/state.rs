@@ -450,7 +450,7 @@ impl State {
         }
         let jitter = (self.jitter)();
         let entry = self.entries.iter_mut().find(|entry| entry.spec.connects_like(spec))?;
-        entry.failed(failure, connection.ready_at.map(|(at, _)| at), now.at, jitter)
+        entry.failed(failure, connection.ready_at.map(|(at, _)| at), &self.policy.delays, now.at, jitter)
     }
 
     fn switched(&mut self, id: ConnectionId, report: SwitchReport, now: Now) {
