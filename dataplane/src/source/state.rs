@@ -171,6 +171,13 @@ impl State {
         std::mem::take(&mut self.actions)
     }
 
+    /// Takes the list back that `handle` returned, so that the next step need not allocate one.
+    pub(super) fn reuse(&mut self, actions: Vec<Action>) {
+        if self.actions.is_empty() {
+            self.actions = actions;
+        }
+    }
+
     fn command(&mut self, input: Input, now: Now) {
         match input {
             Input::Configure { groups, trace } => self.configure(groups, &trace, now),
