@@ -99,15 +99,15 @@ impl Decoder {
                 }
             };
             let length = self.form.len();
-            let Some(response) = found else {
+            let Some((response, may_hold_another)) = found else {
                 self.bad(length);
                 self.skip(bytes, 1);
                 continue;
             };
             self.counted = length;
             self.within_good = true;
-            let inner = bytes.get(1..length).map_or(0, distance_to_preamble);
-            self.skip(bytes, 1 + inner);
+            let next = if may_hold_another { 1 + bytes.get(1..length).map_or(0, distance_to_preamble) } else { length };
+            self.skip(bytes, next);
             return Some(response);
         }
     }
@@ -130,9 +130,13 @@ impl Decoder {
     }
 }
 
-/// The response, if the checksum is right and the type is known.
-fn intact<const N: usize>(body: &[u8; N], read: impl Fn(&[u8; N]) -> Option<Response>) -> Option<Response> {
-    if crc::is_intact(body) { read(body) } else { None }
+/// The response, if the checksum is right and the type is known, and whether another may begin within it.
+fn intact<const N: usize>(body: &[u8; N], read: impl Fn(&[u8; N]) -> Option<Response>) -> Option<(Response, bool)> {
+    if !crc::is_intact(body) {
+        return None;
+    }
+    let may_hold_another = body.iter().fold(false, |found, byte| found | (*byte == FIRST));
+    read(body).map(|response| (response, may_hold_another))
 }
 
 /// Bytes before the first preamble, or before what may become one.
