@@ -27,7 +27,7 @@ fn play(input: &[u8]) -> (ResponseForm, Vec<Response>, LineErrors) {
         (&read(form, stream, &[512]).0, read(form, stream, &[512]).1),
         "the pieces do not matter"
     );
-    assert!(errors.sum() <= 2 * u64::try_from(stream.len()).unwrap(), "{errors:?}");
+    assert!(usize::try_from(errors.sum()).is_ok_and(|errors| errors <= 2 * stream.len()), "{errors:?}");
     (form, found, errors)
 }
 
@@ -35,7 +35,7 @@ fn read(form: ResponseForm, stream: &[u8], lengths: &[usize]) -> (Vec<Response>,
     let (mut decoder, mut kept, mut found) = (Decoder::new(form), Vec::new(), Vec::new());
     let (mut rest, mut lengths) = (stream, lengths.iter().cycle());
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at((*lengths.next().unwrap()).min(rest.len()));
+        let (piece, after) = rest.split_at(lengths.next().copied().unwrap_or(1).min(rest.len()));
         rest = after;
         kept.extend_from_slice(piece);
         let mut bytes = &kept[..];
@@ -50,8 +50,7 @@ fn read(form: ResponseForm, stream: &[u8], lengths: &[usize]) -> (Vec<Response>,
 
 /// What a stream means, by its definition: a frame at every place where one is intact.
 fn expected(form: ResponseForm, stream: &[u8]) -> Vec<Response> {
-    let frames = stream.windows(form.len()).filter(|window| window.starts_with(&[0xaa, 0x55]));
-    frames.filter_map(|window| intact(&window[2..])).collect()
+    stream.windows(form.len()).filter_map(|window| intact(window.strip_prefix(&[0xaa, 0x55])?)).collect()
 }
 
 fn intact(body: &[u8]) -> Option<Response> {
