@@ -38,12 +38,9 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{
-    sync::{
-        broadcast::error::{RecvError, TryRecvError},
-        mpsc,
-    },
-    time::timeout,
+use tokio::sync::{
+    broadcast::error::{RecvError, TryRecvError},
+    mpsc,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -266,8 +263,7 @@ async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
         label = work.job.label.to_string();
         let mut last_stale = None;
         loop {
-            // The pool reads on meanwhile.
-            while timeout(Duration::ZERO, world.session.expect_share()).await.is_ok() {}
+            // What the pool does not read meanwhile waits in its socket.
             match shares.recv().await {
                 Ok(share) if *share.job_id == *label => {
                     first.extend(since(share.found_at));
