@@ -127,7 +127,8 @@ impl Ledger {
     /// A thread joins. One that was there before under another number goes on where it was.
     pub(crate) fn join(&mut self, thread: ThreadIndex, id: &ThreadId, board: BoardId, now: Instant) {
         self.boards.entry(board.clone()).or_insert_with(|| Account::new(now));
-        if let Some((before, _)) = self.threads.iter().find(|(_, account)| account.id == *id && account.board == board) {
+        if let Some((before, _)) = self.threads.iter().find(|(_, account)| account.id == *id && account.board == board)
+        {
             self.returned.insert(thread, *before);
             return;
         }

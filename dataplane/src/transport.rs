@@ -1,3 +1,4 @@
 //! How the host reaches its boards: USB devices and the serial ports that they bring.
 
 pub mod device;
+pub mod serial;
