@@ -181,6 +181,7 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/scheduler/waiting.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "dataplane/src/transport/usb/watch.rs",
         "dataplane/src/telemetry/buckets.rs",
         "dataplane/src/telemetry/lifetime.rs",
         "dataplane/src/telemetry/status/assemble.rs",

@@ -2,3 +2,4 @@
 
 pub mod device;
 pub mod serial;
+pub mod usb;
