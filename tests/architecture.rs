@@ -113,16 +113,34 @@ fn nothing_that_mines_knows_the_service_around_it() {
     let service =
         ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
     let mut found = Vec::new();
-    for part in ["job", "pool", "source", "scheduler", "thread", "board"] {
+    for part in ["job", "pool", "source", "scheduler", "thread", "board", "bridge", "peripheral", "transport"] {
         found.extend(offenders(&format!("dataplane/src/{part}"), &service, &[]));
     }
-    let files = ["job", "pool", "source", "scheduler", "ledger", "thread", "board"];
+    let files = [
+        "job",
+        "pool",
+        "source",
+        "scheduler",
+        "ledger",
+        "thread",
+        "board",
+        "backplane",
+        "bridge",
+        "peripheral",
+        "transport",
+    ];
     for (path, text) in sources("dataplane/src") {
         let mines = files.iter().any(|file| path == format!("dataplane/src/{file}.rs"));
         found
             .extend(service.iter().filter(|word| mines && text.contains(**word)).map(|word| format!("{path}: {word}")));
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn types_of_serial_ports_stay_in_transport() {
+    let allowed = ["dataplane/src/transport"];
+    assert_eq!(offenders("dataplane/src", &["tokio_serial", "serialport"], &allowed), Vec::<String>::new());
 }
 
 #[test]
@@ -181,6 +199,12 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/scheduler/waiting.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "dataplane/src/bridge/frame.rs",
+        "dataplane/src/bridge/request.rs",
+        "dataplane/src/board/known.rs",
+        "dataplane/src/peripheral/pmbus.rs",
+        "dataplane/src/peripheral/tps546/configuration.rs",
+        "dataplane/src/peripheral/tps546/status.rs",
         "dataplane/src/transport/usb/watch.rs",
         "dataplane/src/telemetry/buckets.rs",
         "dataplane/src/telemetry/lifetime.rs",
