@@ -10,6 +10,7 @@ pub mod led;
 pub mod limits;
 pub mod power;
 pub mod thermal;
+pub mod tuner;
 
 use crate::thread::sha256d::KernelError;
 use std::io;
