@@ -58,7 +58,9 @@ pub enum ChainError {
         expected: u16,
     },
     /// A register does not hold what was written to it.
-    #[error("chip {index} holds {found:#010x} in register {register:#04x}, not {expected:#010x}; the line or the chip is bad")]
+    #[error(
+        "chip {index} holds {found:#010x} in register {register:#04x}, not {expected:#010x}; the line or the chip is bad"
+    )]
     ReadBack {
         /// Which chip.
         index: u32,
