@@ -4,12 +4,12 @@
 //! Knows no pool protocol. Extranonce prefix and share target belong to the job and never change under it
 //! (stratum-client X1, T1).
 
-pub mod extranonce;
 pub mod header;
 pub mod merkle;
 
 use crate::trace::TraceParent;
 use bytes::Bytes;
+pub use mujina_core::extranonce;
 use mujina_core::{id::ConnectionId, units::ShareTarget};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

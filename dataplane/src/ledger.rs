@@ -27,7 +27,6 @@ use mujina_core::{
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -95,7 +94,7 @@ struct ThreadAccount {
 #[derive(Debug)]
 struct Entry {
     place: Place,
-    share: Arc<Share>,
+    share: Share,
     /// Expected hashes of its share target.
     work: f64,
     stage: Stage,
@@ -160,12 +159,12 @@ impl Ledger {
     }
 
     /// A share goes to its connection: it is in hand. `work` = expected hashes of its share target.
-    pub(crate) fn hand_over(&mut self, place: Place, share: Arc<Share>, work: f64) {
+    pub(crate) fn hand_over(&mut self, place: Place, share: Share, work: f64) {
         self.open.insert(share.id, Entry { place, share, work, stage: Stage::InHand });
     }
 
     /// A share in hand went to the writer. Returns it as it is now; `None` = not in hand, counted as unknown.
-    pub(crate) fn sent(&mut self, id: ShareId) -> Option<Arc<Share>> {
+    pub(crate) fn sent(&mut self, id: ShareId) -> Option<Share> {
         let (place, share, work) = self.turn(id, Stage::InHand, ShareOutcome::Pending, None)?;
         self.each(place, |account| account.sent(&share, work));
         if let Some(entry) = self.open.get_mut(&id) {
@@ -175,7 +174,7 @@ impl Ledger {
     }
 
     /// A share in hand did not go to the writer. Returns it as it is now; `None` = not in hand, counted as unknown.
-    pub(crate) fn not_sent(&mut self, id: ShareId, reason: DropReason) -> Option<Arc<Share>> {
+    pub(crate) fn not_sent(&mut self, id: ShareId, reason: DropReason) -> Option<Share> {
         let (place, share, _) = self.turn(id, Stage::InHand, ShareOutcome::Dropped(reason), None)?;
         self.open.remove(&id);
         self.drop_nonce(place, reason);
@@ -183,7 +182,7 @@ impl Ledger {
     }
 
     /// A pending share got its verdict. Returns it as it is now; `None` = not pending, counted as unknown.
-    pub(crate) fn judged(&mut self, id: ShareId, verdict: Verdict, latency: Duration) -> Option<Arc<Share>> {
+    pub(crate) fn judged(&mut self, id: ShareId, verdict: Verdict, latency: Duration) -> Option<Share> {
         let outcome = match verdict {
             Verdict::Accepted => ShareOutcome::Accepted,
             Verdict::Rejected(reason) => ShareOutcome::Rejected(reason),
@@ -205,7 +204,7 @@ impl Ledger {
     }
 
     /// An accepted share was refused after all. Returns it as it is now; `None` = not remembered, counted as unknown.
-    pub(crate) fn reclassified(&mut self, id: ShareId, reason: RejectReason) -> Option<Arc<Share>> {
+    pub(crate) fn reclassified(&mut self, id: ShareId, reason: RejectReason) -> Option<Share> {
         let (place, share, work) = self.turn(id, Stage::Accepted, ShareOutcome::Rejected(reason), None)?;
         self.open.remove(&id);
         self.accepted.retain(|accepted| *accepted != id);
@@ -215,7 +214,7 @@ impl Ledger {
 
     /// A connection is over. What it left open (it should have left nothing) is lost if it was sent, stale if not; returned
     /// as it is now. Of each pool only the newest ended connection keeps its scope.
-    pub(crate) fn end(&mut self, connection: ConnectionId) -> Vec<Arc<Share>> {
+    pub(crate) fn end(&mut self, connection: ConnectionId) -> Vec<Share> {
         let mut left: Vec<_> = self
             .open
             .iter()
@@ -303,15 +302,14 @@ impl Ledger {
         from: Stage,
         outcome: ShareOutcome,
         latency: Option<Duration>,
-    ) -> Option<(Place, Arc<Share>, f64)> {
+    ) -> Option<(Place, Share, f64)> {
         let Some(entry) = self.open.get_mut(&id).filter(|entry| entry.stage == from) else {
             self.unknown_verdicts += 1;
             return None;
         };
-        let share = Arc::make_mut(&mut entry.share);
-        share.outcome = outcome;
-        share.latency = latency.or(share.latency);
-        Some((entry.place, Arc::clone(&entry.share), entry.work))
+        entry.share.outcome = outcome;
+        entry.share.latency = latency.or(entry.share.latency);
+        Some((entry.place, entry.share.clone(), entry.work))
     }
 
     fn remember(&mut self, id: ShareId) {

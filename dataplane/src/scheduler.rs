@@ -93,7 +93,7 @@ pub struct SchedulerGone;
 pub struct SchedulerHandle {
     commands: mpsc::Sender<Command>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    shares: broadcast::WeakSender<Arc<Share>>,
+    shares: broadcast::WeakSender<Share>,
     hash_rate: watch::Receiver<Option<HashRate>>,
 }
 
@@ -106,7 +106,7 @@ impl SchedulerHandle {
 
     /// Shares as they are sent, dropped at the door of the connection, or judged. `None` once the scheduler is gone.
     #[must_use]
-    pub fn watch_shares(&self) -> Option<broadcast::Receiver<Arc<Share>>> {
+    pub fn watch_shares(&self) -> Option<broadcast::Receiver<Share>> {
         self.shares.upgrade().map(|sender| sender.subscribe())
     }
 

@@ -3,6 +3,7 @@
 //! A `tracing` child keeps its parent from closing. Work that outlives its cause (a connection that a command asked for, a
 //! share of that connection's first job) therefore carries the remote form of its parent: a plain context.
 
+use mujina_core::id::TraceId;
 use opentelemetry::{Context, trace::TraceContextExt};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -40,10 +41,11 @@ impl TraceParent {
     }
 }
 
-/// The trace of a span, 32 hex digits; `None` when nobody traces.
+/// The trace of a span; `None` when nobody traces.
 #[must_use]
-pub fn trace_id(span: &Span) -> Option<String> {
+pub fn trace_id(span: &Span) -> Option<TraceId> {
     let context = span.context();
-    let span_context = context.span().span_context().clone();
-    span_context.is_valid().then(|| span_context.trace_id().to_string())
+    let span = context.span();
+    let context = span.span_context();
+    context.is_valid().then(|| TraceId(context.trace_id().to_bytes()))
 }

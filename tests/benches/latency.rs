@@ -1,13 +1,21 @@
 //! How fast jobs and shares pass through the data plane: `cargo bench -p mujina-testbed --bench latency`.
 //!
-//! A scripted pool on a real, encrypted socket. For jobs: from the moment when the pool begins to encrypt SetNewPrevHash until
-//! the mailboxes of all threads hold the new work, or, with the CPU board on all cores, until the first share of the new job is
-//! read by the pool. For shares: from the nonce until the pool has read and decrypted the share. So the pool's half of the way
-//! is always part of the figure.
+//! A scripted pool on a real, encrypted socket, and hash threads without hashing that wait at their mailboxes.
+//!
+//! - Tip to threads: from the moment at which the connection has read SetNewPrevHash until the mailboxes of all threads hold the
+//!   new work.
+//! - Nonce to the socket: from the nonce until its share, verified and encrypted, has arrived in the pool's socket, by the
+//!   kernel's time stamp. Beside it, how often the mining thread asked the allocator for memory meanwhile.
+//! - With the CPU board on all cores: from the tip until the first share of its job is verified, and until the last of the job
+//!   before was sent to the pool.
+
+#[path = "latency/counting.rs"]
+mod counting;
 
 use clap::Parser;
 use mujina_core::{
     pool::{DEFAULT_QUOTA, PoolGroup, PoolOptions, PoolSpec, PoolStrategy},
+    share::ShareOutcome,
     units::HashRate,
 };
 use mujina_dataplane::{
@@ -28,9 +36,15 @@ use mujina_testbed::{
 use std::{
     error::Error,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{
+        broadcast::error::{RecvError, TryRecvError},
+        mpsc,
+    },
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Time between two measurements, so that each begins with everything at rest. Not a multiple of anything.
@@ -53,10 +67,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         for threads in [3, 64] {
             report(&format!("tip to {threads} threads"), &tips(threads, args.rounds).await?);
         }
-        report("nonce to the pool", &shares(args.rounds).await?);
+        let (times, allocations) = shares(args.rounds).await?;
+        report("nonce to the socket", &times);
+        let allocations: Vec<_> = allocations.iter().map(|count| *count as f64).collect();
+        let at = |part| percentile(&allocations, part);
+        println!("{:32}  allocations p50 {} p90 {} p99 {} max {}", "", at(0.5), at(0.9), at(0.99), at(1.0));
         let (first, stale) = hashing(args.rounds.min(500)).await?;
         report("tip to a share, all cores hash", &first);
-        report("last stale share after a tip", &stale);
+        report("last stale share sent after a tip", &stale);
         Ok(())
     })
 }
@@ -93,6 +111,8 @@ impl World {
         let (mailboxes, readers): (Vec<_>, Vec<_>) = (0..guests).map(|_| mailbox()).unzip();
         let (hand_over, handed) = std::sync::mpsc::channel();
         let join = move |events: mpsc::Sender<ThreadEvent>| {
+            // This is the mining thread.
+            counting::count_this_thread();
             // Nobody is left to hear of it only when the benchmark has failed.
             let _ = hand_over.send(events);
             let entry = |(index, mailbox)| ThreadEntry {
@@ -127,24 +147,15 @@ impl World {
         Ok(world)
     }
 
-    /// Sends a future job and, when it has surely arrived, the tip that makes it the job. Returns when that was begun.
-    async fn tip(&mut self, number: u32) -> Result<Instant, Box<dyn Error>> {
+    /// Sends a future job and, when it has surely arrived, the tip that makes it the job.
+    async fn tip(&mut self, number: u32) -> Result<(), Box<dyn Error>> {
         let job = JobPlan::future(number, self.channel.extranonce_length());
         self.session.send(message::job(self.channel.id, &job)).await?;
-        if self.readers.is_empty() {
-            // Shares come all the time: none may lie in the socket when the tip goes out.
-            let until = Instant::now() + BETWEEN;
-            while Instant::now() < until {
-                self.session.expect_share().await?;
-            }
-        } else {
-            tokio::time::sleep(BETWEEN).await;
-        }
+        tokio::time::sleep(BETWEEN).await;
         let mut prev_hash = [0x22; 32];
         prev_hash.split_at_mut(4).0.copy_from_slice(&number.to_le_bytes());
-        let begin = Instant::now();
         self.session.send(message::tip(self.channel.id, number, prev_hash, now())).await?;
-        Ok(begin)
+        Ok(())
     }
 
     /// Waits until all mailboxes hold work of another job than `old`, and returns the first of it.
@@ -183,62 +194,93 @@ async fn tips(threads: u32, rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
     let mut times = Vec::new();
     let mut label = String::from("1");
     for number in 2..rounds + 2 {
-        let begin = world.tip(number).await?;
+        world.tip(number).await?;
         let work = tokio::task::block_in_place(|| world.works(Some(&label)));
-        times.push(begin.elapsed().as_secs_f64());
+        times.push(work.job.received_at.elapsed().as_secs_f64());
         label = work.job.label.to_string();
     }
     world.stop().await?;
     Ok(times)
 }
 
-/// Seconds from a nonce to the pool.
-async fn shares(rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
+/// Seconds from a nonce to the socket, and allocations of the mining thread meanwhile.
+async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
     let channel = ChannelPlan { target: [0xff; 32], ..ChannelPlan::default() };
     let mut world = World::start(1, None, channel).await?;
     world.tip(2).await?;
     let work = tokio::task::block_in_place(|| world.works(Some("1")));
     let events = world.events.clone().ok_or("there is a thread")?;
-    let mut times = Vec::new();
+    let (mut times, mut allocations) = (Vec::new(), Vec::new());
     for nonce in 0..rounds {
         tokio::time::sleep(BETWEEN).await;
         let ntime = work.job.min_ntime;
         let extranonce = work.slot.next(work.job.fingerprint(), ntime).ok_or("the slot is used up")?;
-        let begin = Instant::now();
         let (thread, version) = (ThreadIndex(0), work.job.version);
-        let (ticket_target, found_at) = (work.ticket_target, begin);
+        let ticket_target = work.ticket_target;
+        let (before, begin, found_at) = (counting::allocations(), SystemTime::now(), Instant::now());
         let nonce =
             Nonce { thread, work: Arc::clone(&work), extranonce, version, ntime, nonce, ticket_target, found_at };
         events.send(ThreadEvent::Nonce(nonce)).await?;
+        let arrived = tokio::task::block_in_place(|| {
+            loop {
+                match world.session.arrivals().next() {
+                    Ok(None) => std::hint::spin_loop(),
+                    Ok(Some(at)) => return Ok(at),
+                    Err(error) => return Err(error),
+                }
+            }
+        })?;
+        allocations.push(counting::allocations() - before);
+        times.push(arrived.duration_since(begin).unwrap_or_default().as_secs_f64());
         let share = world.session.expect_share().await?;
-        times.push(begin.elapsed().as_secs_f64());
         world.session.accept(&share).await?;
     }
+    // What grows with the number of shares has grown by then.
+    allocations.drain(..allocations.len() / 4);
     drop(events);
     world.stop().await?;
-    Ok(times)
+    Ok((times, allocations))
 }
 
-/// With the CPU board on all cores: seconds from a tip to the first share of its job, and to the last of another.
+/// With the CPU board on all cores: seconds from a tip to the first share of its job, and to the last of another that was sent.
 async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     // A share in about 2^13 hashes: each core finds several in a millisecond.
     let mut target = [0xff; 32];
     target.split_at_mut(30).1.copy_from_slice(&[0x07, 0x00]);
     let channel = ChannelPlan { target, ..ChannelPlan::default() };
-    let mut world = World::start(0, Some(CpuConfig::default()), channel).await?;
+    let mut world = World::start(1, Some(CpuConfig::default()), channel).await?;
+    let mut shares = world.miner.handle().scheduler.watch_shares().ok_or("the scheduler is gone")?;
     let (mut first, mut stale) = (Vec::new(), Vec::new());
+    let mut label = String::from("1");
     for number in 2..rounds + 2 {
-        let begin = world.tip(number).await?;
+        // Nobody may be behind when the tip goes out.
+        let until = Instant::now() + BETWEEN;
+        while Instant::now() < until {
+            world.session.expect_share().await?;
+        }
+        while !matches!(shares.try_recv(), Err(TryRecvError::Empty)) {}
+        world.tip(number).await?;
+        let work = tokio::task::block_in_place(|| world.works(Some(&label)));
+        let received = SystemTime::now() - work.job.received_at.elapsed();
+        let since = |at: SystemTime| at.duration_since(received).ok().map(|since| since.as_secs_f64());
+        label = work.job.label.to_string();
         let mut last_stale = None;
         loop {
-            let share = world.session.expect_share().await?;
-            let job = share.job_id;
-            if job == number {
-                break;
+            // The pool reads on meanwhile.
+            while timeout(Duration::ZERO, world.session.expect_share()).await.is_ok() {}
+            match shares.recv().await {
+                Ok(share) if *share.job_id == *label => {
+                    first.extend(since(share.found_at));
+                    break;
+                }
+                Ok(share) if share.outcome == ShareOutcome::Pending => {
+                    last_stale = since(share.found_at).or(last_stale);
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Err("the scheduler is gone".into()),
             }
-            last_stale = Some(begin.elapsed().as_secs_f64());
         }
-        first.push(begin.elapsed().as_secs_f64());
         stale.extend(last_stale);
     }
     world.stop().await?;

@@ -1,8 +1,8 @@
 //! How much of the bare kernel's hash rate is left when the whole data plane mines on the real pool, and what polling the API
 //! costs: `cargo bench -p mujina-testbed --bench mining`.
 //!
-//! In every round, on all cores: bare kernels while the miner is paused; then the miner; then the miner while its status is
-//! asked for a hundred times a second. Two ratios are given. By the clock on the wall, which is right on a machine that has
+//! In every round, on all cores: bare kernels while the miner is paused; then the miner; then the miner while somebody
+//! asks a hundred times a second, for its health (what any call costs) and for its whole status. Two ratios are given. By the clock on the wall, which is right on a machine that has
 //! nothing else to do; and by the CPU time of the hash threads, which leaves out what others took from them. What is no hash
 //! thread, pool and control included, is given as a part of all cores.
 
@@ -15,7 +15,8 @@ use mujina_dataplane::{
     thread::sha256d::{self, HeaderScanner, KernelChoice, Midstate, Tail},
 };
 use mujina_proto::{
-    dataplane::v1::{PauseRequest, ResumeRequest, miner_service_client::MinerServiceClient},
+    dataplane::v1::{GetMinerRequest, PauseRequest, ResumeRequest, miner_service_client::MinerServiceClient},
+    dial::{Address, dial},
     types::v1::MinerStatus,
 };
 use mujina_testbed::{
@@ -28,6 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 use threads::CpuTimes;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Time between two questions to the API.
 const ASK_EVERY: Duration = Duration::from_millis(10);
@@ -75,7 +77,9 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
         cpu.priority = if args.normal { ThreadPriority::Normal } else { ThreadPriority::Idle };
     }
     let miner = HostedMiner::start(config, &Telling::default(), None).await?;
-    let (mut bare, mut mining, mut polled, mut answers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut mining) = (Vec::new(), Vec::new());
+    let questions = [Question::Health, Question::Status];
+    let mut asked = questions.map(|_| (Vec::new(), Vec::new()));
     let mut client = MinerServiceClient::new(miner.clients.channel());
     for _ in 0..args.rounds {
         client.pause(PauseRequest::default()).await?;
@@ -83,9 +87,11 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
         bare.push(tokio::task::spawn_blocking(move || bare_kernels(cores, time)).await??);
         client.resume(ResumeRequest::default()).await?;
         mining.push(mine(&miner, cores, time).await?);
-        let (rate, times) = tokio::try_join!(mine(&miner, cores, time), ask(&miner, time))?;
-        polled.push(rate);
-        answers.extend(times);
+        for (question, (rates, answers)) in questions.into_iter().zip(&mut asked) {
+            let (rate, times) = polled(&miner, cores, question, time).await?;
+            rates.push(rate);
+            answers.extend(times);
+        }
     }
     let ratios = |of: &[Rate], to: &[Rate], value: fn(&Rate) -> f64| {
         let each: Vec<_> = of.iter().zip(to).map(|(of, to)| value(of) / value(to)).collect();
@@ -105,20 +111,19 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
         ratios(&mining, &bare, wall),
         rest(&mining) * 100.0
     );
-    println!(
-        "polled at 100/s / mining          {:.4}        {:.4}          {:.2} %",
-        ratios(&polled, &mining, cpu),
-        ratios(&polled, &mining, wall),
-        rest(&polled) * 100.0
-    );
-    let milliseconds = |part| percentile(&answers, part) * 1e3;
-    println!(
-        "API: {} answers, p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms",
-        answers.len(),
-        milliseconds(0.5),
-        milliseconds(0.99),
-        milliseconds(1.0)
-    );
+    for (name, (rates, answers)) in ["health", "status"].into_iter().zip(&asked) {
+        let milliseconds = |part| percentile(answers, part) * 1e3;
+        println!(
+            "{name} asked 100/s / mining        {:.4}        {:.4}          {:.2} %   {} answers, p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms",
+            ratios(rates, &mining, cpu),
+            ratios(rates, &mining, wall),
+            rest(rates) * 100.0,
+            answers.len(),
+            milliseconds(0.5),
+            milliseconds(0.99),
+            milliseconds(1.0)
+        );
+    }
     miner.stop().await?;
     let mut pool = pool;
     pool.stop().await?;
@@ -183,17 +188,50 @@ async fn change(miner: &HostedMiner) -> Result<(Instant, u64, CpuTimes), Box<dyn
     }
 }
 
-/// How long each answer took, in seconds.
-async fn ask(miner: &HostedMiner, time: Duration) -> Result<Vec<f64>, Box<dyn Error>> {
-    let (begin, mut times) = (Instant::now(), Vec::new());
-    let mut ticks = tokio::time::interval(ASK_EVERY);
-    while begin.elapsed() < time {
-        ticks.tick().await;
-        let asked = Instant::now();
-        miner.clients.status().await?;
-        times.push(asked.elapsed().as_secs_f64());
-    }
-    Ok(times)
+/// What is asked of the API.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    /// Its health: next to nothing is said, so that this is what any call costs.
+    Health,
+    /// The whole status.
+    Status,
+}
+
+/// How long each answer took, in seconds. Asked from a thread of its own, as somebody in another process would.
+fn ask(address: &Address, question: Question, time: Duration) -> Result<Vec<f64>, String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let channel = dial(address, mujina_testbed::PATIENCE).await.map_err(|error| error.to_string())?;
+        let (mut health, mut miner) = (HealthClient::new(channel.clone()), MinerServiceClient::new(channel));
+        let (begin, mut times) = (Instant::now(), Vec::new());
+        let mut ticks = tokio::time::interval(ASK_EVERY);
+        while begin.elapsed() < time {
+            ticks.tick().await;
+            let asked = Instant::now();
+            let answered = match question {
+                Question::Health => health.check(HealthCheckRequest::default()).await.map(drop),
+                Question::Status => miner.get_miner(GetMinerRequest {}).await.map(drop),
+            };
+            answered.map_err(|status| status.to_string())?;
+            times.push(asked.elapsed().as_secs_f64());
+        }
+        Ok(times)
+    })
+}
+
+/// The miner's rate while its API is asked.
+async fn polled(
+    miner: &HostedMiner,
+    cores: u32,
+    question: Question,
+    time: Duration,
+) -> Result<(Rate, Vec<f64>), Box<dyn Error>> {
+    let address = miner.address.clone();
+    let asking = std::thread::spawn(move || ask(&address, question, time));
+    let rate = mine(miner, cores, time).await?;
+    let times = asking.join().map_err(|_| "the client panicked")??;
+    Ok((rate, times))
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -53,6 +53,8 @@ async fn measure(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut config = miner_config(folder.path(), None, args.threads);
     config.synthetic = None;
     config.failover.return_after = Duration::from_millis(100);
+    config.failover.delays.first = Duration::from_millis(100);
+    config.failover.delays.longest = Duration::from_millis(100);
     let miner = HostedMiner::start(config, &Telling::default(), None).await?;
 
     let pools = [("first", first.url()), ("second", second.url())];

@@ -2,6 +2,7 @@
 //! A type lives here if and only if it crosses a process; `mujina-proto` converts it to and from its message.
 
 pub mod board;
+pub mod extranonce;
 pub mod fault;
 pub mod id;
 pub mod place;

@@ -1,11 +1,13 @@
 //! Shares, what became of them, and the ledger that must balance.
 
 use crate::{
-    id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId},
+    extranonce::Extranonce,
+    id::{BoardId, ConnectionId, PoolName, ShareId, ThreadId, TraceId},
     units::{Difficulty, HashRate, ShareTarget},
 };
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -305,7 +307,8 @@ pub const RATE_WINDOWS: [Duration; 6] = [
     Duration::from_secs(24 * 60 * 60),
 ];
 
-/// One share, with everything that is needed to check it.
+/// One share, with everything that is needed to check it. Nothing in it lies on the heap alone, so that counting and passing
+/// on a share allocates nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Share {
     /// Its number.
@@ -321,13 +324,13 @@ pub struct Share {
     /// Thread that found it.
     pub thread: ThreadId,
     /// The pool's name of the job.
-    pub job_id: String,
+    pub job_id: Arc<str>,
     /// The 80-byte header.
     pub header: [u8; 80],
-    /// Extranonce without the pool's prefix, 0 to 32 bytes.
-    pub extranonce: Vec<u8>,
+    /// Extranonce without the pool's prefix.
+    pub extranonce: Extranonce,
     /// The pool's part of the extranonce, as it was when the job came.
-    pub extranonce_prefix: Vec<u8>,
+    pub extranonce_prefix: Extranonce,
     /// Hash of the header, internal byte order (reverse of what explorers show).
     pub hash: [u8; 32],
     /// Difficulty of the hash.
@@ -341,7 +344,7 @@ pub struct Share {
     /// From the hand-over to the writer to the verdict.
     pub latency: Option<Duration>,
     /// Trace of its span.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<TraceId>,
     /// Whether it met the network target.
     pub block: bool,
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// All settings but for those of `[pool_limits]`, and last the file itself, which is no setting of a file.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 33] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -34,8 +34,12 @@ const KEYS: [&str; 29] = [
     "failover.patience",
     "failover.patience_failures",
     "failover.quota_slice",
+    "failover.retry_first",
+    "failover.retry_longest",
     "failover.return_after",
     "failover.shun",
+    "failover.slow_retry_first",
+    "failover.slow_retry_longest",
     "forced_rate.shares_per_minute",
     "log",
     "name",

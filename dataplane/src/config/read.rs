@@ -8,6 +8,7 @@ use super::{
 use crate::{
     board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
     identity,
+    pool::backoff::Delays,
     source::{SourcePolicy, synthetic::SyntheticWork},
     spec,
     thread::sha256d::{KernelChoice, KernelError},
@@ -47,6 +48,8 @@ const LEAST_SHARES: f64 = 0.0001;
 const MOST_SHARES: f64 = 6000.0;
 /// Shortest time between two status lines.
 const SHORTEST_STATUS_LINE: Duration = Duration::from_secs(1);
+/// Shortest delay between two attempts at a pool.
+const LEAST_RETRY: Duration = Duration::from_millis(100);
 /// Longest time of the failover policy: what should wait longer is no failover.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400);
 /// Longest password file in bytes.
@@ -280,6 +283,7 @@ impl Reader {
 
     fn failover(&mut self) -> SourcePolicy {
         let usual = SourcePolicy::default();
+        let delays = self.retry_delays(usual.delays);
         let mut time = |key, usual| self.take(key, patience).unwrap_or(usual);
         SourcePolicy {
             patience_time: time("failover.patience", usual.patience_time),
@@ -290,7 +294,24 @@ impl Reader {
             hard_target_patience: time("failover.hard_target_patience", usual.hard_target_patience),
             quota_slice: time("failover.quota_slice", usual.quota_slice),
             patience_failures: self.take("failover.patience_failures", failures).unwrap_or(usual.patience_failures),
+            delays,
         }
+    }
+
+    fn retry_delays(&mut self, usual: Delays) -> Delays {
+        let mut pair = |first: &'static str, longest: &'static str, usual: (Duration, Duration)| {
+            let least = self.take(first, retry).unwrap_or(usual.0);
+            let most = self.take(longest, retry).unwrap_or(usual.1.max(least));
+            if most < least {
+                let origin = self.origin(longest).or_else(|| self.origin(first));
+                self.refuse(longest, origin, format!("is less than `{first}`; set it to that or more"));
+            }
+            (least, most)
+        };
+        let (first, longest) = pair("failover.retry_first", "failover.retry_longest", (usual.first, usual.longest));
+        let slow = (usual.slow_first, usual.slow_longest);
+        let (slow_first, slow_longest) = pair("failover.slow_retry_first", "failover.slow_retry_longest", slow);
+        Delays { first, longest, slow_first, slow_longest }
     }
 
     fn api(&mut self, state_dir: &Path) -> ListenOn {
@@ -427,6 +448,12 @@ fn patience(given: &Given) -> Result<Duration, String> {
     let text = given.text().map_err(|_| "is no duration; write for example \"30s\"".to_owned())?;
     let time = duration::parse(text).map_err(|error| error.to_string())?;
     if time > LONGEST_PATIENCE { Err("is too long; use 1d or less".into()) } else { Ok(time) }
+}
+
+/// Pools ban who comes back at once.
+fn retry(given: &Given) -> Result<Duration, String> {
+    let delay = patience(given)?;
+    if delay < LEAST_RETRY { Err("is too short; use 100ms or more".into()) } else { Ok(delay) }
 }
 
 fn failures(given: &Given) -> Result<u32, String> {

@@ -1,6 +1,7 @@
 //! Random operations against a plain list of what happened to each nonce.
 
 use super::*;
+use mujina_core::extranonce::Extranonce;
 use mujina_core::units::Difficulty;
 use proptest::prelude::*;
 
@@ -139,7 +140,7 @@ impl World {
                 let difficulty = Difficulty::try_from(1.0 + (id.0 * 7919 % 101) as f64).unwrap();
                 let work = 1.0 + (id.0 % 5) as f64;
                 let share = share(id, place, &pool, difficulty, block);
-                self.ledger.hand_over(place, Arc::new(share), work);
+                self.ledger.hand_over(place, share, work);
                 self.shares.push(Fact { place, pool, work, outcome: None, difficulty, block, ended: false });
             }
             Op::Sent(pick) => {
@@ -281,8 +282,8 @@ fn share(id: ShareId, place: Place, pool: &PoolName, difficulty: Difficulty, blo
         thread: format!("thread-{}", place.thread.0).parse().unwrap(),
         job_id: "1".into(),
         header: [0; 80],
-        extranonce: vec![0; 8],
-        extranonce_prefix: vec![3; 4],
+        extranonce: Extranonce::new(&[0; 8]).unwrap(),
+        extranonce_prefix: Extranonce::new(&[3; 4]).unwrap(),
         hash: [0; 32],
         difficulty,
         share_difficulty: difficulty,

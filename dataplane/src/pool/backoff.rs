@@ -42,15 +42,13 @@ impl Delays {
     }
 }
 
-/// [`Delays::delay`] of the defaults.
-#[must_use]
-pub fn delay(recovery: Recovery, failures: u32, jitter: f64) -> Option<Duration> {
-    Delays::default().delay(recovery, failures, jitter)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn delay(recovery: Recovery, failures: u32, jitter: f64) -> Option<Duration> {
+        Delays::default().delay(recovery, failures, jitter)
+    }
 
     #[test]
     fn delays_double_up_to_a_minute() {

@@ -88,7 +88,7 @@ impl ShareService for Service {
         let filter = watch_filter(&request.into_inner())?;
         let events = BroadcastStream::new(self.scheduler.watch_shares().ok_or_else(shutting_down)?);
         let wanted = events.filter_map(move |event| match event {
-            Ok(share) => filter.wants(share.outcome).then(|| Event::Share(Box::new((&*share).into()))),
+            Ok(share) => filter.wants(share.outcome).then(|| Event::Share(Box::new((&share).into()))),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Some(Event::Missed(missed)),
         });
         let answers = wanted.map(|event| v1::WatchSharesResponse { event: Some(event) });

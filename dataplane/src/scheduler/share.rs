@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{job::Job, ledger::Place, pool::ShareSubmission, thread::Nonce, trace};
 use mujina_core::{
+    extranonce::Extranonce,
     id::{PoolName, ShareId, ThreadId},
     share::{DropReason, Share, ShareOutcome},
     units::{Difficulty, ShareTarget},
@@ -68,17 +69,17 @@ impl State {
             let hash = ShareTarget::from_le_bytes(checked.hash);
             info!(pool.name = %connection.pool, share.id = %id, job.id = %job.label, block.hash = %hash, late, "block found");
         }
-        let share = Arc::new(Share {
+        let share = Share {
             id,
             found_at: now.wall,
             pool: connection.pool.clone(),
             connection: job.connection,
             board: thread.entry.board.clone(),
             thread: thread.entry.id.clone(),
-            job_id: job.label.to_string(),
+            job_id: Arc::clone(&job.label),
             header: checked.header,
-            extranonce: nonce.extranonce.as_bytes().to_vec(),
-            extranonce_prefix: job.extranonce_prefix.to_vec(),
+            extranonce: nonce.extranonce,
+            extranonce_prefix: Extranonce::new(&job.extranonce_prefix).unwrap_or_default(),
             hash: checked.hash,
             difficulty,
             share_difficulty: job.share_target.difficulty(),
@@ -87,7 +88,7 @@ impl State {
             latency: None,
             trace_id: trace::trace_id(&span),
             block,
-        });
+        };
         let submission = ShareSubmission {
             id,
             job: job.handle,

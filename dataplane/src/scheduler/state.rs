@@ -63,7 +63,7 @@ pub(super) struct State {
     pub(super) paused: bool,
     /// Something changed that watchers should not wait for.
     pub(super) urgent: bool,
-    pub(super) shares: broadcast::Sender<Arc<Share>>,
+    pub(super) shares: broadcast::Sender<Share>,
     pub(super) last_share: ShareId,
     pub(super) told: Told,
     pub(super) rescue: Rescue,
@@ -80,7 +80,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, shares: broadcast::Sender<Arc<Share>>, now: Now) -> Self {
+    pub(super) fn new(limits: Limits, shares: broadcast::Sender<Share>, now: Now) -> Self {
         Self {
             limits,
             since: now.wall,
@@ -236,7 +236,7 @@ impl State {
     }
 
     /// Tells watchers of a share. Nobody may watch.
-    pub(super) fn announce(&mut self, share: Option<Arc<Share>>) {
+    pub(super) fn announce(&mut self, share: Option<Share>) {
         if let Some(share) = share {
             self.rescue.settle(&share);
             let _ = self.shares.send(share);

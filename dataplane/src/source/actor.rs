@@ -191,9 +191,11 @@ impl Source {
 
     async fn step(&mut self, input: Input) {
         let now = self.now();
-        for action in self.state.handle(input, now) {
+        let mut actions = self.state.handle(input, now);
+        for action in actions.drain(..) {
             self.perform(action).await;
         }
+        self.state.reuse(actions);
         if !self.state.take_changed() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::{PoolSnapshot, connection::Connection, policy::SourcePolicy, redirect::Redirects, selector::Candidate};
 use crate::{
-    pool::{FailureKind, PoolFailure, Recovery, Target, backoff},
+    pool::{FailureKind, PoolFailure, Recovery, Target, backoff::Delays},
     trace::TraceParent,
 };
 use mujina_core::{
@@ -143,6 +143,7 @@ impl Entry {
         &mut self,
         failure: &PoolFailure,
         ready_at: Option<Instant>,
+        delays: &Delays,
         now: Instant,
         jitter: f64,
     ) -> Option<Duration> {
@@ -157,7 +158,7 @@ impl Entry {
         }
         self.failures = self.failures.saturating_add(1);
         self.parked = failure.recovery != Recovery::Retry;
-        let delay = backoff::delay(failure.recovery, self.failures, jitter);
+        let delay = delays.delay(failure.recovery, self.failures, jitter);
         self.stopped = delay.is_none();
         self.retry_at = delay.map(|delay| now + delay);
         self.failure = Some(failure.kind);

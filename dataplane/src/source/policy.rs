@@ -1,5 +1,6 @@
 //! How patient the source is: times and counts that an operator may change.
 
+use crate::pool::backoff::Delays;
 use std::time::Duration;
 
 /// When pools are left, returned to and taken turns with.
@@ -21,6 +22,8 @@ pub struct SourcePolicy {
     pub hard_target_patience: Duration,
     /// Least time that a pool of a quota group is worked for at a stretch.
     pub quota_slice: Duration,
+    /// How long a pool that failed is left alone.
+    pub delays: Delays,
 }
 
 impl Default for SourcePolicy {
@@ -34,6 +37,7 @@ impl Default for SourcePolicy {
             hard_target: Duration::from_secs(3600),
             hard_target_patience: Duration::from_secs(1800),
             quota_slice: Duration::from_secs(60),
+            delays: Delays::default(),
         }
     }
 }

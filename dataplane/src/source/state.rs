@@ -171,6 +171,13 @@ impl State {
         std::mem::take(&mut self.actions)
     }
 
+    /// Takes the list back that `handle` returned, so that the next step need not allocate one.
+    pub(super) fn reuse(&mut self, actions: Vec<Action>) {
+        if self.actions.is_empty() {
+            self.actions = actions;
+        }
+    }
+
     fn command(&mut self, input: Input, now: Now) {
         match input {
             Input::Configure { groups, trace } => self.configure(groups, &trace, now),
@@ -450,7 +457,7 @@ impl State {
         }
         let jitter = (self.jitter)();
         let entry = self.entries.iter_mut().find(|entry| entry.spec.connects_like(spec))?;
-        entry.failed(failure, connection.ready_at.map(|(at, _)| at), now.at, jitter)
+        entry.failed(failure, connection.ready_at.map(|(at, _)| at), &self.policy.delays, now.at, jitter)
     }
 
     fn switched(&mut self, id: ConnectionId, report: SwitchReport, now: Now) {

@@ -36,6 +36,7 @@ impl ShareLog {
             };
             match event {
                 Ok(share) => {
+                    let share = Arc::new(share);
                     self.rejects.note(&share, SystemTime::now());
                     self.note(share);
                 }

@@ -6,6 +6,7 @@ use crate::{
     source::{SourcePolicy, synthetic::SyntheticWork},
 };
 use mujina_core::{
+    extranonce::Extranonce,
     id::{ConnectionId, Generation},
     spec::{MinerSpec, SpecOrigin},
     status::MinerState,
@@ -24,8 +25,8 @@ pub(super) fn share(id: u64, outcome: ShareOutcome) -> Share {
         thread: "cpu-0".parse().unwrap(),
         job_id: "1".into(),
         header: [0; 80],
-        extranonce: vec![1],
-        extranonce_prefix: vec![3; 4],
+        extranonce: Extranonce::new(&[1]).unwrap(),
+        extranonce_prefix: Extranonce::new(&[3; 4]).unwrap(),
         hash: [0; 32],
         difficulty: Difficulty::try_from(1.0).unwrap(),
         share_difficulty: Difficulty::try_from(1.0).unwrap(),

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+pub mod arrival;
 pub mod demo;
 mod foreign;
 pub mod header;

@@ -11,11 +11,13 @@ pub use verifier::{Verifier, Violation};
 
 use crate::{
     PATIENCE,
+    arrival::Arrivals,
     sv2_wire::{Authority, Certificate, Frame, Peer, WireError, accept},
 };
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -153,8 +155,10 @@ impl ScriptedPool {
     pub async fn session(&self) -> Result<Session, WireError> {
         let stream = self.mute().await?;
         self.verifier().reconnected();
+        let arrivals = Arrivals::of(stream.as_fd().try_clone_to_owned()?)?;
         let halves = accept(stream, &self.options.authority, self.options.certificate).await?;
-        Ok(Session { peer: Peer::new(halves), verifier: Arc::clone(&self.verifier), channel: ChannelPlan::default() })
+        let (verifier, channel) = (Arc::clone(&self.verifier), ChannelPlan::default());
+        Ok(Session { peer: Peer::new(halves), arrivals, verifier, channel })
     }
 
     /// Whether nobody connects for this long.
@@ -173,6 +177,7 @@ impl ScriptedPool {
 /// One connection of a miner, from the pool's side. Ends with an orderly close when dropped.
 pub struct Session {
     peer: Peer,
+    arrivals: Arrivals,
     verifier: Arc<Mutex<Verifier>>,
     channel: ChannelPlan,
 }
@@ -181,6 +186,12 @@ impl Session {
     /// What it can do as any peer: wait for any message, send any frame or byte.
     pub fn peer(&mut self) -> &mut Peer {
         &mut self.peer
+    }
+
+    /// When what the miner sends arrives.
+    #[must_use]
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// The channel that was given.

@@ -14,7 +14,7 @@ use super::{
     memory::Memory,
     message::{self, Setup},
     session::{Action, Input, Profile, Session},
-    transport::{Frame, Reader, TransportError, Writer},
+    transport::{ClearFrame, Frame, Reader, TransportError, Writer},
     wants::Wants,
 };
 use crate::{
@@ -173,7 +173,7 @@ struct Client<'a> {
     limits: Limits,
     inbound: mpsc::Receiver<Result<Frame, TransportError>>,
     /// Dropped to let the writer end.
-    outbound: Option<mpsc::Sender<Vec<u8>>>,
+    outbound: Option<mpsc::Sender<ClearFrame>>,
     reader: JoinSet<()>,
     writer: JoinSet<Result<(), TransportError>>,
     /// The writer failed; what the pool said before that is still read until then.
@@ -291,7 +291,8 @@ impl<'a> Client<'a> {
     }
 
     async fn step(&mut self, input: Input) -> Option<Ending> {
-        for action in self.session.handle(input, now(), clock::wall()) {
+        let mut actions = self.session.handle(input, now(), clock::wall());
+        for action in actions.drain(..) {
             match action {
                 Action::Send(message) => match (message::encode(&message), &self.outbound) {
                     // A full or closed queue means that the writer is gone, which is seen on its own.
@@ -311,6 +312,7 @@ impl<'a> Client<'a> {
                 }
             }
         }
+        self.session.reuse(actions);
         None
     }
 

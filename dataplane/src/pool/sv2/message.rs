@@ -5,10 +5,12 @@
 //! not known, or of no use to an extended channel, is `Ignored`; what is known but malformed is an error.
 
 pub(super) mod extensions;
+mod share_frame;
 
-use super::transport::{Frame, HEADER};
+use super::transport::{ClearFrame, Frame, HEADER};
 use bytes::Bytes;
 use mujina_core::{
+    extranonce::Extranonce,
     text::{PEER_TEXT_BYTES, sanitise},
     units::ShareTarget,
 };
@@ -154,7 +156,7 @@ pub(super) struct Share {
     pub(super) nonce: u32,
     pub(super) ntime: u32,
     pub(super) version: u32,
-    pub(super) extranonce: Vec<u8>,
+    pub(super) extranonce: Extranonce,
     /// Who found it, if the pool is to know (U11): at most 32 bytes.
     pub(super) worker: Option<Arc<str>>,
 }
@@ -279,7 +281,7 @@ fn text(field: &Str0255<'_>) -> String {
 }
 
 /// Writes a message as a frame in the clear.
-pub(super) fn encode(message: &Outgoing) -> Result<Vec<u8>, Unsendable> {
+pub(super) fn encode(message: &Outgoing) -> Result<ClearFrame, Unsendable> {
     match message {
         Outgoing::Setup(setup) => {
             let Setup { flags, host, port, vendor, hardware_version, firmware } = setup;
@@ -319,21 +321,7 @@ pub(super) fn encode(message: &Outgoing) -> Result<Vec<u8>, Unsendable> {
             };
             frame(mining::MESSAGE_TYPE_UPDATE_CHANNEL, mining::CHANNEL_BIT_UPDATE_CHANNEL, message)
         }
-        Outgoing::Share(share) => {
-            let Share { channel_id, sequence_number, job_id, nonce, ntime, version, extranonce, worker } = share;
-            let message = mining::SubmitSharesExtended {
-                channel_id: *channel_id,
-                sequence_number: *sequence_number,
-                job_id: *job_id,
-                nonce: *nonce,
-                ntime: *ntime,
-                version: *version,
-                extranonce: extranonce.as_slice().try_into().map_err(|_| Unsendable("an extranonce"))?,
-            };
-            let bit = mining::CHANNEL_BIT_SUBMIT_SHARES_EXTENDED;
-            let field = worker.as_ref().map(|worker| extensions::worker_field(worker)).transpose()?;
-            frame_with(mining::MESSAGE_TYPE_SUBMIT_SHARES_EXTENDED, bit, message, &field.unwrap_or_default())
-        }
+        Outgoing::Share(share) => share_frame::encode(share),
         Outgoing::Close { channel_id, reason } => {
             let message = mining::CloseChannel { channel_id: *channel_id, reason_code: string("a reason", reason)? };
             frame(mining::MESSAGE_TYPE_CLOSE_CHANNEL, mining::CHANNEL_BIT_CLOSE_CHANNEL, message)
@@ -345,26 +333,18 @@ fn string<'a>(what: &'static str, text: &'a str) -> Result<Str0255<'a>, Unsendab
     text.try_into().map_err(|_| Unsendable(what))
 }
 
-pub(super) fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Result<Vec<u8>, Unsendable> {
-    frame_with(kind, channel_bit, message, &[])
-}
-
-/// A frame with fields of extensions behind its message.
-fn frame_with<T: Serialize + GetSize>(
-    kind: u8,
-    channel_bit: bool,
-    message: T,
-    fields: &[u8],
-) -> Result<Vec<u8>, Unsendable> {
-    let mut payload = binary_sv2::to_bytes(message).map_err(|_| Unsendable("a message"))?;
-    payload.extend_from_slice(fields);
-    let length = u32::try_from(payload.len()).map_err(|_| Unsendable("a message"))?;
-    let [low, middle, high, 0] = length.to_le_bytes() else { return Err(Unsendable("a message")) };
-    let channel_bit = if channel_bit { 0x80 } else { 0 };
-    let mut frame = Vec::with_capacity(HEADER + payload.len());
-    frame.extend_from_slice(&[0, channel_bit, kind, low, middle, high]);
+pub(super) fn frame<T: Serialize + GetSize>(kind: u8, channel_bit: bool, message: T) -> Result<ClearFrame, Unsendable> {
+    let payload = binary_sv2::to_bytes(message).map_err(|_| Unsendable("a message"))?;
+    let mut frame = ClearFrame::from_slice(&header(kind, channel_bit, payload.len())?);
     frame.extend_from_slice(&payload);
     Ok(frame)
+}
+
+/// The header of a frame without an extension.
+fn header(kind: u8, channel_bit: bool, payload: usize) -> Result<[u8; HEADER], Unsendable> {
+    let length = u32::try_from(payload).map_err(|_| Unsendable("a message"))?;
+    let [low, middle, high, 0] = length.to_le_bytes() else { return Err(Unsendable("a message")) };
+    Ok([0, if channel_bit { 0x80 } else { 0 }, kind, low, middle, high])
 }
 
 #[cfg(test)]

@@ -122,6 +122,8 @@ pub(super) struct Session {
     /// Where the pool asked to go, once the channel is closed.
     redirect: Option<(String, u16)>,
     actions: Vec<Action>,
+    /// Empty between two steps.
+    events: Vec<ConnectionEvent>,
 }
 
 #[derive(Debug)]
@@ -167,6 +169,7 @@ impl Session {
             reopened: false,
             redirect: None,
             actions: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -194,6 +197,13 @@ impl Session {
             self.pass(due, now);
         }
         std::mem::take(&mut self.actions)
+    }
+
+    /// Takes the list back that `handle` returned, so that the next step need not allocate one.
+    pub(super) fn reuse(&mut self, actions: Vec<Action>) {
+        if self.actions.is_empty() {
+            self.actions = actions;
+        }
     }
 
     /// When to call `handle` with [`Input::Tick`] at the latest.
@@ -271,17 +281,17 @@ impl Session {
             return;
         }
         let Stage::Open(channel) = &mut self.stage else { return };
-        let mut events = Vec::new();
+        let events = &mut self.events;
         while let Some(share) = self.queue.pop() {
             let worker = self.profile.worker.clone().filter(|_| self.extensions.tracks_workers());
-            if let Some(message) = channel.submit(&share, worker, now, &mut events) {
+            if let Some(message) = channel.submit(&share, worker, now, events) {
                 self.actions.push(Action::Send(Outgoing::Share(message)));
                 events.push(ConnectionEvent::Sent { share: share.id });
                 break;
             }
             events.push(ConnectionEvent::NotSent { share: share.id, reason: DropReason::Stale });
         }
-        self.actions.extend(events.into_iter().map(Action::Event));
+        self.actions.extend(events.drain(..).map(Action::Event));
     }
 
     fn close(&mut self, now: Instant) {

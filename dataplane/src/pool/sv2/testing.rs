@@ -3,7 +3,7 @@
 use super::{
     limits::Limits,
     message::{Incoming, NewJob, NewTip, OpenSuccess, frame},
-    transport::{Frame, Reader, Writer},
+    transport::{ClearFrame, Frame, Reader, Writer},
 };
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use bytes::Bytes;
@@ -174,13 +174,13 @@ impl Line {
     }
 }
 
-fn of_negotiation(mut frame: Vec<u8>) -> Vec<u8> {
+fn of_negotiation(mut frame: ClearFrame) -> ClearFrame {
     frame[0] = 1;
     frame
 }
 
 /// A message of the pool as a frame in the clear.
-pub(super) fn encode(message: &Incoming) -> Vec<u8> {
+pub(super) fn encode(message: &Incoming) -> ClearFrame {
     let owned = |text: &String| -> binary_sv2::Str0255<'static> { text.clone().leak().as_bytes().try_into().unwrap() };
     match message {
         Incoming::SetupSuccess { used_version, flags } => {
@@ -291,7 +291,7 @@ pub(super) fn encode(message: &Incoming) -> Vec<u8> {
         }
         Incoming::Ignored { extension, kind } => {
             let [low, high] = extension.to_le_bytes();
-            Ok(vec![low, high, *kind, 0, 0, 0])
+            Ok(ClearFrame::from_slice(&[low, high, *kind, 0, 0, 0]))
         }
     }
     .unwrap()

@@ -6,6 +6,7 @@
 
 use super::limits::Limits;
 use crate::pool::flood::Flood;
+use smallvec::SmallVec;
 use std::{io, sync::Arc, time::Duration};
 use stratum_apps::stratum_core::noise_sv2::{AEAD_MAC_LEN, NoiseDecryptor, NoiseEncryptor};
 use tokio::{
@@ -18,6 +19,9 @@ use tokio::{
 pub(super) const HEADER: usize = 6;
 /// Most bytes of a payload that are encrypted at once (04 §4.6).
 const CHUNK: usize = 65_519;
+
+/// A frame to send, in the clear. Shares are kept in place; longer messages spill.
+pub(super) type ClearFrame = SmallVec<[u8; 112]>;
 
 /// A received frame.
 #[derive(Debug)]
@@ -144,15 +148,18 @@ pub(super) struct Writer<W> {
     stream: W,
     cipher: NoiseEncryptor,
     limits: Limits,
+    /// The frame that is sent, encrypted, and the part of it that is being encrypted: kept for the next.
+    sealed: Vec<u8>,
+    chunk: Vec<u8>,
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
     pub(super) fn new(stream: W, cipher: NoiseEncryptor, limits: Limits) -> Self {
-        Self { stream, cipher, limits }
+        Self { stream, cipher, limits, sealed: Vec::new(), chunk: Vec::new() }
     }
 
     /// Sends frames until there are no more, then says so to the peer (FIN).
-    pub(super) async fn run(mut self, mut frames: mpsc::Receiver<Vec<u8>>) -> Result<(), TransportError> {
+    pub(super) async fn run(mut self, mut frames: mpsc::Receiver<ClearFrame>) -> Result<(), TransportError> {
         while let Some(frame) = frames.recv().await {
             self.send(&frame).await?;
         }
@@ -163,24 +170,25 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Encrypts and sends one frame, header and payload in one write. Not cancel-safe, and useless after an error.
     pub(super) async fn send(&mut self, frame: &[u8]) -> Result<(), TransportError> {
-        let sealed = self.seal(frame)?;
+        self.seal(frame)?;
         let blocked = TransportError::WriteBlocked(self.limits.write);
         let write = async {
-            self.stream.write_all(&sealed).await?;
+            self.stream.write_all(&self.sealed).await?;
             self.stream.flush().await
         };
         Ok(timeout(self.limits.write, write).await.map_err(|_| blocked)??)
     }
 
-    fn seal(&mut self, frame: &[u8]) -> Result<Vec<u8>, TransportError> {
+    fn seal(&mut self, frame: &[u8]) -> Result<(), TransportError> {
         let (header, payload) = frame.split_at_checked(HEADER).ok_or(TransportError::Garbled)?;
-        let mut sealed = Vec::with_capacity(frame.len() + 2 * AEAD_MAC_LEN);
-        for chunk in std::iter::once(header).chain(payload.chunks(CHUNK)) {
-            let mut chunk = chunk.to_vec();
-            self.cipher.encrypt(&mut chunk).map_err(|_| TransportError::Garbled)?;
-            sealed.append(&mut chunk);
+        self.sealed.clear();
+        for part in std::iter::once(header).chain(payload.chunks(CHUNK)) {
+            self.chunk.clear();
+            self.chunk.extend_from_slice(part);
+            self.cipher.encrypt(&mut self.chunk).map_err(|_| TransportError::Garbled)?;
+            self.sealed.extend_from_slice(&self.chunk);
         }
-        Ok(sealed)
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::rpc::check::fields;
+use mujina_core::extranonce::Extranonce;
 use mujina_core::{id::ConnectionId, share::ShareOutcome, units::Difficulty};
 use std::time::SystemTime;
 
@@ -12,10 +13,10 @@ fn share(id: u64) -> Arc<Share> {
         connection: ConnectionId(1),
         board: "cpu".parse().unwrap(),
         thread: "cpu-0".parse().unwrap(),
-        job_id: String::new(),
+        job_id: "".into(),
         header: [0; 80],
-        extranonce: Vec::new(),
-        extranonce_prefix: vec![3; 4],
+        extranonce: Extranonce::default(),
+        extranonce_prefix: Extranonce::new(&[3; 4]).unwrap(),
         hash: [0; 32],
         difficulty: Difficulty::try_from(1.0).unwrap(),
         share_difficulty: Difficulty::try_from(1.0).unwrap(),

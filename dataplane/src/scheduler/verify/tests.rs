@@ -60,7 +60,7 @@ fn each_fault_has_its_name_and_the_first_one_counts() {
     assert_eq!(fate_of(&tip, &bad, Some(&other_tip)), error);
     bad.version ^= 1;
     assert_eq!(fate_of(&tip, &bad, Some(&other_tip)), error, "above its ticket target");
-    bad.work = nonce(&tip, ShareTarget::MAX, 1).work;
+    bad.ticket_target = ShareTarget::MAX;
     assert_eq!(fate_of(&tip, &bad, Some(&other_tip)), Fate::Drop(DropReason::Stale));
     assert_eq!(fate_of(&tip, &bad, None), Fate::Drop(DropReason::Stale));
     assert_eq!(fate_of(&tip, &bad, Some(&tip)), Fate::Drop(DropReason::BelowTarget));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pool::backoff::Delays;
 use std::time::Duration;
 
 const POLICY: SourcePolicy = SourcePolicy {
@@ -10,6 +11,12 @@ const POLICY: SourcePolicy = SourcePolicy {
     hard_target: Duration::from_secs(3600),
     hard_target_patience: Duration::from_secs(1800),
     quota_slice: Duration::from_secs(60),
+    delays: Delays {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(60),
+        slow_first: Duration::from_secs(30),
+        slow_longest: Duration::from_secs(300),
+    },
 };
 
 struct World {

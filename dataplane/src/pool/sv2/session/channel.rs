@@ -153,7 +153,7 @@ impl Channel {
             nonce: share.nonce,
             ntime: share.ntime,
             version: share.version,
-            extranonce: share.extranonce.as_bytes().to_vec(),
+            extranonce: share.extranonce,
             worker,
         })
     }
@@ -162,28 +162,38 @@ impl Channel {
         self.pending.lose(now, events);
     }
 
-    /// Its deadlines.
-    pub(super) fn due(&self, limits: &Limits, needs_rolling: bool, queue_is_empty: bool) -> Vec<(Instant, Due)> {
-        let mut due = Vec::new();
-        due.extend(self.pending.deadline().map(|at| (at, Due::Verdicts)));
+    /// Its deadlines, one after the other.
+    pub(super) fn due(
+        &self,
+        limits: &Limits,
+        needs_rolling: bool,
+        queue_is_empty: bool,
+        mut each: impl FnMut(Instant, Due),
+    ) {
+        if let Some(at) = self.pending.deadline() {
+            each(at, Due::Verdicts);
+        }
         if let Some(by) = self.close_by {
             let drained = queue_is_empty && self.pending.is_empty();
-            due.push((if drained { self.opened_at } else { by }, Due::Drained));
-            return due;
+            return each(if drained { self.opened_at } else { by }, Due::Drained);
         }
-        due.extend(self.gate.deadline().map(|at| (at, Due::WaitingJob)));
-        due.extend(self.jobs.orphaned_at().map(|at| (at + limits.orphan_tip, Due::JobForTip)));
-        let fixed = self.fixed_since.filter(|_| needs_rolling);
-        due.extend(fixed.map(|since| (since + limits.fixed_version, Due::RolledVersion)));
+        if let Some(at) = self.gate.deadline() {
+            each(at, Due::WaitingJob);
+        }
+        if let Some(at) = self.jobs.orphaned_at() {
+            each(at + limits.orphan_tip, Due::JobForTip);
+        }
+        if let Some(since) = self.fixed_since.filter(|_| needs_rolling) {
+            each(since + limits.fixed_version, Due::RolledVersion);
+        }
         match self.last_job_at {
-            None => due.push((self.opened_at + limits.first_job, Due::FirstJob)),
+            None => each(self.opened_at + limits.first_job, Due::FirstJob),
             Some(at) => {
-                due.push((at + limits.same_job.min(limits.job_life.max_age), Due::NewJob));
+                each(at + limits.same_job.min(limits.job_life.max_age), Due::NewJob);
                 if traffic::may_warn_of_old_job(self) {
-                    due.push((at + limits.old_job, Due::OldJob));
+                    each(at + limits.old_job, Due::OldJob);
                 }
             }
         }
-        due
     }
 }

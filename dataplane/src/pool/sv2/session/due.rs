@@ -32,35 +32,49 @@ pub(super) enum Due {
 }
 
 impl Session {
-    /// The nearest deadline.
+    /// The nearest deadline. Looked for at every step, so it allocates nothing.
     pub(super) fn next_due(&self) -> Option<(Instant, Due)> {
-        let bring_up = (self.bring_up_by, Due::BringUp);
-        let candidates = match &self.stage {
-            Stage::SettingUp { by } => vec![(*by, Due::SetupAnswer), bring_up],
-            Stage::Negotiating { by } => vec![(*by, Due::Extensions), bring_up],
-            Stage::AwaitingRate { by } => vec![(*by, Due::HashRate), bring_up],
-            Stage::Opening { by, .. } if self.extranonce_size.is_none() => vec![(*by, Due::OpenAnswer), bring_up],
-            Stage::Opening { by, .. } => vec![(*by, Due::OpenAnswer)],
-            Stage::Reopening { at } => vec![(*at, Due::Reopen)],
-            Stage::Ended => Vec::new(),
+        let mut nearest: Option<(Instant, Due)> = None;
+        let mut each = |at: Instant, due: Due| {
+            if nearest.is_none_or(|(nearest, _)| at < nearest) {
+                nearest = Some((at, due));
+            }
+        };
+        match &self.stage {
+            Stage::SettingUp { by } => each(*by, Due::SetupAnswer),
+            Stage::Negotiating { by } => each(*by, Due::Extensions),
+            Stage::AwaitingRate { by } => each(*by, Due::HashRate),
+            Stage::Opening { by, .. } => each(*by, Due::OpenAnswer),
+            Stage::Reopening { at } => each(*at, Due::Reopen),
+            Stage::Ended => {}
             Stage::Open(channel) => {
-                let idle = match self.probed_at {
-                    None => (self.last_inbound + self.limits.soft_idle, Due::Probe),
+                let needs_rolling = self.profile.setup.flags & NEEDS_ROLLING != 0;
+                channel.due(&self.limits, needs_rolling, self.queue.is_empty(), &mut each);
+                match self.probed_at {
+                    None => each(self.last_inbound + self.limits.soft_idle, Due::Probe),
                     Some(at) => {
                         let hard = self.last_inbound + self.limits.hard_idle;
                         let owed = channel.pending.oldest().map(|sent_at| at.max(sent_at) + self.limits.probe);
-                        (owed.map_or(hard, |owed| owed.min(hard)), Due::Silence)
+                        each(owed.map_or(hard, |owed| owed.min(hard)), Due::Silence);
                     }
-                };
-                let needs_rolling = self.profile.setup.flags & NEEDS_ROLLING != 0;
-                let mut due = channel.due(&self.limits, needs_rolling, self.queue.is_empty());
-                due.push(idle);
-                due.extend(self.queue.deadline().map(|at| (at, Due::Queue)));
-                due.extend(self.rate.deadline().map(|at| (at, Due::TellRate)));
-                due
+                }
+                if let Some(at) = self.queue.deadline() {
+                    each(at, Due::Queue);
+                }
+                if let Some(at) = self.rate.deadline() {
+                    each(at, Due::TellRate);
+                }
             }
+        }
+        let bringing_up = match &self.stage {
+            Stage::SettingUp { .. } | Stage::Negotiating { .. } | Stage::AwaitingRate { .. } => true,
+            Stage::Opening { .. } => self.extranonce_size.is_none(),
+            Stage::Reopening { .. } | Stage::Open(_) | Stage::Ended => false,
         };
-        candidates.into_iter().min_by_key(|(at, _)| *at)
+        if bringing_up {
+            each(self.bring_up_by, Due::BringUp);
+        }
+        nearest
     }
 
     /// A deadline passed.

@@ -6,7 +6,7 @@ async fn next(queue: &mut mpsc::Receiver<ShareSubmission>) -> ShareSubmission {
     tokio::time::timeout(PATIENCE, queue.recv()).await.expect("a share comes").expect("the queue is open")
 }
 
-async fn outcome(watch: &mut broadcast::Receiver<Arc<Share>>) -> (ShareId, ShareOutcome) {
+async fn outcome(watch: &mut broadcast::Receiver<Share>) -> (ShareId, ShareOutcome) {
     let share = tokio::time::timeout(PATIENCE, watch.recv()).await.expect("an event comes").expect("no gap");
     (share.id, share.outcome)
 }
@@ -35,7 +35,7 @@ async fn share_goes_its_way_from_nonce_to_verdict() {
     let accepted = watch.recv().await.unwrap();
     assert_eq!((accepted.outcome, accepted.latency), (ShareOutcome::Accepted, Some(latency)));
     assert_eq!(accepted.hash, header::hash(&accepted.header));
-    assert_eq!((accepted.extranonce.len(), accepted.job_id.as_str()), (8, "1"));
+    assert_eq!((accepted.extranonce.as_bytes().len(), &*accepted.job_id), (8, "1"));
     world.tell(Command::Reclassified { share: id, reason: RejectReason::Stale }).await;
     assert_eq!(outcome(&mut watch).await, (id, ShareOutcome::Rejected(RejectReason::Stale)));
     world.tell(Command::Judged { share: id, verdict: Verdict::Accepted, latency }).await;

@@ -18,7 +18,7 @@ fn share_is_sent_as_it_was_hashed() {
         nonce: 3,
         ntime: 1003,
         version: 0x2000_6000,
-        extranonce: vec![7; 8],
+        extranonce: Extranonce::new(&[7; 8]).unwrap(),
         worker: None,
     };
     assert_eq!(sent, [expected]);

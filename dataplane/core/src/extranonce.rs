@@ -1,10 +1,12 @@
-//! The part of the coinbase that a miner may choose, and how it is shared out.
+//! The part of the coinbase that a miner, or its pool, may choose.
+
+use std::fmt;
 
 /// Most bytes of extranonce that a channel grants (B0_32).
 pub const MAX_EXTRANONCE: usize = 32;
 
-/// One extranonce without the pool's prefix: 0 to 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// One part of an extranonce, the miner's or the pool's: 0 to 32 bytes, kept in place.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Extranonce {
     bytes: [u8; MAX_EXTRANONCE],
     len: u8,
@@ -29,8 +31,8 @@ impl Extranonce {
     }
 }
 
-impl std::fmt::Debug for Extranonce {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(self.as_bytes()))
+impl fmt::Debug for Extranonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
