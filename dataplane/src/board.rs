@@ -6,9 +6,11 @@
 //! `led`. They take readings and the time, and touch nothing.
 
 pub mod cpu;
+pub mod known;
 pub mod led;
 pub mod limits;
 pub mod power;
+pub mod safe;
 pub mod thermal;
 pub mod tuner;
 

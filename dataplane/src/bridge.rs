@@ -96,7 +96,9 @@ impl Takeover {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    fn is_taken(&self) -> bool {
+    /// Whether it was taken.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }

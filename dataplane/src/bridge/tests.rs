@@ -203,7 +203,7 @@ async fn port_that_was_taken_over_is_neither_read_nor_written() {
     drop(host);
     let mut written = Vec::new();
     controller.read_to_end(&mut written).await.unwrap();
-    assert_eq!(written, [], "nothing was written after it");
+    assert_eq!(written, Vec::<u8>::new(), "nothing was written after it");
 }
 
 #[tokio::test(start_paused = true)]
