@@ -3,6 +3,7 @@
 pub mod asic;
 pub mod backplane;
 pub mod board;
+pub mod bridge;
 pub mod config;
 pub mod identity;
 pub mod job;
@@ -10,6 +11,7 @@ mod ledger;
 #[cfg(test)]
 mod log_lines;
 pub mod miner;
+pub mod peripheral;
 pub mod pool;
 pub mod program;
 pub mod rpc;
