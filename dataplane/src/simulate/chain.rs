@@ -154,7 +154,7 @@ impl Chain {
     /// Hashes all that is due up to now, and gives what is due for the host.
     pub fn run(&mut self, now: Instant) -> Vec<u8> {
         let mut hasher = self.hasher.take().unwrap_or_else(Hasher::new);
-        for portion in self.portions(now) {
+        for portion in self.portions(now, usize::MAX) {
             let found = hasher.hash(&portion);
             self.finish(&portion, &found, now);
         }
@@ -216,6 +216,18 @@ impl Chain {
     /// Ends a fault.
     pub fn clear(&mut self, fault: Fault) {
         self.faults.clear(fault);
+    }
+
+    /// Goes on counting where another chain was, and remembers what it returned: it is the same board.
+    pub(super) fn keep_count(&mut self, before: &Self) {
+        self.statistics = before.statistics.clone();
+        self.seen.clone_from(&before.seen);
+        self.seen_order.clone_from(&before.seen_order);
+        self.jobs = before.jobs;
+        for (chip, old) in self.chips.iter_mut().zip(&before.chips) {
+            chip.statistics = super::ChipStatistics { address: 0, ..old.statistics };
+            chip.life = old.life + 1;
+        }
     }
 
     /// Part of the chips' greatest activity: 1 when all hash.
@@ -328,15 +340,19 @@ impl Chain {
         slow.unwrap_or(1.0)
     }
 
-    /// Takes the portions that are due, for a hasher; each comes back to [`Self::finish`].
-    pub(super) fn portions(&mut self, now: Instant) -> Vec<Portion> {
+    /// Takes portions that are due, about `most`, for a hasher; each comes back to [`Self::finish`].
+    pub(super) fn portions(&mut self, now: Instant, most: usize) -> Vec<Portion> {
         self.settle(now);
         self.repeat_latched(now);
         let (stride, gate, reach) = (self.stride, self.gate, self.reach());
         let chips = self.chips.len();
+        let share = most.div_ceil(chips.max(1));
         let mut portions = Vec::new();
         for (index, chip) in self.chips.iter_mut().enumerate().take(reach) {
-            while chip.owed >= 1.0 {
+            for _ in 0..share {
+                if chip.owed < 1.0 {
+                    break;
+                }
                 let Some(portion) = portion(chip, index, chips, stride, gate) else { break };
                 chip.owed -= count(portion.hashes());
                 portions.push(portion);

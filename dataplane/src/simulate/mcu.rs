@@ -83,6 +83,12 @@ impl Mcu {
         Self { firmware, buffer: Vec::new(), packet_at: None }
     }
 
+    /// As after a restart.
+    pub(super) fn forget(&mut self) {
+        self.buffer.clear();
+        self.packet_at = None;
+    }
+
     /// When what is there so far is discarded, unless a packet comes before.
     pub(super) fn discards_at(&self) -> Option<Instant> {
         self.packet_at.filter(|_| !self.buffer.is_empty()).map(|at| at + PATIENCE)

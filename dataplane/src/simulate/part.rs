@@ -8,7 +8,7 @@ mod tps546;
 pub(super) use self::{
     emc2101::Emc2101,
     simple::{Ds4432u, Ina260, Tmp1075, Tmp451},
-    tps546::{OutputState, Tps546},
+    tps546::Tps546,
 };
 use super::record::Violation;
 

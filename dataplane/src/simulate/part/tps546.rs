@@ -33,12 +33,6 @@ const INPUT: u16 = 1 << 13;
 const IOUT: u16 = 1 << 14;
 const VOUT: u16 = 1 << 15;
 
-/// What the regulator's output does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::simulate) struct OutputState {
-    pub(in crate::simulate) volts: f64,
-}
-
 /// The part.
 #[derive(Debug)]
 pub(in crate::simulate) struct Tps546 {
@@ -107,15 +101,20 @@ impl Tps546 {
         }
     }
 
-    /// The output as the registers have it.
-    pub(in crate::simulate) fn output(&self) -> OutputState {
+    /// Volts at the output, as the registers have it.
+    pub(in crate::simulate) fn output(&self) -> f64 {
         let config = self.byte(ON_OFF_CONFIG);
         let is_commanded = config & 0x08 == 0 || self.byte(OPERATION) & 0x80 != 0;
         let is_controlled = config & 0x04 == 0 || (self.control == (config & 0x02 != 0));
         // Without bit 4 it starts by itself.
         let wants = config & 0x10 == 0 || (is_commanded && is_controlled);
         let is_on = self.has_input && self.input_is_up && wants && !self.refuses && self.latched.is_empty();
-        OutputState { volts: if is_on { self.linear16(VOUT_COMMAND) } else { 0.0 } }
+        if is_on { self.linear16(VOUT_COMMAND) } else { 0.0 }
+    }
+
+    /// Whether something else than a command keeps the output off.
+    pub(in crate::simulate) fn is_faulted(&self) -> bool {
+        !self.has_input || self.refuses || !self.latched.is_empty()
     }
 
     fn byte(&self, command: u8) -> u8 {
@@ -135,7 +134,7 @@ impl Tps546 {
     }
 
     fn status_word(&self) -> u16 {
-        let is_off = self.output().volts <= 0.0;
+        let is_off = self.output() <= 0.0;
         let mut word = if is_off { OFF | NOT_GOOD } else { 0 };
         for fault in &self.latched {
             word |= match fault {
@@ -174,7 +173,7 @@ impl Tps546 {
             0x7e => vec![self.cml],
             0x7f | 0x80 => vec![0],
             0x88 => linear11(input).to_vec(),
-            0x8b => linear16(self.output().volts).to_vec(),
+            0x8b => linear16(self.output()).to_vec(),
             0x8c => linear11(current).to_vec(),
             0x8d => linear11(regulator).to_vec(),
             _ => self.stored.get(&command)?.clone(),
@@ -332,36 +331,36 @@ mod tests {
     #[test]
     fn output_follows_operation_and_voltage() {
         let mut off = part();
-        assert_eq!((off.output().volts, read(&mut off, 0x79, 2)), (0.0, vec![0x40, 0x08]));
+        assert_eq!((off.output(), read(&mut off, 0x79, 2)), (0.0, vec![0x40, 0x08]));
         let mut on = on();
-        assert_eq!(on.output().volts, 1.150_390_625);
+        assert_eq!(on.output(), 1.150_390_625);
         assert_eq!((read(&mut on, 0x79, 2), read(&mut on, 0x8b, 2)), (vec![0, 0], vec![0x4d, 0x02]));
         on.write(&[0x01, 0x00]).unwrap();
-        assert_eq!(on.output().volts, 0.0);
+        assert_eq!(on.output(), 0.0);
     }
 
     #[test]
     fn control_pin_counts_only_when_it_is_obeyed() {
         let mut part = on();
         part.surround(true, false, false, Vec::new());
-        assert_eq!(part.output().volts, 0.0, "1F obeys the pin");
+        assert_eq!(part.output(), 0.0, "1F obeys the pin");
         part.write(&[0x02, 0x1b]).unwrap();
-        assert!(part.output().volts > 1.0, "1B does not");
+        assert!(part.output() > 1.0, "1B does not");
     }
 
     #[test]
     fn fault_is_latched_until_it_is_cleared_and_gone() {
         let mut part = on();
         part.surround(true, true, false, vec![RegulatorFault::OverCurrent]);
-        assert_eq!(part.output().volts, 0.0);
+        assert_eq!(part.output(), 0.0);
         assert_eq!(read(&mut part, 0x79, 2)[0], 0x50);
         assert_eq!(read(&mut part, 0x7b, 1), [0x80]);
         part.write(&[0x03]).unwrap();
-        assert_eq!(part.output().volts, 0.0, "it is still there");
+        assert_eq!(part.output(), 0.0, "it is still there");
         part.surround(true, true, false, Vec::new());
-        assert_eq!(part.output().volts, 0.0, "it is latched");
+        assert_eq!(part.output(), 0.0, "it is latched");
         part.write(&[0x03]).unwrap();
-        assert!(part.output().volts > 1.0);
+        assert!(part.output() > 1.0);
     }
 
     #[test]
@@ -383,7 +382,7 @@ mod tests {
         assert!(!part.answers());
         part.surround(true, true, false, Vec::new());
         assert!(part.answers());
-        assert_eq!(part.output().volts, 0.0);
+        assert_eq!(part.output(), 0.0);
     }
 
     #[test]
