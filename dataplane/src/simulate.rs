@@ -42,6 +42,7 @@ mod worker;
 mod tests;
 
 pub use self::{
+    chain::{Chain, Supply},
     cable::SimulatedBoard,
     fault::{Fault, RegulatorFault},
     kind::{BoardKind, UnknownBoard},

@@ -18,7 +18,7 @@ pub(super) struct Window {
 }
 
 /// One counter of one batch: as many hashes as there are cores and versions in a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Step {
     pub(super) batch: u32,
     pub(super) counter: u32,
