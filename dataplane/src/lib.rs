@@ -17,6 +17,7 @@ pub mod program;
 pub mod rpc;
 mod run;
 pub mod scheduler;
+pub mod simulate;
 pub mod source;
 pub mod spec;
 pub mod state_dir;

@@ -94,7 +94,7 @@ fn chips_take_addresses_in_chain_order_and_answer_to_them() {
     assert_eq!(chain.statistics().chips.iter().map(|chip| chip.address).collect::<Vec<_>>(), [0, 2, 4]);
     let reply = chain.receive(&frame("42050400"), now);
     assert_eq!(reply[..8], bytes("AA55 13620304 04 00"));
-    assert_eq!(chain.receive(&frame("42050600"), now), [], "nobody has this address");
+    assert_eq!(chain.receive(&frame("42050600"), now), Vec::<u8>::new(), "nobody has this address");
     assert_eq!(violations(&chain), []);
     // More addresses than chips do no harm.
     chain.receive(&frame("40050600"), now);
@@ -240,7 +240,7 @@ fn reset_forgets_everything() {
     let (mut chain, now) = gamma(&options(8), HCN_525);
     chain.receive(&bytes(EXAMPLE_A), now);
     chain.supply(Supply { running: false, ..Supply::GOOD }, now);
-    assert_eq!(chain.receive(&bytes("55AA520500000A"), now), []);
+    assert_eq!(chain.receive(&bytes("55AA520500000A"), now), Vec::<u8>::new());
     assert_eq!(violations(&chain), [Violation::ChipsOff]);
     chain.supply(Supply::GOOD, now);
     let later = now + Duration::from_millis(10);
@@ -265,11 +265,11 @@ fn baud_divider_is_read_from_the_right_register() {
 fn replies_keep_the_pace_of_the_line() {
     let line = Options { pacing: crate::simulate::Pacing::Line, ..options(12) };
     let (mut chain, now) = chain(ChipModel::Bm1362, 2, &line);
-    assert_eq!(chain.receive(&bytes("55AA520500000A"), now), []);
+    assert_eq!(chain.receive(&bytes("55AA520500000A"), now), Vec::<u8>::new());
     let byte = Duration::from_secs_f64(10.0 / 115_740.74);
-    assert_eq!(chain.due(now + byte * 8), []);
+    assert_eq!(chain.due(now + byte * 8), Vec::<u8>::new());
     assert_eq!(chain.due(now + byte * 9 + Duration::from_micros(1)).len(), 9);
-    assert_eq!(chain.due(now + byte * 18), [], "a gap of a byte between frames");
+    assert_eq!(chain.due(now + byte * 18), Vec::<u8>::new(), "a gap of a byte between frames");
     assert_eq!(chain.due(now + byte * 19 + Duration::from_micros(2)).len(), 9);
 }
 
@@ -393,5 +393,5 @@ fn too_little_voltage_makes_wrong_nonces_and_then_hangs() {
     let later = now + Duration::from_secs(2);
     chain.supply(Supply { hangs: true, ..Supply::GOOD }, later);
     chain.supply(Supply::GOOD, later);
-    assert_eq!(chain.receive(&bytes("55AA520500000A"), later), [], "until reset");
+    assert_eq!(chain.receive(&bytes("55AA520500000A"), later), Vec::<u8>::new(), "until reset");
 }

@@ -11,7 +11,7 @@ mod nonces;
 mod orders;
 mod statistics;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod work;
 
 use self::{
