@@ -42,8 +42,8 @@ mod worker;
 mod tests;
 
 pub use self::{
-    chain::{Chain, Supply},
     cable::SimulatedBoard,
+    chain::{Chain, Supply},
     fault::{Fault, RegulatorFault},
     kind::{BoardKind, UnknownBoard},
     options::{Options, Pacing},

@@ -253,7 +253,8 @@ impl Wires {
 
     fn take_core(&mut self, core: f64, is_faulted: bool) {
         let (had, has) = (self.has_core, core > 0.0);
-        let rises = self.physics.chip_volts(core) > self.board.most && self.physics.chip_volts(self.core) <= self.board.most;
+        let rises =
+            self.physics.chip_volts(core) > self.board.most && self.physics.chip_volts(self.core) <= self.board.most;
         (self.core, self.has_core) = (core, has);
         if rises {
             self.log.complain(Violation::OverVoltage, &[], self.now);

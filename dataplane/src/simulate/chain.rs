@@ -84,14 +84,7 @@ impl Chain {
         Self::with(model, chips, options, Faults::default(), Log::since(now), now)
     }
 
-    pub(super) fn with(
-        model: ChipModel,
-        chips: u8,
-        options: &Options,
-        faults: Faults,
-        log: Log,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn with(model: ChipModel, chips: u8, options: &Options, faults: Faults, log: Log, now: Instant) -> Self {
         let gate = options.gate_bits.clamp(8, 32);
         // A chip that sweeps all versions of its sub-cores at once would make two hashes for each that it makes.
         let thinner = u32::from(model.rolls_versions());
@@ -234,7 +227,11 @@ impl Chain {
     pub(super) fn activity(&self) -> f64 {
         let busy = |chip: &&Chip| chip.can_hash() && chip.job.is_some();
         let count = |number| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        if self.supply.running { count(self.chips.iter().filter(busy).count()) / count(self.chips.len().max(1)) } else { 0.0 }
+        if self.supply.running {
+            count(self.chips.iter().filter(busy).count()) / count(self.chips.len().max(1))
+        } else {
+            0.0
+        }
     }
 
     pub(super) fn clock(&self) -> f64 {

@@ -11,8 +11,15 @@ pub(super) enum Command {
     SetAddress(u8),
     ChainInactive,
     /// `None` for all chips.
-    Read { address: Option<u8>, register: u8 },
-    Write { address: Option<u8>, register: u8, value: u32 },
+    Read {
+        address: Option<u8>,
+        register: u8,
+    },
+    Write {
+        address: Option<u8>,
+        register: u8,
+        value: u32,
+    },
     /// Job data without header, length and checksum.
     Job(Vec<u8>),
 }
@@ -100,7 +107,9 @@ fn parse_job(buffer: &[u8], form: JobForm) -> Parsed {
     };
     debug_assert!(whole <= LONGEST);
     let Some(frame) = buffer.get(..whole) else { return Parsed::Incomplete };
-    let Some((checked, sum)) = frame.get(2..).and_then(<[u8]>::split_last_chunk::<2>) else { return Parsed::Incomplete };
+    let Some((checked, sum)) = frame.get(2..).and_then(<[u8]>::split_last_chunk::<2>) else {
+        return Parsed::Incomplete;
+    };
     if crc16(checked).to_be_bytes() != *sum {
         return Parsed::Refused(Refusal::Checksum, 2);
     }
@@ -159,12 +168,12 @@ mod tests {
     #[test]
     fn replies_are_those_of_the_sheet() {
         let hex = |frame: Vec<u8>| hex::encode_upper(frame);
-        assert_eq!(hex(register_reply(0x1370_0000, 0, 0, false)), "AA55137000000000" .to_owned() + "06");
-        assert_eq!(hex(register_reply(0x1370_0000, 0, 0, true)), "AA5513700000000000" .to_owned() + "0010");
+        assert_eq!(hex(register_reply(0x1370_0000, 0, 0, false)), "AA55137000000000".to_owned() + "06");
+        assert_eq!(hex(register_reply(0x1370_0000, 0, 0, true)), "AA5513700000000000".to_owned() + "0010");
         assert_eq!(hex(register_reply(0x0000_c100, 0, 0x18, false)), "AA550000C100001802");
         assert_eq!(hex(register_reply(0x8000_080c, 0, 0xb4, true)), "AA558000080C00B400001A");
         assert_eq!(hex(register_reply(0x1397_1800, 0, 0, false)), "AA5513971800000006");
-        assert_eq!(hex(register_reply(0x1362_0300, 0, 0, true)), "AA551362030000000000" .to_owned() + "1E");
+        assert_eq!(hex(register_reply(0x1362_0300, 0, 0, true)), "AA551362030000000000".to_owned() + "1E");
         assert_eq!(hex(nonce_reply([0x4c, 3, 0x52, 0x75], 0x0c, 0xd2, Some(0x05a2))), "AA554C0352750CD205A29C");
         assert_eq!(hex(nonce_reply([0x9b, 4, 0x4c, 0x0a], 0, 0x1a, None)), "AA559B044C0A001A94");
     }
@@ -206,6 +215,8 @@ mod tests {
             FCA4188675380C97DAA32F37D00D3228F08966C0B97D73828AE1E589678BC3F03B5A863835599CD73C42E3B67BBDC47F\
             5B51EAEC465A1F08";
         let bytes = hex::decode(midstates).unwrap();
-        assert!(matches!(parse(&bytes, JobForm::Midstates), Parsed::Frame(Command::Job(data), 152) if data.len() == 148));
+        assert!(
+            matches!(parse(&bytes, JobForm::Midstates), Parsed::Frame(Command::Job(data), 152) if data.len() == 148)
+        );
     }
 }

@@ -66,11 +66,9 @@ pub(super) mod tests {
     use super::*;
 
     /// Example A of the sheet: a job that a Bitaxe Gamma was given, and what it answered.
-    pub(in crate::simulate) const EXAMPLE_A: &str =
-        "55AA2156680100000000043A0217D76854685519A7CB044F88726355919E61A98BCF71A0C28795EA54DB8C36414B06DDF5F0\
+    pub(in crate::simulate) const EXAMPLE_A: &str = "55AA2156680100000000043A0217D76854685519A7CB044F88726355919E61A98BCF71A0C28795EA54DB8C36414B06DDF5F0\
          0000000000000000965201001D3996BCA3F4670DFCD4F201C162B96DFD55646B00000020721C";
-    pub(in crate::simulate) const HEADER_A: &str =
-        "00000020fd55646bc162b96dfcd4f201a3f4670d1d3996bc96520100000000000000000006ddf5f08c36414b95ea54db71a0c287\
+    pub(in crate::simulate) const HEADER_A: &str = "00000020fd55646bc162b96dfcd4f201a3f4670d1d3996bc96520100000000000000000006ddf5f08c36414b95ea54db71a0c287\
          61a98bcf6355919e044f88725519a7cbd7685468043a0217";
 
     #[test]
@@ -84,12 +82,12 @@ pub(super) mod tests {
 
     #[test]
     fn words_of_a_midstate_come_last_first() {
-        let frame = "04010000000001DD0517D88B6564C604A8464D3185F25F7D5DE0E3591741CB21CAE11574DDD65D490D3D68739F8A52EADF91";
+        let frame =
+            "04010000000001DD0517D88B6564C604A8464D3185F25F7D5DE0E3591741CB21CAE11574DDD65D490D3D68739F8A52EADF91";
         let job = ChipJob::parse(&hex::decode(frame).unwrap(), JobForm::Midstates, 7).unwrap();
         let Body::Midstates { states, tail } = job.body else { panic!("midstates") };
-        let words = [
-            0x52ea_df91, 0x6873_9f8a, 0x5d49_0d3d, 0x1574_ddd6, 0xcb21_cae1, 0xe359_1741, 0x5f7d_5de0, 0x4d31_85f2,
-        ];
+        let words =
+            [0x52ea_df91, 0x6873_9f8a, 0x5d49_0d3d, 0x1574_ddd6, 0xcb21_cae1, 0xe359_1741, 0x5f7d_5de0, 0x4d31_85f2];
         assert_eq!((states, hex::encode(tail)), (vec![words], "c604a846d88b656401dd0517".to_owned()));
     }
 }

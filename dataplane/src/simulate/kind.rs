@@ -20,7 +20,9 @@ pub enum BoardKind {
 
 /// No board has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no board is called `{0}`; use one of `bitaxe-gamma`, `bitaxe-ultra`, `bitaxe-supra`, `bitaxe-max`, `emberone`")]
+#[error(
+    "no board is called `{0}`; use one of `bitaxe-gamma`, `bitaxe-ultra`, `bitaxe-supra`, `bitaxe-max`, `emberone`"
+)]
 pub struct UnknownBoard(pub String);
 
 impl BoardKind {

@@ -187,7 +187,9 @@ impl Mcu {
                 bus.led([*red, *green, *blue]);
                 Done::Data(data.to_vec())
             }
-            (0x09, 0x01, [0xde, 0xad, 0xbe, 0xef]) | (0x09, 0x02, [0xb0, 0x07, 0x10, 0xad]) if has_system => Done::Restart,
+            (0x09, 0x01, [0xde, 0xad, 0xbe, 0xef]) | (0x09, 0x02, [0xb0, 0x07, 0x10, 0xad]) if has_system => {
+                Done::Restart
+            }
             _ => Done::Invalid(INVALID),
         }
     }
@@ -288,10 +290,11 @@ pub(super) mod tests {
 
     #[test]
     fn bitaxe_knows_neither_led_nor_other_lines() {
-        let bitaxe =
-            Firmware { gpio_lines: 1, has_led: false, has_input_adc: false, has_system: false, ..EMBERONE };
+        let bitaxe = Firmware { gpio_lines: 1, has_led: false, has_input_adc: false, has_system: false, ..EMBERONE };
         let invalid = Outcome::Reply(vec![4, 0, 0xff, 0x11]);
-        for request in ["07 00 01 00 06 01 01", "09 00 00 00 08 10 FF 00 FF", "06 00 00 00 07 51", "0A 00 0D 00 09 01 DE AD BE EF"] {
+        for request in
+            ["07 00 01 00 06 01 01", "09 00 00 00 08 10 FF 00 FF", "06 00 00 00 07 51", "0A 00 0D 00 09 01 DE AD BE EF"]
+        {
             assert_eq!(ask(bitaxe, request).0, invalid, "{request}");
         }
         assert_eq!(ask(EMBERONE, "0A 00 0D 00 09 01 DE AD BE EF").0, Outcome::Restart);

@@ -7,7 +7,7 @@ mod tps546;
 
 pub(super) use self::{
     emc2101::Emc2101,
-    simple::{Ds4432u, Ina260, Tmp1075, Tmp451},
+    simple::{Ds4432u, Ina260, Tmp451, Tmp1075},
     tps546::Tps546,
 };
 use super::record::Violation;

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn thin_sweep_takes_the_same_counters_wherever_it_begins() {
-        let of = |start, length| walk(Window { start, length }, 1 << 12, 16, 1 << 12).into_iter().collect::<HashSet<_>>();
+        let of =
+            |start, length| walk(Window { start, length }, 1 << 12, 16, 1 << 12).into_iter().collect::<HashSet<_>>();
         let (whole, part) = (of(0, 1 << 18), of(100_000, 50_000));
         assert!(!part.is_empty() && part.is_subset(&whole));
         let inside = |step: &&Step| (100_000..150_000).contains(&step.counter);
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn windows_that_follow_each_other_share_no_step_and_overlapping_ones_do() {
-        let of = |start, length| walk(Window { start, length }, 1 << 8, 1024, 20_000).into_iter().collect::<HashSet<_>>();
+        let of =
+            |start, length| walk(Window { start, length }, 1 << 8, 1024, 20_000).into_iter().collect::<HashSet<_>>();
         let first = of(0, 1 << 18);
         assert_eq!(first.intersection(&of(1 << 18, 1 << 18)).count(), 0);
         assert!(of(0, (1 << 18) + 5000).intersection(&of(1 << 18, 1 << 18)).count() > 0);

@@ -23,16 +23,17 @@ pub(in crate::simulate) struct Emc2101 {
 
 impl Emc2101 {
     pub(in crate::simulate) fn new() -> Self {
-        let mut part = Self {
-            registers: [0; 256],
-            pointer: 0,
-            latched_tach: 0xff,
-            latched_temperature: 0,
-            measured_tach: 0xffff,
-        };
-        for (register, value) in
-            [(0x04, 0x08), (0x17, 0x12), (0x18, 0x08), (FAN_CONFIGURATION, 0x20), (0xfd, 0x16), (0xfe, 0x5d), (0xff, 0x03)]
-        {
+        let mut part =
+            Self { registers: [0; 256], pointer: 0, latched_tach: 0xff, latched_temperature: 0, measured_tach: 0xffff };
+        for (register, value) in [
+            (0x04, 0x08),
+            (0x17, 0x12),
+            (0x18, 0x08),
+            (FAN_CONFIGURATION, 0x20),
+            (0xfd, 0x16),
+            (0xfe, 0x5d),
+            (0xff, 0x03),
+        ] {
             part.set(register, value);
         }
         part

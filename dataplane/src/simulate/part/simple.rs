@@ -216,9 +216,13 @@ mod tests {
     fn tmp1075_tells_the_words_of_the_sheet() {
         let mut part = Tmp1075::at(0x4a);
         assert_eq!(read(&mut part, 0x0f, 2), [0x75, 0x00]);
-        for (degrees, word) in
-            [(26.125, [0x1a, 0x20]), (100.0, [0x64, 0x00]), (-0.0625, [0xff, 0xf0]), (-25.0, [0xe7, 0x00]), (200.0, [0x7f, 0xf0])]
-        {
+        for (degrees, word) in [
+            (26.125, [0x1a, 0x20]),
+            (100.0, [0x64, 0x00]),
+            (-0.0625, [0xff, 0xf0]),
+            (-25.0, [0xe7, 0x00]),
+            (200.0, [0x7f, 0xf0]),
+        ] {
             part.measure(&Measured { circuit_board: degrees, ..MEASURED });
             assert_eq!(read(&mut part, 0x00, 2), word, "{degrees}");
         }

@@ -1,7 +1,10 @@
 //! Chains driven directly, in virtual time.
 
 use super::{BM1370, HCN_525, bring_up_bm1362, bytes, chain, frame, job, nonces, options};
-use crate::simulate::{Chain, ChipModel, Options, Statistics, Supply, Violation, job::tests::{EXAMPLE_A, HEADER_A}};
+use crate::simulate::{
+    Chain, ChipModel, Options, Statistics, Supply, Violation,
+    job::tests::{EXAMPLE_A, HEADER_A},
+};
 use mujina_core::units::HashRate;
 use sha2::{Digest, Sha256};
 use std::{
@@ -51,9 +54,8 @@ fn bm1370_returns_the_scaled_vectors_of_the_sheet() {
         at += Duration::from_millis(20);
         found.extend(nonces(&chain.run(at)));
     }
-    let expected = [
-        "AA55600000230 0D4000494", "AA55940000BF00DD000D9C", "AA550200011506D300039B", "AA55F200012D00DD000D98",
-    ];
+    let expected =
+        ["AA55600000230 0D4000494", "AA55940000BF00DD000D9C", "AA550200011506D300039B", "AA55F200012D00DD000D98"];
     assert_eq!(found[..4], expected.map(bytes));
     assert_eq!(violations(&chain), []);
 }
@@ -71,9 +73,8 @@ fn bm1362_returns_the_scaled_vectors_of_the_sheet() {
         let of_second = |frame: &Vec<u8>| frame[3] & 0xfe == 0x04;
         found.extend(nonces(&chain.run(at)).into_iter().filter(of_second));
     }
-    let expected = [
-        "AA550C040107066E000680", "AA550004015A026A00028B", "AA5526040221006C00048D", "AA555E04041902680000 93",
-    ];
+    let expected =
+        ["AA550C040107066E000680", "AA550004015A026A00028B", "AA5526040221006C00048D", "AA555E04041902680000 93"];
     assert_eq!(found[..4], expected.map(bytes));
     assert_eq!(violations(&chain), []);
 }
