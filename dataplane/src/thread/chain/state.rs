@@ -10,8 +10,6 @@
 mod nonces;
 mod orders;
 mod statistics;
-#[cfg(test)]
-pub(super) mod tests;
 mod work;
 
 use self::{
@@ -283,3 +281,6 @@ fn nominal(spec: &ChainSpec, pll: &Pll) -> HashRate {
 
 /// Time for the results of one mask or clock to reach the host: what is on the line then belongs to what was before.
 const DRAIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+pub(super) mod tests;
