@@ -113,16 +113,34 @@ fn nothing_that_mines_knows_the_service_around_it() {
     let service =
         ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
     let mut found = Vec::new();
-    for part in ["job", "pool", "source", "scheduler", "thread", "board"] {
+    for part in ["job", "pool", "source", "scheduler", "thread", "board", "bridge", "peripheral", "transport"] {
         found.extend(offenders(&format!("dataplane/src/{part}"), &service, &[]));
     }
-    let files = ["job", "pool", "source", "scheduler", "ledger", "thread", "board"];
+    let files = [
+        "job",
+        "pool",
+        "source",
+        "scheduler",
+        "ledger",
+        "thread",
+        "board",
+        "backplane",
+        "bridge",
+        "peripheral",
+        "transport",
+    ];
     for (path, text) in sources("dataplane/src") {
         let mines = files.iter().any(|file| path == format!("dataplane/src/{file}.rs"));
         found
             .extend(service.iter().filter(|word| mines && text.contains(**word)).map(|word| format!("{path}: {word}")));
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn types_of_serial_ports_stay_in_transport() {
+    let allowed = ["dataplane/src/transport"];
+    assert_eq!(offenders("dataplane/src", &["tokio_serial", "serialport"], &allowed), Vec::<String>::new());
 }
 
 #[test]
@@ -163,6 +181,23 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/asic.rs",
         "dataplane/src/job.rs",
         "dataplane/src/token_bucket.rs",
+        "dataplane/src/board/led.rs",
+        "dataplane/src/board/limits.rs",
+        "dataplane/src/board/limits/constraints.rs",
+        "dataplane/src/board/limits/refusal.rs",
+        "dataplane/src/board/power.rs",
+        "dataplane/src/board/thermal.rs",
+        "dataplane/src/board/thermal/ceiling.rs",
+        "dataplane/src/board/thermal/fan.rs",
+        "dataplane/src/board/thermal/readings.rs",
+        "dataplane/src/board/thermal/restart.rs",
+        "dataplane/src/board/thermal/sensors.rs",
+        "dataplane/src/board/thermal/stop.rs",
+        "dataplane/src/board/tuner.rs",
+        "dataplane/src/board/tuner/cause.rs",
+        "dataplane/src/board/tuner/learnt.rs",
+        "dataplane/src/board/tuner/plan.rs",
+        "dataplane/src/board/tuner/window.rs",
         "dataplane/src/pool/backoff.rs",
         "dataplane/src/pool/in_flight.rs",
         "dataplane/src/pool/sv1/der.rs",
@@ -204,6 +239,18 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/scheduler/waiting.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "dataplane/src/bridge/frame.rs",
+        "dataplane/src/bridge/request.rs",
+        "dataplane/src/board/known.rs",
+        "dataplane/src/peripheral/pmbus.rs",
+        "dataplane/src/peripheral/tps546/configuration.rs",
+        "dataplane/src/peripheral/tps546/status.rs",
+        "dataplane/src/transport/usb/watch.rs",
+        "dataplane/src/thread/chain/state.rs",
+        "dataplane/src/thread/chain/state/nonces.rs",
+        "dataplane/src/thread/chain/state/orders.rs",
+        "dataplane/src/thread/chain/state/statistics.rs",
+        "dataplane/src/thread/chain/state/work.rs",
         "dataplane/src/telemetry/buckets.rs",
         "dataplane/src/telemetry/lifetime.rs",
         "dataplane/src/telemetry/status/assemble.rs",

@@ -1,8 +1,18 @@
 //! Boards: what carries hash threads.
 //!
 //! Each kind of board has a file of its own, which starts it and says what it is. Only the CPU board exists so far.
+//!
+//! What may be done to a board, and what must be done, is decided by pure policies: `limits`, `thermal`, `power`, `tuner`,
+//! `led`. They take readings and the time, and touch nothing.
 
 pub mod cpu;
+pub mod known;
+pub mod led;
+pub mod limits;
+pub mod power;
+pub mod safe;
+pub mod thermal;
+pub mod tuner;
 
 use crate::thread::sha256d::KernelError;
 use std::io;

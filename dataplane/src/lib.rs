@@ -3,6 +3,7 @@
 pub mod asic;
 pub mod backplane;
 pub mod board;
+pub mod bridge;
 pub mod config;
 pub mod identity;
 pub mod job;
@@ -10,11 +11,13 @@ mod ledger;
 #[cfg(test)]
 mod log_lines;
 pub mod miner;
+pub mod peripheral;
 pub mod pool;
 pub mod program;
 pub mod rpc;
 mod run;
 pub mod scheduler;
+pub mod simulate;
 pub mod source;
 pub mod spec;
 pub mod state_dir;

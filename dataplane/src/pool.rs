@@ -7,7 +7,7 @@ pub mod backoff;
 pub mod connect;
 mod flood;
 #[cfg(test)]
-mod fuzzing;
+pub(crate) mod fuzzing;
 mod in_flight;
 mod outlet;
 mod phases;

@@ -13,18 +13,18 @@ use std::{
 const STEPS: usize = 600;
 
 /// Bytes that say what happens next.
-pub(super) struct Script<'a> {
+pub(crate) struct Script<'a> {
     rest: &'a [u8],
     steps: usize,
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, steps: 0 }
     }
 
     /// The next step, 0 at least and below `kinds`; `None` at the end of the script.
-    pub(super) fn step(&mut self, kinds: u8) -> Option<u8> {
+    pub(crate) fn step(&mut self, kinds: u8) -> Option<u8> {
         self.steps += 1;
         if self.rest.is_empty() || self.steps > STEPS {
             return None;
@@ -33,45 +33,45 @@ impl<'a> Script<'a> {
     }
 
     /// A byte; 0 behind the end.
-    pub(super) fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.rest.split_first() else { return 0 };
         self.rest = rest;
         *first
     }
 
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: u8) -> u8 {
+    pub(crate) fn below(&mut self, end: u8) -> u8 {
         self.byte() % end
     }
 
     /// True for one byte in `many`, and not at the end of a script.
-    pub(super) fn rarely(&mut self, many: u8) -> bool {
+    pub(crate) fn rarely(&mut self, many: u8) -> bool {
         self.byte() % many == 1
     }
 
-    pub(super) fn word(&mut self) -> u32 {
+    pub(crate) fn word(&mut self) -> u32 {
         u32::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 
     /// As many bytes, fewer at the end.
-    pub(super) fn bytes(&mut self, count: usize) -> &'a [u8] {
+    pub(crate) fn bytes(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(count.min(self.rest.len()));
         self.rest = rest;
         taken
     }
 
     /// Everything that is left.
-    pub(super) fn rest(self) -> &'a [u8] {
+    pub(crate) fn rest(self) -> &'a [u8] {
         self.rest
     }
 
     /// One of them.
-    pub(super) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[usize::from(self.byte()) % all.len()]
     }
 
     /// A step of the clock, from nothing to an hour.
-    pub(super) fn time(&mut self) -> Duration {
+    pub(crate) fn time(&mut self) -> Duration {
         Duration::from_millis(
             self.pick(&[0, 1, 40, 50, 500, 1_000, 5_000, 10_000, 61_000, 301_000, 1_801_000, 3_600_000]),
         )
@@ -89,21 +89,21 @@ enum Standing {
 
 /// What a connection said, held against the laws of [`ConnectionEvent`].
 #[derive(Debug, Default)]
-pub(super) struct Audit {
+pub(crate) struct Audit {
     shares: BTreeMap<ShareId, Standing>,
     handles: BTreeSet<JobHandle>,
     opened: Option<u8>,
     ended: bool,
     /// Kinds of event that were seen.
-    pub(super) seen: BTreeSet<&'static str>,
+    pub(crate) seen: BTreeSet<&'static str>,
 }
 
 impl Audit {
-    pub(super) fn handed(&mut self, share: ShareId) {
+    pub(crate) fn handed(&mut self, share: ShareId) {
         assert_eq!(self.shares.insert(share, Standing::Handed), None);
     }
 
-    pub(super) fn event(&mut self, event: &ConnectionEvent) {
+    pub(crate) fn event(&mut self, event: &ConnectionEvent) {
         assert!(!self.ended, "after the end: {event:?}");
         let kind = match event {
             ConnectionEvent::Phase { .. } => "phase",
@@ -138,7 +138,7 @@ impl Audit {
         self.seen.insert(kind);
     }
 
-    pub(super) fn job(&mut self, job: &Job) {
+    pub(crate) fn job(&mut self, job: &Job) {
         assert!(!self.ended, "after the end: {job:?}");
         assert_eq!(Some(job.extranonce_size), self.opened, "a job before its channel, or of another size");
         assert!(job.extranonce_prefix.len() + usize::from(job.extranonce_size) <= MAX_EXTRANONCE);
@@ -149,7 +149,7 @@ impl Audit {
     }
 
     /// The end, by which every share has had its last word.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         assert!(!std::mem::replace(&mut self.ended, true), "ended twice");
         let is_open = |standing: &Standing| matches!(standing, Standing::Handed | Standing::Sent);
         let open: Vec<_> = self.shares.iter().filter(|(_, standing)| is_open(standing)).collect();
@@ -157,7 +157,7 @@ impl Audit {
         self.seen.insert("end");
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
@@ -169,13 +169,13 @@ impl Audit {
 }
 
 /// Where the corpus of a target lies, by the file that it is in and its name.
-pub(super) fn corpus(file: &str, target: &str) -> PathBuf {
+pub(crate) fn corpus(file: &str, target: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     workspace.join(file).with_file_name("__fuzz__").join(target).join("corpus")
 }
 
 /// Plays the corpus of a target.
-pub(super) fn replay(file: &str, target: &str, mut play: impl FnMut(&[u8])) {
+pub(crate) fn replay(file: &str, target: &str, mut play: impl FnMut(&[u8])) {
     let folder = corpus(file, target);
     let mut inputs = 0;
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
@@ -186,7 +186,7 @@ pub(super) fn replay(file: &str, target: &str, mut play: impl FnMut(&[u8])) {
 }
 
 /// Writes inputs into the corpus of a target.
-pub(super) fn write(file: &str, target: &str, inputs: &[(&str, Vec<u8>)]) {
+pub(crate) fn write(file: &str, target: &str, inputs: &[(&str, Vec<u8>)]) {
     let folder = corpus(file, target);
     std::fs::create_dir_all(&folder).unwrap();
     for (name, input) in inputs {

@@ -3,6 +3,18 @@
 //! Started by a board task, which owns power, reset, fan and sensors and tells the chain in [`ChainOrder`]s when its chips
 //! may be spoken to. The chain owns the serial line and everything that goes over it: bring-up, clock, work slots, renewal
 //! of work, and the way from a chip's answer back to the header that it stands for.
+//!
+//! ```text
+//!   mailbox, orders, bytes, time ──▶ state (pure) ──▶ bytes, rate of the line, events, answers
+//! ```
+
+mod outbox;
+mod run;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use self::run::spawn;
 
 use crate::{
     asic::bm13xx::{ChainError, ChainSpec},
@@ -70,6 +82,8 @@ pub struct ChainReport {
     pub late_renewals: u64,
     /// Frames with a wrong checksum, and bytes between frames.
     pub line_errors: u64,
+    /// Events that were lost because the scheduler took none for long.
+    pub lost_events: u64,
     /// Why it stopped by itself, when it did: the port is gone, or all chips are silent.
     pub failure: Option<String>,
 }

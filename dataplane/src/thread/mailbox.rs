@@ -8,11 +8,14 @@ use std::{
     },
     time::Instant,
 };
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 struct Shared {
     newest: Mutex<Assignment>,
     changed: Condvar,
+    /// Wakes a reader that is a task; to one that is a thread it costs nothing.
+    woken: Notify,
     /// Counts puts, so that a busy reader can look without the lock.
     sequence: AtomicU64,
 }
@@ -31,8 +34,12 @@ pub struct MailboxReader {
 /// An empty mailbox: its first assignment is [`Assignment::Idle`].
 #[must_use]
 pub fn mailbox() -> (Mailbox, MailboxReader) {
-    let shared =
-        Arc::new(Shared { newest: Mutex::new(Assignment::Idle), changed: Condvar::new(), sequence: AtomicU64::new(0) });
+    let shared = Arc::new(Shared {
+        newest: Mutex::new(Assignment::Idle),
+        changed: Condvar::new(),
+        woken: Notify::new(),
+        sequence: AtomicU64::new(0),
+    });
     (Mailbox(Arc::clone(&shared)), MailboxReader { shared, seen: 0 })
 }
 
@@ -43,6 +50,7 @@ impl Mailbox {
         *newest = assignment;
         self.0.sequence.fetch_add(1, Ordering::Release);
         self.0.changed.notify_one();
+        self.0.woken.notify_one();
     }
 }
 
@@ -75,6 +83,16 @@ impl MailboxReader {
         let newest = self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner);
         self.seen = self.shared.sequence.load(Ordering::Acquire);
         Some(newest.clone())
+    }
+
+    /// Waits until something came since the last take, without taking it.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is taken.
+    pub async fn changed(&self) {
+        while !self.has_news() {
+            self.shared.woken.notified().await;
+        }
     }
 
     /// Sleeps until something comes, or until `deadline`.
@@ -113,6 +131,21 @@ mod tests {
         let sleeper = std::thread::spawn(move || reader.wait(None));
         mailbox.put(Assignment::Idle);
         assert!(matches!(sleeper.join().unwrap(), Some(Assignment::Idle)));
+    }
+
+    #[tokio::test]
+    async fn waiting_task_is_woken_by_an_assignment_and_leaves_it_to_be_taken() {
+        let (mailbox, mut reader) = mailbox();
+        let wait = async {
+            reader.changed().await;
+            reader.try_take()
+        };
+        let put = async { mailbox.put(Assignment::Stop) };
+        let (taken, ()) = tokio::join!(wait, put);
+        assert!(matches!(taken, Some(Assignment::Stop)));
+        mailbox.put(Assignment::Idle);
+        reader.changed().await;
+        assert!(reader.has_news());
     }
 
     #[test]

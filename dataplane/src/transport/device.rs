@@ -31,6 +31,18 @@ pub enum DeviceEvent {
         /// Its place.
         place: String,
     },
+    /// A board is there, and its ports cannot be used. `Left` follows when it is gone, and before it
+    /// arrives after all.
+    Inaccessible {
+        /// Its place.
+        place: String,
+        /// Product string.
+        product: String,
+        /// Serial number.
+        serial: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// There is no USB, or it cannot be watched; boards that are there already go on.
     Unavailable {
         /// Why, and what to do.

@@ -35,7 +35,7 @@ pub(super) fn stay_on(core: usize) -> Result<(), Errno> {
 /// # Errors
 /// What the kernel says; the thread then keeps its priority.
 #[expect(unsafe_code, reason = "a system call without a safe wrapper")]
-pub(super) fn yield_to_everybody() -> Result<(), Errno> {
+pub(crate) fn yield_to_everybody() -> Result<(), Errno> {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: 0 names the calling thread, and the parameters live until the call returns; the kernel copies them.
     let answer = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
