@@ -25,6 +25,10 @@ bench-mining *ARGS:
 bench-switch *ARGS:
     cargo bench -p mujina-testbed --bench switch -- {{ARGS}}
 
+# What a frame to chips and one from them cost.
+bench-chips:
+    cargo bench -p mujina-testbed --bench chips
+
 # Bytes that each flood of a hostile pool makes a data plane grow by.
 bench-floods *ARGS:
     cargo bench -p mujina-testbed --bench floods -- {{ARGS}}

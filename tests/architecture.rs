@@ -134,10 +134,33 @@ fn scheduler_knows_no_protocol_and_no_board() {
 }
 
 #[test]
+fn chips_know_nothing_of_what_they_sit_on() {
+    let others = [
+        "crate::board",
+        "crate::bridge",
+        "crate::transport",
+        "crate::peripheral",
+        "crate::thread",
+        "crate::scheduler",
+        "crate::pool",
+        "crate::simulate",
+        "tokio",
+    ];
+    assert_eq!(offenders("dataplane/src/asic", &others, &[]), Vec::<String>::new());
+}
+
+/// Files below a folder that hold product code, which tests follow in files of their own.
+fn product(folder: &str) -> Vec<String> {
+    let tests = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/") || path.ends_with("/fixtures.rs");
+    sources(folder).into_iter().map(|(path, _)| path).filter(|path| !tests(path)).collect()
+}
+
+#[test]
 fn pure_files_neither_wait_nor_look_at_a_clock() {
     let impure = [".await", "Instant::now", "SystemTime::now", "tokio::time", "tokio::net", "std::net::Tcp"];
-    for file in [
+    let files = [
         "dataplane/src/ledger.rs",
+        "dataplane/src/asic.rs",
         "dataplane/src/job.rs",
         "dataplane/src/token_bucket.rs",
         "dataplane/src/board/led.rs",
@@ -204,7 +227,9 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
         "control/src/reconcile/plan.rs",
-    ] {
+    ];
+    let chips = product("dataplane/src/asic");
+    for file in files.into_iter().chain(chips.iter().map(String::as_str)) {
         let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let product = code(&text);
         let product = product.split("#[cfg(test)]").next().unwrap_or_default();

@@ -1,9 +1,18 @@
-//! Scanning takes no memory from the allocator: nothing that could wait, or grow over weeks.
+//! Neither scanning nor speaking to chips takes memory from the allocator: nothing that could wait, or grow over weeks.
 
 // JUSTIFICATION: an allocator that counts is the only witness; it hands everything on to the system's.
 
 use mujina_core::units::ShareTarget;
-use mujina_dataplane::thread::sha256d::{HeaderScanner, MAX_WIDTH, Midstate, Tail, supported};
+use mujina_dataplane::{
+    asic::bm13xx::{
+        Model,
+        command::Command,
+        frame::{Decoder, ResponseForm},
+        layout,
+        slots::Slots,
+    },
+    thread::sha256d::{HeaderScanner, MAX_WIDTH, Midstate, Tail, supported},
+};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -62,4 +71,26 @@ fn no_kernel_allocates_while_it_scans_or_takes_other_work() {
             assert_eq!(allocations, 0, "{kernel} {width}");
         }
     }
+}
+
+#[test]
+fn no_frame_to_or_from_chips_allocates() {
+    let header = [0x5a; layout::HEADER_LEN];
+    // A nonce of a Bitaxe Gamma, captured, behind a byte that belongs to nothing.
+    let stream = [0xff, 0xaa, 0x55, 0x4c, 0x03, 0x52, 0x75, 0x0c, 0xd2, 0x05, 0xa2, 0x9c].repeat(100);
+    let mut slots = Slots::new(Model::Bm1370);
+    let mut found = 0;
+    let allocations = allocations_of(|| {
+        for turn in 0..100 {
+            let id = slots.put(turn);
+            std::hint::black_box(layout::whole(id, &header));
+            std::hint::black_box(layout::midstates(id, &header, 0x1fff_e000, [0; 4]));
+            std::hint::black_box(Command::write_all(0x08, turn).encode());
+        }
+        let (mut decoder, mut bytes) = (Decoder::new(ResponseForm::Long), &stream[..]);
+        while decoder.next(&mut bytes).is_some() {
+            found += 1;
+        }
+    });
+    assert_eq!((found, allocations), (100, 0));
 }

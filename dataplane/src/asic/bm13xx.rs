@@ -1,5 +1,22 @@
 //! The BM13xx family: frames, registers, clock, nonce space, work, and the bring-up of a chain. Pure throughout.
 
+pub mod bring_up;
+pub mod command;
+pub mod crc;
+pub mod frame;
+pub mod layout;
+pub mod model;
+pub mod nonce_space;
+pub mod pll;
+pub mod ramp;
+pub mod register;
+pub mod response;
+pub mod slots;
+pub mod ticket;
+
+#[cfg(test)]
+mod fixtures;
+
 use mujina_core::units::Frequency;
 
 /// The chips that are known.
@@ -47,6 +64,14 @@ pub enum ChainError {
         /// How many there are.
         expected: u32,
     },
+    /// More chips answered than the board has.
+    #[error("{found} chips answered instead of {expected}; this is not the board it says it is")]
+    TooManyChips {
+        /// How many did.
+        found: u32,
+        /// How many there are.
+        expected: u32,
+    },
     /// Others than expected answered.
     #[error("chip {index} says it is {found:#06x}, not {expected:#06x}; this is not the board it says it is")]
     WrongChip {
@@ -82,6 +107,17 @@ pub enum ChainError {
     /// No divider gives that clock.
     #[error("no setting of the PLL gives {0}; ask for another frequency")]
     NoSuchFrequency(Frequency),
+    /// No divider gives that rate of the line.
+    #[error("chips cannot speak at {0} baud; ask for 115200, 1000000 or 3125000")]
+    NoSuchBaud(u32),
+    /// The addresses do not fit into a byte.
+    #[error("{chips} chips cannot have addresses {interval} apart; take an even step, and at most 256 for all of them")]
+    Addresses {
+        /// How many chips.
+        chips: u8,
+        /// The step.
+        interval: u16,
+    },
     /// The port failed or is gone.
     #[error("the port of the chips failed: {0}; check the cable")]
     Port(String),
