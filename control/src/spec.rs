@@ -44,13 +44,17 @@ pub struct SpecParts {
     pub pool_groups: bool,
     /// `paused`
     pub paused: bool,
+    /// `boards`
+    pub boards: bool,
 }
 
 impl SpecParts {
     /// The whole spec.
-    pub const ALL: Self = Self { pool_groups: true, paused: true };
+    pub const ALL: Self = Self { pool_groups: true, paused: true, boards: true };
+    /// None of it.
+    pub const NONE: Self = Self { pool_groups: false, paused: false, boards: false };
     /// Only whether it hashes.
-    pub const PAUSED: Self = Self { pool_groups: false, paused: true };
+    pub const PAUSED: Self = Self { paused: true, ..Self::NONE };
 }
 
 /// A change that somebody asks for.

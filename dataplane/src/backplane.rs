@@ -3,6 +3,8 @@
 //! A board task per device, on a thread of its own beside the mining thread, so that neither mining nor the API can keep
 //! a board from being made safe. Hash threads of boards join the scheduler through the composition root.
 
+pub(crate) mod standing;
+
 use mujina_core::{
     board::{BoardReport, BoardTuning, SelfTestStep},
     id::BoardId,
@@ -75,5 +77,10 @@ impl BoardsHandle {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| BoardRefusal::Stopping)?;
         answer.await.map_err(|_| BoardRefusal::Stopping)
+    }
+
+    /// Stops the chips of all boards, or lets them run again. Boards that are being shut down are stopped anyway.
+    pub async fn pause(&self, paused: bool) {
+        let _ = self.commands.send(BoardCommand::Pause(paused)).await;
     }
 }

@@ -136,5 +136,5 @@ impl PoolSettings {
 fn draft(url: String, user: String, password: Option<Secret>) -> SpecDraft {
     let pool = PoolDraft { name: "primary".into(), url, user, password, ..PoolDraft::default() };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
-    SpecDraft { pool_groups: vec![group], paused: false }
+    SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }
 }

@@ -2,7 +2,7 @@
 
 mod compose;
 
-use crate::{pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
+use crate::{backplane::BoardsHandle, pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
 pub use compose::{Guests, Miner, MinerError, MinerPlan};
 use mujina_core::id::BoardId;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct MinerHandle {
     pub prober: Prober,
     /// Model and facts of each board.
     pub boards: BTreeMap<BoardId, BoardFacts>,
+    /// How boards are, and what may be asked of them.
+    pub boards_handle: BoardsHandle,
 }
 
 /// What never changes of a board.

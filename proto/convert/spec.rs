@@ -3,8 +3,12 @@
 use super::timestamp;
 use crate::types::v1;
 use mujina_core::{
+    board::BoardTuning,
     pool::{PoolGroup, PoolOptions, PoolOptionsDraft, PoolSpec, PoolStrategy},
-    spec::{GroupDraft, MinerSpec, PoolDraft, SpecChange, SpecDraft, SpecOrigin, SpecSection, SpecState},
+    spec::{
+        BoardTuningDraft, GroupDraft, MinerSpec, PoolDraft, SpecChange, SpecDraft, SpecOrigin, SpecSection, SpecState,
+        TuningModeDraft,
+    },
     text::Secret,
     units::HashRate,
 };
@@ -15,8 +19,51 @@ pub const NOTHING_STORED: &str = "none";
 
 impl From<v1::MinerSpec> for SpecDraft {
     fn from(spec: v1::MinerSpec) -> Self {
-        let v1::MinerSpec { pool_groups, paused } = spec;
-        Self { pool_groups: pool_groups.into_iter().map(Into::into).collect(), paused }
+        let v1::MinerSpec { pool_groups, paused, boards } = spec;
+        let boards = boards.into_iter().map(|(name, tuning)| (name, tuning.into())).collect();
+        Self { pool_groups: pool_groups.into_iter().map(Into::into).collect(), paused, boards }
+    }
+}
+
+impl From<v1::BoardTuning> for BoardTuningDraft {
+    fn from(tuning: v1::BoardTuning) -> Self {
+        use v1::board_tuning::Mode;
+        let v1::BoardTuning { mode, soft_limits_celsius, hard_limits_celsius, fan_target_celsius } = tuning;
+        let mode = match mode {
+            None => TuningModeDraft::Default,
+            Some(Mode::Fixed(v1::FixedTuning { frequency_megahertz, voltage_volts })) => {
+                TuningModeDraft::Fixed { frequency_megahertz, voltage_volts }
+            }
+            Some(Mode::PowerWatts(watts)) => TuningModeDraft::Power(watts),
+            Some(Mode::HashRateHps(hashes)) => TuningModeDraft::HashRate(hashes),
+        };
+        Self {
+            mode,
+            soft_limits: soft_limits_celsius.into_iter().collect(),
+            hard_limits: hard_limits_celsius.into_iter().collect(),
+            fan_target: fan_target_celsius,
+        }
+    }
+}
+
+impl From<&BoardTuning> for v1::BoardTuning {
+    fn from(tuning: &BoardTuning) -> Self {
+        use v1::board_tuning::Mode;
+        let BoardTuningDraft { mode, soft_limits, hard_limits, fan_target } = tuning.into();
+        let mode = match mode {
+            TuningModeDraft::Default => None,
+            TuningModeDraft::Fixed { frequency_megahertz, voltage_volts } => {
+                Some(Mode::Fixed(v1::FixedTuning { frequency_megahertz, voltage_volts }))
+            }
+            TuningModeDraft::Power(watts) => Some(Mode::PowerWatts(watts)),
+            TuningModeDraft::HashRate(hashes) => Some(Mode::HashRateHps(hashes)),
+        };
+        Self {
+            mode,
+            soft_limits_celsius: soft_limits.into_iter().collect(),
+            hard_limits_celsius: hard_limits.into_iter().collect(),
+            fan_target_celsius: fan_target,
+        }
     }
 }
 
@@ -117,7 +164,7 @@ pub fn with_passwords(spec: &MinerSpec) -> v1::MinerSpec {
 }
 
 fn to_message(spec: &MinerSpec, password: impl Fn(&PoolSpec) -> Option<String>) -> v1::MinerSpec {
-    let MinerSpec { pool_groups, paused } = spec;
+    let MinerSpec { pool_groups, paused, boards } = spec;
     let group = |group: &PoolGroup| {
         let PoolGroup { name, strategy: strategy_of, pools } = group;
         let strategy = match strategy_of {
@@ -130,7 +177,8 @@ fn to_message(spec: &MinerSpec, password: impl Fn(&PoolSpec) -> Option<String>) 
             pools: pools.iter().map(|one| pool(one, *strategy_of, password(one))).collect(),
         }
     };
-    v1::MinerSpec { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused }
+    let boards = boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect();
+    v1::MinerSpec { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused, boards }
 }
 
 fn pool(pool: &PoolSpec, strategy: PoolStrategy, shown: Option<String>) -> v1::PoolSpec {
@@ -216,7 +264,15 @@ mod tests {
             options: PoolOptionsDraft { worker_name: "shed-3".into(), ..PoolOptionsDraft::default() },
         };
         let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Quota), pools: vec![pool] };
-        SpecDraft { pool_groups: vec![group], paused: true }.check(None).unwrap()
+        let tuning = BoardTuningDraft {
+            mode: TuningModeDraft::Fixed { frequency_megahertz: 490.0, voltage_volts: 1.1 },
+            soft_limits: [("asic".into(), 60.0)].into(),
+            hard_limits: [("asic".into(), 70.0)].into(),
+            fan_target: Some(52.5),
+        };
+        let power = BoardTuningDraft { mode: TuningModeDraft::Power(12.0), ..BoardTuningDraft::default() };
+        let boards = [("bitaxe-gamma".into(), tuning), ("bitaxe-gamma-1".into(), power)].into();
+        SpecDraft { pool_groups: vec![group], paused: true, boards }.check(None).unwrap()
     }
 
     #[test]

@@ -100,7 +100,7 @@ async fn apply(miner: &HostedMiner, pools: &[(&str, String)]) -> Result<(), Box<
         ..PoolSpec::default()
     });
     let group = PoolGroup { name: "main".into(), strategy: PoolStrategy::Failover.into(), pools: pools.collect() };
-    let spec = MinerSpec { pool_groups: vec![group], paused: false };
+    let spec = MinerSpec { pool_groups: vec![group], ..MinerSpec::default() };
     let request = ApplySpecRequest { spec: Some(spec), ..ApplySpecRequest::default() };
     MinerServiceClient::new(miner.clients.channel()).apply_spec(request).await?;
     Ok(())

@@ -436,7 +436,7 @@ async fn brought_up_with(pool: &ScriptedPool, options: PoolOptions) -> (Rig, Ses
     };
     let strategy = PoolStrategy::Failover.into();
     let group = PoolGroup { name: "main".into(), strategy, pools: vec![wanted] };
-    let spec = Some(MinerSpec { pool_groups: vec![group], paused: false });
+    let spec = Some(MinerSpec { pool_groups: vec![group], ..MinerSpec::default() });
     let request = ApplySpecRequest { spec, ..ApplySpecRequest::default() };
     MinerServiceClient::new(rig.miner.clients.channel()).apply_spec(request).await.unwrap();
     let session = pool.session().await.unwrap();

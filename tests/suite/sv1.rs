@@ -60,7 +60,7 @@ async fn give(rig: &Rig, url: &str, options: PoolOptions) {
         ..PoolSpec::default()
     };
     let group = PoolGroup { name: "main".into(), strategy: PoolStrategy::Failover.into(), pools: vec![pool] };
-    let spec = Some(MinerSpec { pool_groups: vec![group], paused: false });
+    let spec = Some(MinerSpec { pool_groups: vec![group], ..MinerSpec::default() });
     let request = ApplySpecRequest { spec, ..ApplySpecRequest::default() };
     MinerServiceClient::new(rig.miner.clients.channel()).apply_spec(request).await.unwrap();
 }

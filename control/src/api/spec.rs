@@ -50,15 +50,16 @@ fn parts(paths: Vec<String>) -> Result<SpecParts, Problems> {
     if paths.is_empty() {
         return Ok(SpecParts::ALL);
     }
-    let mut parts = SpecParts { pool_groups: false, paused: false };
+    let mut parts = SpecParts::NONE;
     let mut problems = Vec::new();
     for path in paths {
         match path.as_str() {
             "pool_groups" => parts.pool_groups = true,
             "paused" => parts.paused = true,
+            "boards" => parts.boards = true,
             _ => problems.push(Problem {
                 field: "update_mask".into(),
-                reason: format!("`{}` is no part of a spec; use pool_groups and paused", path.escape_debug()),
+                reason: format!("`{}` is no part of a spec; use pool_groups, paused and boards", path.escape_debug()),
             }),
         }
     }

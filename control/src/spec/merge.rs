@@ -126,7 +126,9 @@ pub fn merge(draft: SpecDraft, parts: SpecParts, base: &Base<'_>) -> Result<Want
         None if parts == SpecParts::ALL => WantedSpec::default(),
         None => return Err(MergeError::NoBase),
     };
-    let SpecDraft { pool_groups, paused } = draft;
+    let SpecDraft { pool_groups, paused, boards } = draft;
+    let boards =
+        if parts.boards { SpecDraft { boards, ..SpecDraft::default() }.check(None) } else { Ok(MinerSpec::default()) };
     if parts.pool_groups {
         let unsaid: HashSet<_> = pool_groups
             .iter()
@@ -135,7 +137,15 @@ pub fn merge(draft: SpecDraft, parts: SpecParts, base: &Base<'_>) -> Result<Want
             .map(|pool| pool.name.clone())
             .collect();
         let known = base.passwords();
-        let spec = SpecDraft { pool_groups, paused: wanted.spec.paused }.check(Some(&known))?;
+        let draft = SpecDraft { pool_groups, paused: wanted.spec.paused, ..SpecDraft::default() };
+        // What is wrong with the pools and with the boards is said at once.
+        let spec = match (draft.check(Some(&known)), &boards) {
+            (Err(Problems(mut problems)), Err(Problems(more))) => {
+                problems.extend(more.clone());
+                return Err(Problems(problems).into());
+            }
+            (checked, _) => MinerSpec { boards: wanted.spec.boards, ..checked? },
+        };
         wanted = WantedSpec::unmarked(spec);
         if base.confirmed.is_none() {
             let is_known =
@@ -147,6 +157,10 @@ pub fn merge(draft: SpecDraft, parts: SpecParts, base: &Base<'_>) -> Result<Want
     }
     if parts.paused {
         wanted.spec.paused = paused;
+    }
+    let boards = boards?.boards;
+    if parts.boards {
+        wanted.spec.boards = boards;
     }
     Ok(wanted)
 }
@@ -161,7 +175,8 @@ pub(crate) fn same_but_passwords(one: &MinerSpec, other: &MinerSpec) -> bool {
             let pools = pools.iter().map(|pool| PoolSpec { password: None, ..pool.clone() }).collect();
             PoolGroup { name: name.clone(), strategy, pools }
         });
-        MinerSpec { pool_groups: groups.collect(), paused: spec.paused }
+        let MinerSpec { pool_groups: _, paused, boards } = spec;
+        MinerSpec { pool_groups: groups.collect(), paused: *paused, boards: boards.clone() }
     };
     bare(one) == bare(other)
 }

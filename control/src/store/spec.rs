@@ -8,7 +8,7 @@ use crate::{
 use mujina_core::{
     id::{Generation, MinerName},
     pool::{PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
-    spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft},
+    spec::{BoardTuningDraft, GroupDraft, MinerSpec, PoolDraft, SpecDraft},
     text::Secret,
     units::HashRate,
 };
@@ -109,6 +109,8 @@ fn read(row: &SqliteRow) -> Result<DesiredState, StoreError> {
 struct StoredSpec {
     pool_groups: Vec<StoredGroup>,
     paused: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    boards: BTreeMap<String, BoardTuningDraft>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,7 +153,7 @@ enum StoredPassword {
 
 impl From<&WantedSpec> for StoredSpec {
     fn from(wanted: &WantedSpec) -> Self {
-        let WantedSpec { spec: MinerSpec { pool_groups, paused }, left_to_miner } = wanted;
+        let WantedSpec { spec: MinerSpec { pool_groups, paused, boards }, left_to_miner } = wanted;
         let pool = |pool: &PoolSpec| {
             let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
             let password = match (left_to_miner.get(name), password) {
@@ -178,14 +180,15 @@ impl From<&WantedSpec> for StoredSpec {
             };
             StoredGroup { name: name.to_string(), strategy, pools: pools.iter().map(pool).collect() }
         };
-        Self { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused }
+        let boards = boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect();
+        Self { pool_groups: pool_groups.iter().map(group).collect(), paused: *paused, boards }
     }
 }
 
 impl StoredSpec {
     /// `None` when it does not check out.
     fn into_wanted(self) -> Option<WantedSpec> {
-        let Self { pool_groups, paused } = self;
+        let Self { pool_groups, paused, boards } = self;
         let mut left_to_miner = BTreeMap::new();
         let mut groups = Vec::new();
         for StoredGroup { name, strategy, pools } in pool_groups {
@@ -208,7 +211,7 @@ impl StoredSpec {
             };
             groups.push(GroupDraft { name, strategy: Some(strategy), pools: drafts });
         }
-        let spec = SpecDraft { pool_groups: groups, paused }.check(None).ok()?;
+        let spec = SpecDraft { pool_groups: groups, paused, boards }.check(None).ok()?;
         Some(WantedSpec { spec, left_to_miner })
     }
 }

@@ -132,7 +132,7 @@ pub(crate) fn spec(password: Option<&str>) -> types::v1::MinerSpec {
         strategy: types::v1::PoolStrategy::Failover.into(),
         pools: vec![pool],
     };
-    types::v1::MinerSpec { pool_groups: vec![group], paused: false }
+    types::v1::MinerSpec { pool_groups: vec![group], ..types::v1::MinerSpec::default() }
 }
 
 pub(crate) fn whole(miner: &str, password: Option<&str>) -> v1::ApplySpecRequest {

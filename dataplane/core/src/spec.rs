@@ -1,15 +1,18 @@
 //! Desired state of a miner: what its owner wants, checked once for every way in (configuration, API, disk).
 
+mod boards;
 mod diff;
 mod draft;
 
 use crate::{
+    board::BoardTuning,
     id::Generation,
     pool::{PoolGroup, PoolSpec},
 };
+pub use boards::{BoardTuningDraft, MAX_BOARDS, TuningModeDraft};
 pub use diff::SpecChange;
 pub use draft::{GroupDraft, PoolDraft, SpecDraft};
-use std::{fmt, time::SystemTime};
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 /// Most groups in a spec.
 pub const MAX_GROUPS: usize = 8;
@@ -23,6 +26,8 @@ pub struct MinerSpec {
     pub pool_groups: Vec<PoolGroup>,
     /// No hashing; pool connections stay up.
     pub paused: bool,
+    /// What is wanted of boards, by board id or by model; the id wins.
+    pub boards: BTreeMap<String, BoardTuning>,
 }
 
 impl MinerSpec {
@@ -70,7 +75,7 @@ pub enum SpecOrigin {
 /// What became of one part of a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecSection {
-    /// `pool_groups` or `paused`.
+    /// `pool_groups`, `paused` or `boards`.
     pub path: &'static str,
     /// Why it is not in force yet; `None` when it is.
     pub applying: Option<String>,

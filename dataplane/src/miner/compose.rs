@@ -5,6 +5,7 @@
 
 use super::{BoardFacts, MinerHandle};
 use crate::{
+    backplane::standing::{self, Standing},
     board::cpu::{CpuBoard, CpuConfig},
     pool::{
         ConnectionPlan, MinerIdentity,
@@ -21,7 +22,12 @@ use crate::{
     thread::{self, ThreadEntry, ThreadEvent},
 };
 use mujina_core::pool::PoolEndpoint;
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, dispatcher, error};
@@ -165,7 +171,13 @@ fn mine(
             // The scheduler was started a line above and runs until it is told otherwise.
             let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
         }
-        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards };
+        let reports = boards.iter().map(|(id, BoardFacts { model, facts })| {
+            standing::report(id.clone(), model, facts.clone(), SystemTime::now())
+        });
+        let (standing, boards_handle) = Standing::new(reports);
+        supervisor.spawn("boards", ExitPolicy::Essential, standing.run(stop_scheduler.clone()));
+        let handle =
+            MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards, boards_handle };
         let _ = up.send(handle);
 
         let failure = tokio::select! {

@@ -126,7 +126,7 @@ fn application(request: v1::ApplySpecRequest) -> Result<SpecRequest, Refused> {
         control_generation: (control_generation > 0).then_some(Generation(control_generation)),
         reason: String::new(),
     };
-    if checks.found_any() && parts.pool_groups {
+    if checks.found_any() && (parts.pool_groups || parts.boards) {
         // Else the spec's owner checks it, who knows the stored passwords too.
         request.draft.clone().check(None).err().into_iter().for_each(|problems| checks.extend(problems));
     }
@@ -138,15 +138,16 @@ fn parts(checks: &mut Checks, paths: Vec<String>) -> SpecParts {
     if paths.is_empty() {
         return SpecParts::ALL;
     }
-    let mut parts = SpecParts { pool_groups: false, paused: false };
+    let mut parts = SpecParts::NONE;
     for path in paths {
         match path.as_str() {
             "pool_groups" => parts.pool_groups = true,
             "paused" => parts.paused = true,
+            "boards" => parts.boards = true,
             _ => checks.refuse(
                 "update_mask",
                 format!(
-                    "`{}` is no part of a spec; name `pool_groups`, `paused` or both",
+                    "`{}` is no part of a spec; name `pool_groups`, `paused` or `boards`",
                     mujina_core::text::sanitise(&path, 64)
                 ),
             ),
@@ -160,7 +161,7 @@ fn pause(paused: bool, reason: String, request_id: String) -> Result<SpecRequest
     let mut checks = Checks::default();
     let request = SpecRequest {
         draft: SpecDraft { paused, ..SpecDraft::default() },
-        parts: SpecParts { pool_groups: false, paused: true },
+        parts: SpecParts::PAUSED,
         etag: String::new(),
         request_id: checks.text("request_id", request_id),
         validate_only: false,
@@ -188,9 +189,10 @@ mod tests {
     fn mask_names_the_parts_and_none_named_means_all() {
         let parts = |paths: &[&str]| application(apply(paths)).unwrap().parts;
         assert_eq!(parts(&[]), SpecParts::ALL);
-        assert_eq!(parts(&["paused"]), SpecParts { pool_groups: false, paused: true });
-        assert_eq!(parts(&["pool_groups", "pool_groups"]), SpecParts { pool_groups: true, paused: false });
-        assert_eq!(parts(&["paused", "pool_groups"]), SpecParts::ALL);
+        assert_eq!(parts(&["paused"]), SpecParts::PAUSED);
+        assert_eq!(parts(&["pool_groups", "pool_groups"]), SpecParts { pool_groups: true, ..SpecParts::NONE });
+        assert_eq!(parts(&["boards"]), SpecParts { boards: true, ..SpecParts::NONE });
+        assert_eq!(parts(&["paused", "boards", "pool_groups"]), SpecParts::ALL);
     }
 
     #[test]
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn pause_speaks_of_the_pause_alone_and_refuses_a_reason_of_many_lines() {
         let request = pause(true, "dust".into(), "r1".into()).unwrap();
-        assert_eq!(request.parts, SpecParts { pool_groups: false, paused: true });
+        assert_eq!(request.parts, SpecParts::PAUSED);
         assert!(request.draft.paused && request.draft.pool_groups.is_empty());
         let refused = pause(true, "a\nb".into(), "\0".into()).unwrap_err();
         assert_eq!(fields(&refused), ["request_id", "reason"]);

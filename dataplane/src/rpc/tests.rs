@@ -19,7 +19,7 @@ fn spec(name: &str, url: &str) -> types::v1::MinerSpec {
     let pool = types::v1::PoolSpec { name: name.into(), url: url.into(), user: "u".into(), ..Default::default() };
     let strategy = types::v1::PoolStrategy::Failover.into();
     let group = types::v1::PoolGroup { name: "main".into(), strategy, pools: vec![pool] };
-    types::v1::MinerSpec { pool_groups: vec![group], paused: false }
+    types::v1::MinerSpec { pool_groups: vec![group], ..types::v1::MinerSpec::default() }
 }
 
 async fn until(

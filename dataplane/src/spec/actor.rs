@@ -12,12 +12,14 @@ use super::{
 };
 use crate::{source::Snapshot, state_dir::StateDir};
 use mujina_core::{
+    board::BoardTuning,
     pool::PoolGroup,
-    spec::{SpecChange, SpecState},
+    spec::{MinerSpec, SpecChange, SpecState},
     text::{PEER_TEXT_BYTES, sanitise},
 };
 use rand::Rng;
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -59,8 +61,8 @@ impl<M: Mining> Actor<M> {
         let wishes = Wishes::default();
         let repeats = Repeats::default();
         let mut actor = Self { mining, pools, folder, record, repeats, wishes, progress, state, commands };
-        let (groups, paused) = (actor.record.entry.spec.pool_groups.clone(), actor.record.entry.spec.paused);
-        actor.hand_on(Some(groups), Some(paused)).await;
+        let MinerSpec { pool_groups, paused, boards } = actor.record.entry.spec.clone();
+        actor.hand_on(Some(pool_groups), Some(paused), Some(boards)).await;
         (actor, handle)
     }
 
@@ -110,7 +112,7 @@ impl<M: Mining> Actor<M> {
 
     /// Stores, then hands on.
     async fn accept(&mut self, accepted: Accepted, request: &SpecRequest) -> Result<Vec<SpecChange>, SpecError> {
-        let Accepted { entry, changes, pools, paused } = accepted;
+        let Accepted { entry, changes, pools, paused, boards } = accepted;
         let record = Record { entry, configured: self.record.configured.clone() };
         self.record = store(&self.folder, record).await.map_err(SpecError::Storage)?;
         let Entry { generation, origin, .. } = &self.record.entry;
@@ -122,12 +124,21 @@ impl<M: Mining> Actor<M> {
             reason = sanitise(&request.reason, PEER_TEXT_BYTES),
             "spec accepted"
         );
-        self.hand_on(pools, paused).await;
+        self.hand_on(pools, paused, boards).await;
         Ok(changes)
     }
 
     /// Asks the mining side for what changed, and gives it some time.
-    async fn hand_on(&mut self, pools: Option<Vec<PoolGroup>>, paused: Option<bool>) {
+    async fn hand_on(
+        &mut self,
+        pools: Option<Vec<PoolGroup>>,
+        paused: Option<bool>,
+        boards: Option<BTreeMap<String, BoardTuning>>,
+    ) {
+        if let Some(boards) = boards {
+            self.progress.boards = Step::Asked;
+            self.wishes.tune = Some(self.mining.tune(boards));
+        }
         if let Some(groups) = pools {
             self.progress.pools = Step::Asked;
             self.wishes.configure = Some(self.mining.configure(groups));

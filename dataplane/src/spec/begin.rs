@@ -46,7 +46,7 @@ pub(crate) enum Beginning {
 pub(crate) fn begin(found: Found, configured: Option<Vec<PoolGroup>>, fresh: Fresh) -> (Record, Beginning) {
     let print = configured.as_deref().map(fingerprint);
     let first = |paused, origin, fresh: Fresh| Entry {
-        spec: MinerSpec { pool_groups: configured.clone().unwrap_or_default(), paused },
+        spec: MinerSpec { pool_groups: configured.clone().unwrap_or_default(), paused, ..MinerSpec::default() },
         generation: Generation(1),
         etag: fresh.etag,
         origin,
@@ -66,14 +66,14 @@ pub(crate) fn begin(found: Found, configured: Option<Vec<PoolGroup>>, fresh: Fre
     (Record { entry, configured: print }, beginning)
 }
 
-/// Other pools, the same pause. A lost spec stays lost: the configuration does not speak of the pause.
+/// Other pools; all else as it was. A lost spec stays lost: the configuration does not speak of the pause.
 fn reconfigured(entry: &Entry, pool_groups: Vec<PoolGroup>, fresh: Fresh) -> Entry {
     let origin = match entry.origin {
         SpecOrigin::Recovery => SpecOrigin::Recovery,
         SpecOrigin::Configuration | SpecOrigin::Local | SpecOrigin::Control => SpecOrigin::Configuration,
     };
     Entry {
-        spec: MinerSpec { pool_groups, paused: entry.spec.paused },
+        spec: MinerSpec { pool_groups, ..entry.spec.clone() },
         generation: entry.generation.next(),
         etag: fresh.etag,
         origin,
@@ -113,7 +113,10 @@ mod tests {
         let (record, beginning) = begin(Found::Nothing, Some(groups("alice")), fresh(1));
         assert_eq!(beginning, Beginning::First);
         assert_eq!((record.entry.generation, record.entry.origin), (Generation(1), SpecOrigin::Configuration));
-        assert_eq!(record.entry.spec, MinerSpec { pool_groups: groups("alice"), paused: false });
+        assert_eq!(
+            record.entry.spec,
+            MinerSpec { pool_groups: groups("alice"), paused: false, ..MinerSpec::default() }
+        );
     }
 
     #[test]
@@ -130,7 +133,7 @@ mod tests {
         stored.entry.spec.paused = true;
         let (after, beginning) = begin(Found::Stored(stored.clone()), Some(groups("carol")), fresh(2));
         assert_eq!(beginning, Beginning::Configured);
-        assert_eq!(after.entry.spec, MinerSpec { pool_groups: groups("carol"), paused: true });
+        assert_eq!(after.entry.spec, MinerSpec { pool_groups: groups("carol"), paused: true, ..MinerSpec::default() });
         assert_eq!(after.entry.generation, stored.entry.generation.next());
         assert_eq!(after.entry.origin, SpecOrigin::Configuration);
         assert_ne!(after.entry.etag, stored.entry.etag);
@@ -151,7 +154,7 @@ mod tests {
     fn lost_spec_means_paused_over_restarts_until_somebody_writes() {
         let (lost, beginning) = begin(Found::Unreadable, Some(groups("alice")), fresh(1));
         assert_eq!(beginning, Beginning::Recovery);
-        assert_eq!(lost.entry.spec, MinerSpec { pool_groups: groups("alice"), paused: true });
+        assert_eq!(lost.entry.spec, MinerSpec { pool_groups: groups("alice"), paused: true, ..MinerSpec::default() });
         assert_eq!(lost.entry.origin, SpecOrigin::Recovery);
         let (after, _) = begin(Found::Stored(lost), Some(groups("bob")), fresh(2));
         assert_eq!((after.entry.origin, after.entry.spec.paused), (SpecOrigin::Recovery, true));

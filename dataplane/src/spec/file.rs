@@ -11,12 +11,13 @@ use crate::state_dir::StateDir;
 use mujina_core::{
     id::Generation,
     pool::{DEFAULT_QUOTA, PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
-    spec::{GroupDraft, MinerSpec, PoolDraft, Problems, SpecDraft, SpecOrigin},
+    spec::{BoardTuningDraft, GroupDraft, MinerSpec, PoolDraft, Problems, SpecDraft, SpecOrigin},
     text::Secret,
     units::HashRate,
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     io,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -110,6 +111,8 @@ struct Document {
     configured: Option<String>,
     paused: bool,
     pool_groups: Vec<Group>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    boards: BTreeMap<String, BoardTuningDraft>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,7 +157,7 @@ impl From<&Record> for Document {
     fn from(record: &Record) -> Self {
         let Record { entry, configured } = record;
         let Entry { spec, generation, etag, origin, control_generation, accepted_at } = entry;
-        let MinerSpec { pool_groups, paused } = spec;
+        let MinerSpec { pool_groups, paused, boards } = spec;
         Self {
             version: VERSION,
             generation: generation.0,
@@ -165,6 +168,7 @@ impl From<&Record> for Document {
             configured: configured.clone(),
             paused: *paused,
             pool_groups: pool_groups.iter().map(Group::from).collect(),
+            boards: boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect(),
         }
     }
 }
@@ -209,8 +213,9 @@ impl TryFrom<Document> for Record {
             configured,
             paused,
             pool_groups,
+            boards,
         } = document;
-        let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused };
+        let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused, boards };
         let spec = draft.check(None).map_err(FileError::Invalid)?;
         let entry = Entry {
             spec,
@@ -256,7 +261,11 @@ mod tests {
     fn record() -> Record {
         let mut groups = draft_with_password("alice", "hunter2").check(None).unwrap().pool_groups;
         groups[0].pools[0].nominal_hash_rate = Some(HashRate::from_hashes_per_second(1e12));
-        Record { entry: entry(groups), configured: Some("print".into()) }
+        let mut entry = entry(groups);
+        let tuning = BoardTuningDraft { fan_target: Some(50.0), ..BoardTuningDraft::default() };
+        let boards = [("bitaxe-gamma".to_owned(), tuning)].into();
+        entry.spec.boards = SpecDraft { boards, ..SpecDraft::default() }.check(None).unwrap().boards;
+        Record { entry, configured: Some("print".into()) }
     }
 
     fn folder() -> (tempfile::TempDir, StateDir) {

@@ -18,7 +18,7 @@ pub(crate) const URL: &str = "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLM
 pub(crate) fn draft(user: &str) -> SpecDraft {
     let pool = PoolDraft { name: "primary".into(), url: URL.into(), user: user.into(), ..PoolDraft::default() };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
-    SpecDraft { pool_groups: vec![group], paused: false }
+    SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }
 }
 
 /// The same with a password.
@@ -35,7 +35,7 @@ pub(crate) fn groups(user: &str) -> Vec<PoolGroup> {
 /// Generation 7, written by an operator, after generation 4 of the control plane.
 pub(crate) fn entry(pool_groups: Vec<PoolGroup>) -> Entry {
     Entry {
-        spec: MinerSpec { pool_groups, paused: false },
+        spec: MinerSpec { pool_groups, ..MinerSpec::default() },
         generation: Generation(7),
         etag: "etag-7".into(),
         origin: SpecOrigin::Local,
@@ -69,5 +69,5 @@ pub(crate) fn request(draft: SpecDraft) -> SpecRequest {
 /// A request for the pause alone.
 pub(crate) fn pause(paused: bool) -> SpecRequest {
     let draft = SpecDraft { paused, ..SpecDraft::default() };
-    SpecRequest { parts: SpecParts { pool_groups: false, paused: true }, ..request(draft) }
+    SpecRequest { parts: SpecParts::PAUSED, ..request(draft) }
 }

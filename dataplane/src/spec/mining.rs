@@ -5,16 +5,18 @@
 
 use super::step::Entry;
 use crate::{
+    backplane::{BoardCommand, BoardRefusal},
     miner::MinerHandle,
     scheduler::SchedulerGone,
     source::{ConfigureError, Snapshot},
 };
 use mujina_core::{
+    board::BoardTuning,
     id::Generation,
     pool::PoolGroup,
     spec::{SpecSection, SpecState},
 };
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
 /// A command under way.
@@ -26,6 +28,8 @@ pub(crate) trait Mining: Send + 'static {
     fn configure(&self, groups: Vec<PoolGroup>) -> Wish<Result<u64, ConfigureError>>;
     /// See [`SchedulerHandle::pause`](crate::scheduler::SchedulerHandle::pause).
     fn set_paused(&self, paused: bool) -> Wish<Result<(), SchedulerGone>>;
+    /// Tells all boards what is wanted of their tuning; what they refuse comes back.
+    fn tune(&self, boards: BTreeMap<String, BoardTuning>) -> Wish<Result<(), TuneError>>;
     /// State of all pools.
     fn pools(&self) -> watch::Receiver<Arc<Snapshot>>;
 }
@@ -37,12 +41,42 @@ impl Mining for MinerHandle {
     }
 
     fn set_paused(&self, paused: bool) -> Wish<Result<(), SchedulerGone>> {
-        let scheduler = self.scheduler.clone();
-        Box::pin(async move { if paused { scheduler.pause().await } else { scheduler.resume().await } })
+        let (scheduler, boards) = (self.scheduler.clone(), self.boards_handle.clone());
+        Box::pin(async move {
+            if paused {
+                let stopped = scheduler.pause().await;
+                boards.pause(true).await;
+                stopped
+            } else {
+                boards.pause(false).await;
+                scheduler.resume().await
+            }
+        })
+    }
+
+    fn tune(&self, wanted: BTreeMap<String, BoardTuning>) -> Wish<Result<(), TuneError>> {
+        let boards = self.boards_handle.clone();
+        Box::pin(async move {
+            let refusals =
+                boards.ask(|reply| BoardCommand::Tune(wanted, reply)).await.map_err(|gone| TuneError(vec![gone]))?;
+            if refusals.is_empty() { Ok(()) } else { Err(TuneError(refusals)) }
+        })
     }
 
     fn pools(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.source.snapshot()
+    }
+}
+
+/// What boards do not grant of their tuning; they go on as they were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TuneError(pub(crate) Vec<BoardRefusal>);
+
+impl fmt::Display for TuneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(refusals) = self;
+        let words: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+        f.write_str(&words.join("; "))
     }
 }
 
@@ -51,6 +85,7 @@ impl Mining for MinerHandle {
 pub(crate) struct Wishes {
     pub(crate) configure: Option<Wish<Result<u64, ConfigureError>>>,
     pub(crate) pause: Option<Wish<Result<(), SchedulerGone>>>,
+    pub(crate) tune: Option<Wish<Result<(), TuneError>>>,
 }
 
 /// The end of a wish.
@@ -58,11 +93,12 @@ pub(crate) struct Wishes {
 pub(crate) enum Granted {
     Configured(Result<u64, ConfigureError>),
     Paused(Result<(), SchedulerGone>),
+    Tuned(Result<(), TuneError>),
 }
 
 impl Wishes {
     pub(crate) fn are_over(&self) -> bool {
-        self.configure.is_none() && self.pause.is_none()
+        self.configure.is_none() && self.pause.is_none() && self.tune.is_none()
     }
 
     /// The next wish that ends; waits for ever when there is none.
@@ -73,6 +109,7 @@ impl Wishes {
         tokio::select! {
             result = end_of(&mut self.configure) => Granted::Configured(result),
             result = end_of(&mut self.pause) => Granted::Paused(result),
+            result = end_of(&mut self.tune) => Granted::Tuned(result),
         }
     }
 }
@@ -89,6 +126,7 @@ async fn end_of<T>(wish: &mut Option<Wish<T>>) -> T {
 pub(crate) struct Progress {
     pub(crate) pools: Step<u64>,
     pub(crate) paused: Step<()>,
+    pub(crate) boards: Step<()>,
     /// Newest generation that was fully in force.
     observed: Generation,
 }
@@ -107,7 +145,7 @@ pub(crate) enum Step<T> {
 impl Progress {
     /// Nothing is true yet.
     pub(crate) fn new() -> Self {
-        Self { pools: Step::Asked, paused: Step::Asked, observed: Generation(0) }
+        Self { pools: Step::Asked, paused: Step::Asked, boards: Step::Asked, observed: Generation(0) }
     }
 
     /// Takes note of a wish that ended.
@@ -117,6 +155,8 @@ impl Progress {
             Granted::Configured(Err(error)) => self.pools = Step::Failed(error.to_string()),
             Granted::Paused(Ok(())) => self.paused = Step::Taken(()),
             Granted::Paused(Err(error)) => self.paused = Step::Failed(error.to_string()),
+            Granted::Tuned(Ok(())) => self.boards = Step::Taken(()),
+            Granted::Tuned(Err(error)) => self.boards = Step::Failed(error.to_string()),
         }
     }
 
@@ -126,6 +166,7 @@ impl Progress {
         let sections = vec![
             SpecSection { path: "pool_groups", applying: self.pools_applying(entry, pools) },
             SpecSection { path: "paused", applying: self.paused_applying(entry) },
+            SpecSection { path: "boards", applying: self.boards_applying() },
         ];
         if sections.iter().all(|section| section.applying.is_none()) {
             self.observed = generation;
@@ -139,6 +180,14 @@ impl Progress {
             Step::Taken(number) if pools.settled >= *number => None,
             Step::Taken(number) if pools.configured >= *number => Some(what_keeps(entry, pools)),
             Step::Taken(_) | Step::Asked => Some("the pools are being handed over".into()),
+            Step::Failed(reason) => Some(reason.clone()),
+        }
+    }
+
+    fn boards_applying(&self) -> Option<String> {
+        match &self.boards {
+            Step::Taken(()) => None,
+            Step::Asked => Some("the boards are being told".into()),
             Step::Failed(reason) => Some(reason.clone()),
         }
     }

@@ -3,13 +3,17 @@
 //! Pure: the actor brings the request, the time and a fresh etag, stores what is accepted here, and acts. A refused request
 //! changes nothing by construction: it yields an error and no entry.
 
-use super::{SpecError, SpecOutcome, SpecRequest};
+use super::{SpecError, SpecOutcome, SpecParts, SpecRequest};
 use mujina_core::{
+    board::BoardTuning,
     id::Generation,
     pool::PoolGroup,
     spec::{MinerSpec, Problem, Problems, SpecChange, SpecDraft, SpecOrigin},
 };
-use std::{collections::VecDeque, time::SystemTime};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::SystemTime,
+};
 
 /// Requests that are remembered for repeats: more than can be under way.
 const REMEMBERED: usize = 64;
@@ -57,6 +61,8 @@ pub(crate) struct Accepted {
     pub(crate) pools: Option<Vec<PoolGroup>>,
     /// For the scheduler.
     pub(crate) paused: Option<bool>,
+    /// For the boards.
+    pub(crate) boards: Option<BTreeMap<String, BoardTuning>>,
 }
 
 /// Decides on one request.
@@ -77,6 +83,7 @@ pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, 
     }
     let pools = (spec.pool_groups != current.spec.pool_groups).then(|| spec.pool_groups.clone());
     let paused = (spec.paused != current.spec.paused).then_some(spec.paused);
+    let boards = (spec.boards != current.spec.boards).then(|| spec.boards.clone());
     let entry = Entry {
         spec,
         generation: current.generation.next(),
@@ -85,7 +92,7 @@ pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, 
         control_generation: request.control_generation.unwrap_or(current.control_generation),
         accepted_at: fresh.now,
     };
-    Decision::Accepted(Box::new(Accepted { entry, changes, pools, paused }))
+    Decision::Accepted(Box::new(Accepted { entry, changes, pools, paused, boards }))
 }
 
 /// Whether the request may follow what is in force.
@@ -109,14 +116,19 @@ fn check_place(current: &Entry, request: &SpecRequest) -> Result<(), SpecError> 
 
 /// The whole spec that the request asks for. Only the parts it speaks of are checked.
 fn merge(current: &MinerSpec, request: &SpecRequest) -> Result<MinerSpec, Problems> {
-    let SpecDraft { pool_groups, paused } = request.draft.clone();
-    let pool_groups = if request.parts.pool_groups {
-        SpecDraft { pool_groups, paused: false }.check(Some(current))?.pool_groups
-    } else {
-        current.pool_groups.clone()
+    let SpecDraft { pool_groups, paused, boards } = request.draft.clone();
+    let SpecParts { pool_groups: of_pools, paused: of_pause, boards: of_boards } = request.parts;
+    let spoken_of = SpecDraft {
+        pool_groups: if of_pools { pool_groups } else { Vec::new() },
+        paused,
+        boards: if of_boards { boards } else { BTreeMap::new() },
     };
-    let paused = if request.parts.paused { paused } else { current.paused };
-    Ok(MinerSpec { pool_groups, paused })
+    let checked = spoken_of.check(Some(current))?;
+    Ok(MinerSpec {
+        pool_groups: if of_pools { checked.pool_groups } else { current.pool_groups.clone() },
+        paused: if of_pause { checked.paused } else { current.paused },
+        boards: if of_boards { checked.boards } else { current.boards.clone() },
+    })
 }
 
 /// Whether there is something to store. Besides a change, that is a newer wish of the control plane even if it wants the

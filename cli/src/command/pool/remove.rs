@@ -31,7 +31,7 @@ mod tests {
         let pool = |name: &str| PoolSpec { name: name.into(), ..PoolSpec::default() };
         let group = |name: &str, pools| PoolGroup { name: name.into(), strategy: 1, pools };
         let groups = vec![group("main", vec![pool("a"), pool("b")]), group("spare", vec![pool("c")])];
-        let mut spec = MinerSpec { pool_groups: groups, paused: false };
+        let mut spec = MinerSpec { pool_groups: groups, ..MinerSpec::default() };
         take_out(&mut spec, "c").unwrap();
         take_out(&mut spec, "a").unwrap();
         assert_eq!(spec.pool_groups, [group("main", vec![pool("b")])]);

@@ -90,7 +90,11 @@ mod tests {
             nominal_hash_rate_hps: Some(1e6),
             ..PoolSpec::default()
         };
-        MinerSpec { pool_groups: vec![PoolGroup { name: "main".into(), strategy: 1, pools: vec![pool] }], paused: true }
+        MinerSpec {
+            pool_groups: vec![PoolGroup { name: "main".into(), strategy: 1, pools: vec![pool] }],
+            paused: true,
+            ..MinerSpec::default()
+        }
     }
 
     fn file(etag: &str) -> SpecFile {

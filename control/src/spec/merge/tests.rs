@@ -15,7 +15,7 @@ fn draft(password: Option<&str>) -> SpecDraft {
         ..PoolDraft::default()
     };
     let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
-    SpecDraft { pool_groups: vec![group], paused: false }
+    SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }
 }
 
 fn confirmed(has_password: bool) -> Confirmed {

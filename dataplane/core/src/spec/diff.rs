@@ -1,6 +1,6 @@
 //! What differs between two specs, for people: secrets masked.
 
-use super::MinerSpec;
+use super::{BoardTuningDraft, MinerSpec, TuningModeDraft};
 use crate::pool::{PoolGroup, PoolOptions, PoolOptionsDraft, PoolSpec, PoolStrategy};
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ fn change(path: &str, before: Option<&Leaf>, after: Option<&Leaf>) -> SpecChange
 }
 
 fn flatten(spec: &MinerSpec) -> BTreeMap<String, Leaf> {
-    let MinerSpec { pool_groups, paused } = spec;
+    let MinerSpec { pool_groups, paused, boards } = spec;
     let mut leaves = BTreeMap::new();
     let mut put = |path: String, value: String, secret: bool| leaves.insert(path, Leaf { value, secret });
     put("paused".into(), paused.to_string(), false);
@@ -83,7 +83,34 @@ fn flatten(spec: &MinerSpec) -> BTreeMap<String, Leaf> {
             }
         }
     }
+    for (name, tuning) in boards {
+        let said = of_board(&tuning.into());
+        // Who names a board and wants nothing of it overrules what is wanted of its model.
+        let said = if said.is_empty() { vec![("mode".to_owned(), "default".to_owned())] } else { said };
+        for (field, value) in said {
+            put(format!("boards[{name}].{field}"), value, false);
+        }
+    }
     leaves
+}
+
+/// What is wanted of a board, by field.
+fn of_board(tuning: &BoardTuningDraft) -> Vec<(String, String)> {
+    let BoardTuningDraft { mode, soft_limits, hard_limits, fan_target } = tuning;
+    let mut said: Vec<(String, String)> = match mode {
+        TuningModeDraft::Default => Vec::new(),
+        TuningModeDraft::Fixed { frequency_megahertz, voltage_volts } => vec![
+            ("fixed.frequency_megahertz".into(), frequency_megahertz.to_string()),
+            ("fixed.voltage_volts".into(), voltage_volts.to_string()),
+        ],
+        TuningModeDraft::Power(watts) => vec![("power_watts".into(), watts.to_string())],
+        TuningModeDraft::HashRate(hashes) => vec![("hash_rate_hps".into(), hashes.to_string())],
+    };
+    for (limits, field) in [(soft_limits, "soft_limits_celsius"), (hard_limits, "hard_limits_celsius")] {
+        said.extend(limits.iter().map(|(sensor, limit)| (format!("{field}[{sensor}]"), limit.to_string())));
+    }
+    said.extend(fan_target.map(|target| ("fan_target_celsius".into(), target.to_string())));
+    said
 }
 
 /// The options that are not as by default, by name.
@@ -127,7 +154,7 @@ mod tests {
             ..PoolDraft::default()
         };
         let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
-        SpecDraft { pool_groups: vec![group], paused: false }.check(None).unwrap()
+        SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }.check(None).unwrap()
     }
 
     #[test]

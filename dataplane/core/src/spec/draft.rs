@@ -1,13 +1,16 @@
 //! A spec as it arrives from outside, and the one check that turns it into a [`MinerSpec`].
 
-use super::{MAX_GROUPS, MAX_POOLS, MinerSpec, Problem, Problems};
+use super::{BoardTuningDraft, MAX_GROUPS, MAX_POOLS, MinerSpec, Problem, Problems, boards};
 use crate::{
     id::{GroupName, PoolName},
     pool::{DEFAULT_QUOTA, PoolEndpoint, PoolGroup, PoolOptionsDraft, PoolSpec, PoolStrategy},
     text::Secret,
     units::HashRate,
 };
-use std::{collections::HashSet, num::NonZeroU32};
+use std::{
+    collections::{BTreeMap, HashSet},
+    num::NonZeroU32,
+};
 
 /// Greatest quota: parts of a million are finer than any split that is asked for.
 const MAX_QUOTA: u32 = 1_000_000;
@@ -21,6 +24,8 @@ pub struct SpecDraft {
     pub pool_groups: Vec<GroupDraft>,
     /// No hashing.
     pub paused: bool,
+    /// By board id or by model.
+    pub boards: BTreeMap<String, BoardTuningDraft>,
 }
 
 /// An unchecked group.
@@ -57,7 +62,7 @@ impl SpecDraft {
     /// Checks everything and reports all problems at once. Passwords that were not said are taken from `previous`.
     pub fn check(self, previous: Option<&MinerSpec>) -> Result<MinerSpec, Problems> {
         let mut check = Check { previous, problems: Vec::new(), names: HashSet::new() };
-        let Self { pool_groups, paused } = self;
+        let Self { pool_groups, paused, boards } = self;
         if pool_groups.len() > MAX_GROUPS {
             check.refuse("pool_groups", format!("{} groups; use at most {MAX_GROUPS}", pool_groups.len()));
         }
@@ -68,8 +73,9 @@ impl SpecDraft {
         let mut seen = HashSet::new();
         let groups: Vec<_> =
             pool_groups.into_iter().enumerate().filter_map(|(i, group)| check.group(i, group, &mut seen)).collect();
+        let boards = boards::check(boards, &mut |problem| check.problems.push(problem));
         if check.problems.is_empty() {
-            Ok(MinerSpec { pool_groups: groups, paused })
+            Ok(MinerSpec { pool_groups: groups, paused, boards })
         } else {
             Err(Problems(check.problems))
         }
@@ -192,7 +198,7 @@ mod tests {
 
     fn draft(pools: Vec<PoolDraft>) -> SpecDraft {
         let group = GroupDraft { name: "main".into(), strategy: Some(PoolStrategy::Failover), pools };
-        SpecDraft { pool_groups: vec![group], paused: false }
+        SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }
     }
 
     fn pool(name: &str) -> PoolDraft {

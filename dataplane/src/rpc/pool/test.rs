@@ -71,7 +71,7 @@ fn other(checks: &mut Checks, pool: types::v1::PoolSpec) -> Option<Wanted> {
     // Where a quota means nothing, any will do.
     let group = GroupDraft { name: NAMELESS.into(), strategy: Some(PoolStrategy::Quota), pools: vec![draft] };
     let path = format!("pool_groups[{NAMELESS}].pools[{NAMELESS}]");
-    match (SpecDraft { pool_groups: vec![group], paused: false }).check(None) {
+    match (SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }).check(None) {
         Ok(spec) => spec.pools().next().cloned().map(|pool| Wanted::Other(Box::new(pool))),
         Err(problems) => {
             for Problem { field, reason } in problems.0 {
@@ -135,7 +135,7 @@ mod tests {
             ..PoolDraft::default()
         };
         let group = GroupDraft { name: "g".into(), strategy: Some(PoolStrategy::Failover), pools: vec![draft] };
-        let spec = SpecDraft { pool_groups: vec![group], paused: false }.check(None).unwrap();
+        let spec = SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }.check(None).unwrap();
         let found = read(named("main")).unwrap().find(&spec).unwrap();
         assert_eq!(found.password.as_ref().map(Secret::expose), Some("x"));
         let missing = Failure::from(&read(named("other")).unwrap().find(&spec).unwrap_err());

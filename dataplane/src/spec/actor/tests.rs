@@ -1,14 +1,19 @@
 use super::*;
+use crate::backplane::BoardRefusal;
 use crate::source::ConfigureError;
+use crate::spec::SpecParts;
 use crate::{
     scheduler::SchedulerGone,
     spec::{
         begin::{Found, begin},
         fixtures::{draft, fresh, groups, moment, pause, request},
-        mining::Wish,
+        mining::{TuneError, Wish},
     },
 };
-use mujina_core::{id::Generation, spec::SpecOrigin};
+use mujina_core::{
+    id::Generation,
+    spec::{BoardTuningDraft, SpecDraft, SpecOrigin},
+};
 use tokio::{sync::oneshot, task::JoinSet};
 
 /// A mining side that does as it is told by the test.
@@ -34,6 +39,12 @@ impl Mining for Fake {
         let (reply, answer) = oneshot::channel();
         self.orders.try_send(Order::Pause(paused, reply)).unwrap();
         Box::pin(async { answer.await.unwrap_or(Err(SchedulerGone)) })
+    }
+
+    fn tune(&self, boards: BTreeMap<String, BoardTuning>) -> Wish<Result<(), TuneError>> {
+        let refused = boards.contains_key("refused");
+        let refusal = || TuneError(vec![BoardRefusal::Unknown("refused".into())]);
+        Box::pin(async move { if refused { Err(refusal()) } else { Ok(()) } })
     }
 
     fn pools(&self) -> watch::Receiver<Arc<Snapshot>> {
@@ -248,4 +259,22 @@ async fn unreadable_spec_is_a_fault_until_somebody_writes() {
     assert!(!paused && crate::spec::fault(&resumed.unwrap().state).is_none());
     cancel.cancel();
     while tasks.join_next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn tuning_that_boards_refuse_is_stored_and_said_to_be_not_in_force() {
+    let world = World::new().await;
+    let boards = |name: &str| {
+        let tuning = BoardTuningDraft { fan_target: Some(50.0), ..BoardTuningDraft::default() };
+        let draft = SpecDraft { boards: [(name.to_owned(), tuning)].into(), ..SpecDraft::default() };
+        SpecRequest { parts: SpecParts { boards: true, ..SpecParts::NONE }, ..request(draft) }
+    };
+    let section = |state: &SpecState| state.sections.iter().find(|one| one.path == "boards").unwrap().applying.clone();
+    let granted = world.handle.apply(boards("bitaxe-gamma")).await.unwrap();
+    assert_eq!((section(&granted.state), granted.changes.len()), (None, 1));
+    let refused = world.handle.apply(boards("refused")).await.unwrap();
+    assert!(section(&refused.state).unwrap().starts_with("there is no board `refused`"), "{:?}", refused.state);
+    // Pools and pause were not spoken of and stay.
+    assert_eq!(refused.state.spec.pool_groups, groups("alice"));
+    world.cancel.cancel();
 }

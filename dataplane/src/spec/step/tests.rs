@@ -51,7 +51,7 @@ fn pause_leaves_the_pools_alone() {
 fn part_that_is_not_spoken_of_is_neither_checked_nor_changed() {
     let mut asked = request(draft("bob"));
     asked.draft.paused = true;
-    asked.parts = SpecParts { pool_groups: true, paused: false };
+    asked.parts = SpecParts { pool_groups: true, ..SpecParts::NONE };
     let only_pools = accepted(one(&asked));
     assert_eq!((only_pools.entry.spec.paused, only_pools.paused), (false, None));
     let mut asked = pause(true);
@@ -119,7 +119,7 @@ fn operator_leaves_the_control_generation_as_it_is() {
 #[test]
 fn lost_spec_ends_with_pools_or_a_resume_but_not_with_another_pause() {
     let lost = Entry {
-        spec: MinerSpec { pool_groups: groups("alice"), paused: true },
+        spec: MinerSpec { pool_groups: groups("alice"), paused: true, ..MinerSpec::default() },
         origin: SpecOrigin::Recovery,
         ..current()
     };
@@ -186,7 +186,7 @@ fn any_request() -> impl Strategy<Value = SpecRequest> {
             draft.pool_groups[0].pools[0].url = url.into();
             draft.paused = value;
             SpecRequest {
-                parts: SpecParts { pool_groups, paused },
+                parts: SpecParts { pool_groups, paused, boards: false },
                 etag,
                 request_id,
                 validate_only,

@@ -124,7 +124,7 @@ fn spec() -> SpecState {
     let pool = PoolDraft { name: "main".into(), url: URL.into(), user: "alice".into(), ..PoolDraft::default() };
     let group = GroupDraft { name: "all".into(), strategy: Some(PoolStrategy::Failover), pools: vec![pool] };
     SpecState {
-        spec: SpecDraft { pool_groups: vec![group], paused: false }.check(None).unwrap(),
+        spec: SpecDraft { pool_groups: vec![group], ..SpecDraft::default() }.check(None).unwrap(),
         generation: Generation(2),
         etag: "e".into(),
         origin: SpecOrigin::Local,
