@@ -174,6 +174,24 @@ fn product(folder: &str) -> Vec<String> {
 }
 
 #[test]
+fn emulated_boards_share_no_code_with_the_drivers() {
+    let drivers = [
+        "crate::asic",
+        "crate::bridge",
+        "crate::peripheral",
+        "crate::board",
+        "crate::backplane",
+        "crate::scheduler",
+        "crate::pool",
+        "thread::chain",
+    ];
+    let mut found = offenders("dataplane/src/simulate", &drivers, &[]);
+    let root = code(&fs::read_to_string(root().join("dataplane/src/simulate.rs")).unwrap());
+    found.extend(drivers.iter().filter(|word| root.contains(**word)).map(|word| format!("simulate.rs: {word}")));
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
 fn pure_files_neither_wait_nor_look_at_a_clock() {
     let impure = [".await", "Instant::now", "SystemTime::now", "tokio::time", "tokio::net", "std::net::Tcp"];
     let files = [

@@ -76,7 +76,19 @@ fn enums_begin_unspecified_and_carry_their_name() {
 
 #[test]
 fn fields_are_snake_case_and_floats_name_their_unit() {
-    let units = ["_hps", "_hashes", "_ratio", "_celsius", "_volts", "_watts", "_percent", "difficulty", "hashes"];
+    let units = [
+        "_hps",
+        "_hashes",
+        "_ratio",
+        "_celsius",
+        "_volts",
+        "_watts",
+        "_amperes",
+        "_megahertz",
+        "_percent",
+        "difficulty",
+        "hashes",
+    ];
     for (name, message) in messages() {
         for field in &message.field {
             assert!(is_snake_case(field.name()), "{name}.{}", field.name());

@@ -6,8 +6,8 @@
 //!   new work.
 //! - Nonce to the socket: from the nonce until its share, verified and encrypted, has arrived in the pool's socket, by the
 //!   kernel's time stamp. Beside it, how often the mining thread asked the allocator for memory meanwhile.
-//! - With the CPU board on all cores: from the tip until the first share of its job is verified, and until the last of the job
-//!   before was sent to the pool.
+//! - With the CPU board on all cores: from the moment when the pool begins to send the tip until it has read the first share of its
+//!   job, and until it has read the last one of another. The pool's half is part of these.
 
 #[path = "latency/counting.rs"]
 mod counting;
@@ -15,7 +15,6 @@ mod counting;
 use clap::Parser;
 use mujina_core::{
     pool::{DEFAULT_QUOTA, PoolGroup, PoolOptions, PoolSpec, PoolStrategy},
-    share::ShareOutcome,
     units::HashRate,
 };
 use mujina_dataplane::{
@@ -38,10 +37,8 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::sync::{
-    broadcast::error::{RecvError, TryRecvError},
-    mpsc,
-};
+use stratum_apps::stratum_core::parsers_sv2::MiningOwned;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Time between two measurements, so that each begins with everything at rest. Not a multiple of anything.
@@ -71,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:32}  allocations p50 {} p90 {} p99 {} max {}", "", at(0.5), at(0.9), at(0.99), at(1.0));
         let (first, stale) = hashing(args.rounds.min(500)).await?;
         report("tip to a share, all cores hash", &first);
-        report("last stale share sent after a tip", &stale);
+        report("last stale share after a tip", &stale);
         Ok(())
     })
 }
@@ -149,9 +146,7 @@ impl World {
         let job = JobPlan::future(number, self.channel.extranonce_length());
         self.session.send(message::job(self.channel.id, &job)).await?;
         tokio::time::sleep(BETWEEN).await;
-        let mut prev_hash = [0x22; 32];
-        prev_hash.split_at_mut(4).0.copy_from_slice(&number.to_le_bytes());
-        self.session.send(message::tip(self.channel.id, number, prev_hash, now())).await?;
+        self.session.send(tip(self.channel.id, number)).await?;
         Ok(())
     }
 
@@ -239,48 +234,46 @@ async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
     Ok((times, allocations))
 }
 
-/// With the CPU board on all cores: seconds from a tip to the first share of its job, and to the last of another that was sent.
+/// With the CPU board on all cores: seconds from a tip to the first share of its job, and to the last of another, both as the
+/// pool has read and decrypted them.
 async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     // A share in about 2^13 hashes: each core finds several in a millisecond.
     let mut target = [0xff; 32];
     target.split_at_mut(30).1.copy_from_slice(&[0x07, 0x00]);
     let channel = ChannelPlan { target, ..ChannelPlan::default() };
-    let mut world = World::start(1, Some(CpuConfig::default()), channel).await?;
-    let mut shares = world.miner.handle().scheduler.watch_shares().ok_or("the scheduler is gone")?;
+    let mut world = World::start(0, Some(CpuConfig::default()), channel).await?;
     let (mut first, mut stale) = (Vec::new(), Vec::new());
-    let mut label = String::from("1");
     for number in 2..rounds + 2 {
-        // Nobody may be behind when the tip goes out.
+        let job = JobPlan::future(number, world.channel.extranonce_length());
+        world.session.send(message::job(world.channel.id, &job)).await?;
+        // Shares come all the time: none may lie in the socket when the tip goes out.
         let until = Instant::now() + BETWEEN;
         while Instant::now() < until {
             world.session.expect_share().await?;
         }
-        while !matches!(shares.try_recv(), Err(TryRecvError::Empty)) {}
-        world.tip(number).await?;
-        let work = tokio::task::block_in_place(|| world.works(Some(&label)));
-        let received = SystemTime::now() - work.job.received_at.elapsed();
-        let since = |at: SystemTime| at.duration_since(received).ok().map(|since| since.as_secs_f64());
-        label = work.job.label.to_string();
+        let begin = Instant::now();
+        world.session.send(tip(world.channel.id, number)).await?;
         let mut last_stale = None;
         loop {
-            // What the pool does not read meanwhile waits in its socket.
-            match shares.recv().await {
-                Ok(share) if *share.job_id == *label => {
-                    first.extend(since(share.found_at));
-                    break;
-                }
-                Ok(share) if share.outcome == ShareOutcome::Pending => {
-                    last_stale = since(share.found_at).or(last_stale);
-                }
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Err("the scheduler is gone".into()),
+            let share = world.session.expect_share().await?;
+            let job = share.job_id;
+            if job == number {
+                break;
             }
+            last_stale = Some(begin.elapsed().as_secs_f64());
         }
+        first.push(begin.elapsed().as_secs_f64());
         stale.extend(last_stale);
     }
     world.stop().await?;
     Ok((first, stale))
+}
+
+/// The tip that makes a future job the job.
+fn tip(channel_id: u32, number: u32) -> MiningOwned {
+    let mut prev_hash = [0x22; 32];
+    prev_hash.split_at_mut(4).0.copy_from_slice(&number.to_le_bytes());
+    message::tip(channel_id, number, prev_hash, now())
 }
 
 fn report(what: &str, times: &[f64]) {

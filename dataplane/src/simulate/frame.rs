@@ -216,7 +216,7 @@ mod tests {
             5B51EAEC465A1F08";
         let bytes = hex::decode(midstates).unwrap();
         assert!(
-            matches!(parse(&bytes, JobForm::Midstates), Parsed::Frame(Command::Job(data), 152) if data.len() == 148)
+            matches!(parse(&bytes, JobForm::Midstates), Parsed::Frame(Command::Job(data), 152) if data.len() == 146)
         );
     }
 }

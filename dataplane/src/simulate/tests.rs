@@ -1,8 +1,6 @@
 //! Tests of whole chains and boards against raw bytes of the sheets.
 
-mod board;
 mod chain;
-mod faults;
 
 use super::{BoardKind, Chain, ChipModel, Options, Pacing, Supply};
 use std::time::{Duration, Instant};

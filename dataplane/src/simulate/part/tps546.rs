@@ -197,12 +197,12 @@ impl Part for Tps546 {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         let [command, data @ ..] = bytes else { return Ok(()) };
         self.pointer = *command;
-        match command {
-            &CLEAR_FAULTS => {
+        match *command {
+            CLEAR_FAULTS => {
                 self.clear_faults();
                 return Ok(());
             }
-            &STORE_USER_ALL => return Err(Violation::StoreAll),
+            STORE_USER_ALL => return Err(Violation::StoreAll),
             _ => {}
         }
         let Some(before) = self.answer(*command) else {

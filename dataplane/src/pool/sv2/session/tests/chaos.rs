@@ -266,7 +266,7 @@ impl World {
         let place = Place { thread: ThreadIndex(self.random.random_range(0..THREADS)), connection: line.id };
         let found = found(&submission, place, &line.pool);
         // Small whole numbers, whose sums are exact.
-        self.ledger.hand_over(place, found.into(), (self.shares % 5 + 1) as f64);
+        self.ledger.hand_over(place, found, (self.shares % 5 + 1) as f64);
         self.in_hand += 1;
         self.lines[at].audit.handed(id);
         self.act(at, Input::Share(submission));
