@@ -35,6 +35,14 @@ use std::{fmt, str::FromStr};
 /// Most midstates that any kernel takes at once.
 pub const MAX_WIDTH: usize = 8;
 
+impl Midstate {
+    /// One that was computed elsewhere: the eight state words, as the chips of midstate jobs are given them.
+    #[must_use]
+    pub fn from_words(words: [u32; 8]) -> Self {
+        Self(words)
+    }
+}
+
 /// An implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernel {

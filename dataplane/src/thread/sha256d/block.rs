@@ -35,12 +35,6 @@ pub struct Midstate(pub(super) [u32; 8]);
 pub struct Tail(pub(super) [u32; 3]);
 
 impl Midstate {
-    /// One that was computed elsewhere: the eight state words, as the chips of midstate jobs are given them.
-    #[must_use]
-    pub fn from_words(words: [u32; 8]) -> Self {
-        Self(words)
-    }
-
     /// Hashes the first 64 bytes of a header.
     #[must_use]
     pub fn of(header: &[u8; HEADER_LEN]) -> Self {
