@@ -16,6 +16,8 @@ mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod prepare;
+#[cfg(target_arch = "x86_64")]
+mod rounds;
 mod scanner;
 #[cfg(target_arch = "x86_64")]
 mod shani;

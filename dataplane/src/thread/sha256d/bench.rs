@@ -25,7 +25,8 @@ pub struct Report {
     pub cpu: String,
     /// Median frequency while it was measured, in hertz.
     pub frequency: f64,
-    /// One per contestant: the `sha2` crate first, then the `bitcoin` crate, then the kernels.
+    /// One per contestant: the `sha2` crate first, then the `bitcoin` crate, then the kernels, and last, on a CPU with SHA
+    /// extensions, the bare instructions for the rounds of a hash, which bound those kernels.
     pub rows: Vec<Row>,
 }
 
@@ -53,6 +54,7 @@ pub fn bench(time: Duration) -> Report {
         vec![Contestant::new(SHA2, false, hash_with_sha2), Contestant::new("bitcoin crate", false, hash_with_bitcoin)];
     contestants
         .extend(supported().into_iter().flat_map(|kernel| [true, false].map(|rolled| of_kernel(kernel, rolled))));
+    contestants.extend(rounds_alone());
     let turn = BURST * u32::try_from(contestants.len()).unwrap_or(u32::MAX);
     let turns = (time.as_nanos() / turn.as_nanos()).try_into().unwrap_or(u32::MAX).max(LEAST_BURSTS);
     for _ in 0..turns {
@@ -116,6 +118,14 @@ impl Contestant {
             ratio: if baseline > 0.0 { hash_rate / baseline } else { 0.0 },
         }
     }
+}
+
+/// No kernel: the bound of all that are made of the SHA extensions.
+fn rounds_alone() -> Option<Contestant> {
+    #[cfg(target_arch = "x86_64")]
+    return super::rounds::hasher().map(|hash| Contestant::new("rounds alone", false, hash));
+    #[cfg(not(target_arch = "x86_64"))]
+    None
 }
 
 fn of_kernel(kernel: Kernel, rolled: bool) -> Contestant {
@@ -193,7 +203,8 @@ mod tests {
         let report = bench(Duration::from_millis(1));
         let names: Vec<_> = report.rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names[..4], [SHA2, "bitcoin crate", "portable", "portable"]);
-        assert_eq!(report.rows.len(), 2 + 2 * supported().len());
+        let bound = usize::from(names.last() == Some(&"rounds alone"));
+        assert_eq!(report.rows.len(), 2 + 2 * supported().len() + bound);
         assert_eq!(report.rows[0].ratio, 1.0);
         for row in &report.rows {
             assert!(row.fastest >= row.hash_rate && row.hash_rate > HashRate::ZERO, "{row:?}");
