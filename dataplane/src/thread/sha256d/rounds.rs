@@ -34,7 +34,8 @@ fn run() -> u64 {
 #[target_feature(enable = "sha,avx")]
 fn rounds() {
     let words = black_box(_mm_set1_epi32(0x5a5a_1234));
-    let mut states: [__m128i; CHAINS] = std::array::from_fn(|chain| black_box(_mm_set1_epi32(chain as i32)));
+    let mut states: [__m128i; CHAINS] =
+        std::array::from_fn(|chain| black_box(_mm_set1_epi32(i32::try_from(chain).unwrap_or_default())));
     for _ in 0..STEPS {
         for state in &mut states {
             *state = _mm_sha256rnds2_epu32(*state, words, words);
