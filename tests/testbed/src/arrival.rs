@@ -27,7 +27,7 @@ impl Arrivals {
     /// When the next byte that nobody has read yet arrived; `None` while there is none.
     ///
     /// # Errors
-    /// The socket failed.
+    /// The socket failed, or the byte arrived before the kernel began to keep times, a moment after [`Self::of`].
     pub fn next(&self) -> io::Result<Option<SystemTime>> {
         let mut byte = [0];
         let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
@@ -52,15 +52,27 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Write, net::TcpListener, os::fd::AsFd};
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        os::fd::AsFd,
+    };
 
     #[test]
     fn arrival_is_known_before_anybody_reads() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (receiver, _) = listener.accept().unwrap();
+        let (mut receiver, _) = listener.accept().unwrap();
         let arrivals = Arrivals::of(receiver.as_fd().try_clone_to_owned().unwrap()).unwrap();
         assert_eq!(arrivals.next().unwrap(), None);
+        // The kernel begins to stamp a moment after it was asked to: what arrives before that has no time.
+        let is_stamped = (0..10_000).any(|_| {
+            sender.write_all(b"a").unwrap();
+            let stamped = std::iter::repeat_with(|| arrivals.next()).find(|time| !matches!(time, Ok(None)));
+            receiver.read_exact(&mut [0]).unwrap();
+            matches!(stamped, Some(Ok(Some(_))))
+        });
+        assert!(is_stamped, "no byte of ten thousand has a time");
         let before = SystemTime::now();
         sender.write_all(b"ab").unwrap();
         let after = SystemTime::now();
