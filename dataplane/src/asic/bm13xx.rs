@@ -17,7 +17,7 @@ pub mod ticket;
 #[cfg(test)]
 mod fixtures;
 
-use mujina_core::units::Frequency;
+use mujina_core::units::{Frequency, HashRate};
 
 /// The chips that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +51,16 @@ pub struct ChainSpec {
     pub results_per_second: f64,
     /// Greatest clock that may be asked for.
     pub greatest_frequency: Frequency,
+}
+
+impl ChainSpec {
+    /// Rate that it should reach at a clock. Emulated chips with fewer gate bits count as that much slower.
+    #[must_use]
+    pub fn nominal_hash_rate(&self, frequency: Frequency) -> HashRate {
+        let units = f64::from(self.model.constants().hashing_units) * f64::from(self.chips);
+        let gate = (f64::from(self.gate_bits) - 32.0).exp2();
+        HashRate::from_hashes_per_second(frequency.hertz() * units * gate)
+    }
 }
 
 /// Why a chain does not do as it should.

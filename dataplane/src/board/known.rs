@@ -14,7 +14,7 @@ use crate::{
         tps546::configuration::{self, Configuration},
     },
 };
-use mujina_core::units::{Amperes, Celsius, Frequency, HashRate, Volts, Watts};
+use mujina_core::units::{Amperes, Celsius, Frequency, Volts, Watts};
 
 /// Chips are asked for so many results a second each: enough to see within seconds that one is silent, and a fiftieth of
 /// what the slowest line carries.
@@ -82,12 +82,8 @@ pub struct Board {
     pub chip: Model,
     /// How many it has.
     pub chips: u8,
-    /// What they say that they are.
-    pub chip_id: u16,
     /// Step between their addresses.
     address_interval: u16,
-    /// Hashes per clock of one chip.
-    hashing_units: u32,
     /// Clocks in MHz: least, default, greatest.
     megahertz: [f64; 3],
     /// Core voltages in mV: least, default, greatest.
@@ -109,9 +105,7 @@ pub const GAMMA: Board = Board {
     family: Family::Bitaxe,
     chip: Model::Bm1370,
     chips: 1,
-    chip_id: 0x1370,
     address_interval: 256,
-    hashing_units: 2040,
     megahertz: [400.0, 525.0, 625.0],
     millivolts: [1000, 1150, 1250],
     watts: [8.0, 22.0, 40.0],
@@ -125,8 +119,6 @@ pub const ULTRA: Board = Board {
     name: "bitaxe-ultra",
     title: "Bitaxe Ultra",
     chip: Model::Bm1366,
-    chip_id: 0x1366,
-    hashing_units: 894,
     megahertz: [400.0, 485.0, 575.0],
     millivolts: [1100, 1200, 1300],
     watts: [6.0, 12.0, 25.0],
@@ -139,8 +131,6 @@ pub const SUPRA: Board = Board {
     name: "bitaxe-supra",
     title: "Bitaxe Supra",
     chip: Model::Bm1368,
-    chip_id: 0x1368,
-    hashing_units: 1276,
     megahertz: [400.0, 490.0, 575.0],
     millivolts: [1100, 1166, 1300],
     watts: [6.0, 12.0, 40.0],
@@ -155,10 +145,8 @@ pub const EMBER_ONE: Board = Board {
     family: Family::EmberOne,
     chip: Model::Bm1362,
     chips: 12,
-    chip_id: 0x1362,
     // Captured S19j Pros have 2, which gives a chip so little to search that jobs must be renewed every two seconds.
     address_interval: 16,
-    hashing_units: 514,
     megahertz: [200.0, 500.0, 600.0],
     millivolts: [3040, 3600, 4000],
     watts: [20.0, 100.0, 120.0],
@@ -181,7 +169,8 @@ pub fn bitaxe_identified_at() -> Volts {
 /// # Errors
 /// Why there is none.
 pub fn bitaxe(chip_id: u16) -> Result<Board, UnknownChip> {
-    let found = BOARDS.into_iter().find(|board| board.family == Family::Bitaxe && board.chip_id == chip_id);
+    let is_it = |board: &Board| board.family == Family::Bitaxe && board.chip.constants().chip_id == chip_id;
+    let found = BOARDS.into_iter().find(is_it);
     found.ok_or(UnknownChip(chip_id))
 }
 
@@ -221,8 +210,6 @@ impl Board {
     #[must_use]
     pub fn limits(&self, gate_bits: u8) -> BoardLimits {
         let [least_watts, watts, most_watts] = self.watts;
-        let scale = 2_f64.powi(i32::from(gate_bits) - i32::from(SILICON_GATE_BITS));
-        let per_megahertz = f64::from(self.hashing_units) * f64::from(self.chips) * 1e6 * scale;
         BoardLimits {
             sensors: self.sensors().into_iter().map(|(name, limits)| (name.to_owned(), limits)).collect(),
             fan: (self.family == Family::Bitaxe).then(|| FanLimits {
@@ -238,7 +225,7 @@ impl Board {
             curve: self.curve(),
             undervolt: Volts::from_millivolts(if self.chips > 1 { 0 } else { 50 }),
             ramp: if self.chips > 1 { Ramp::emberone() } else { Ramp::AtOnce },
-            hash_rate_per_megahertz: HashRate::from_hashes_per_second(per_megahertz),
+            hash_rate_per_megahertz: self.chain(gate_bits).nominal_hash_rate(Frequency::from_megahertz(1.0)),
             series: self.chips > 1,
         }
     }

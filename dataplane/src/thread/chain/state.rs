@@ -25,7 +25,6 @@ use crate::{
         bring_up::{BringUp, Raised},
         frame::Decoder,
         nonce_space::Cadence,
-        pll::Pll,
         response::Response,
     },
     thread::{Assignment, ThreadEvent, ThreadIndex},
@@ -240,7 +239,7 @@ impl State {
     /// Rate that the chips should reach now; emulated ones with a smaller gate hash a part of it.
     fn nominal_hash_rate(&self) -> HashRate {
         match &self.phase {
-            Phase::Up(up) => nominal(&self.spec, &up.raised.pll),
+            Phase::Up(up) => self.spec.nominal_hash_rate(up.raised.pll.frequency()),
             _ => HashRate::default(),
         }
     }
@@ -270,13 +269,6 @@ impl State {
             _ => f64::INFINITY,
         }
     }
-}
-
-/// Rate of a chain at a clock.
-fn nominal(spec: &ChainSpec, pll: &Pll) -> HashRate {
-    let units = f64::from(spec.model.constants().hashing_units) * f64::from(spec.chips);
-    let gate = (f64::from(spec.gate_bits) - 32.0).exp2();
-    HashRate::from_hashes_per_second(pll.frequency().hertz() * units * gate)
 }
 
 /// Time for the results of one mask or clock to reach the host: what is on the line then belongs to what was before.

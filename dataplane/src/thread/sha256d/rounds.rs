@@ -6,6 +6,7 @@
 
 // JUSTIFICATION: the instruction exists as a target-feature intrinsic only.
 
+use super::shani;
 use std::{
     arch::x86_64::{__m128i, _mm_set1_epi32, _mm_sha256rnds2_epu32},
     hint::black_box,
@@ -20,8 +21,7 @@ const STEPS: u32 = 15_250;
 
 /// The rounds of so many hashes, and nothing else of them; `None` on a CPU without the instruction.
 pub(super) fn hasher() -> Option<impl FnMut() -> u64> {
-    let has_it = std::arch::is_x86_feature_detected!("sha") && std::arch::is_x86_feature_detected!("avx");
-    has_it.then_some(run)
+    shani::is_supported().then_some(run)
 }
 
 #[expect(unsafe_code, reason = "enters code compiled for the CPU's features")]

@@ -116,14 +116,21 @@ impl Writer {
         self.all(register::CORE_MAILBOX, CoreWrite { register, value }.encode());
     }
 
-    /// Sets registers of one chip after the other, with a pause after each chip.
-    fn each(&mut self, writes: &[(u8, u32)], pause: Duration) {
+    /// Takes one chip after the other out of the reset of its cores and enables them, with a pause after each chip.
+    fn open_cores(&mut self, soft_reset: u32, misc_control: u32, clock: [CoreWrite; 2], pause: Duration) {
+        let [select, delay] = clock.map(CoreWrite::encode);
+        let enable = CoreWrite { register: register::CORE_ENABLE, value: 0xaa }.encode();
+        let of_each = [
+            (register::SOFT_RESET, soft_reset),
+            (register::MISC_CONTROL, misc_control),
+            (register::CORE_MAILBOX, select),
+            (register::CORE_MAILBOX, delay),
+            (register::CORE_MAILBOX, enable),
+        ];
+        self.misc_control = misc_control;
         for address in self.raised.addresses.clone() {
-            for (register, value) in writes {
-                if *register == register::MISC_CONTROL {
-                    self.misc_control = *value;
-                }
-                self.step(Command::write(address, *register, *value), PACE);
+            for (register, value) in of_each {
+                self.step(Command::write(address, register, value), PACE);
             }
             self.steps.push_back(Step::Pause(pause));
         }

@@ -1,6 +1,6 @@
 //! Orders of the board: followed one after the other, but for a halt, which ends what is at work.
 
-use super::{Action, Answer, ChainOrder, Phase, State, Task, Up, WAITING_ORDERS, nominal, work::Origin};
+use super::{Action, Answer, ChainOrder, Phase, State, Task, Up, WAITING_ORDERS, work::Origin};
 use crate::{
     asic::bm13xx::{
         ChainError,
@@ -142,7 +142,11 @@ impl State {
         self.halt(now);
         let first = Frequency::from_megahertz(ramp::START);
         let ticket = Pll::solve(self.spec.model, first).map_or(TicketMask::new(0), |pll| {
-            TicketMask::for_rate(nominal(&self.spec, &pll), self.spec.results_per_second, self.spec.gate_bits)
+            TicketMask::for_rate(
+                self.spec.nominal_hash_rate(pll.frequency()),
+                self.spec.results_per_second,
+                self.spec.gate_bits,
+            )
         });
         match BringUp::new(&self.spec, Settings { ticket, version_mask: register::ROLLABLE }) {
             Ok(machine) => {

@@ -9,7 +9,6 @@ const CLOCK_DELAY: u8 = 0x08;
 const MISC_CONTROL: u32 = 0xb000_c100;
 const CLOCK_SELECT: CoreWrite = CoreWrite { register: register::CORE_CLOCK_SELECT, value: 0x40 };
 const DELAY: CoreWrite = CoreWrite { register: register::CORE_CLOCK_DELAY, value: CLOCK_DELAY };
-const ENABLE: CoreWrite = CoreWrite { register: register::CORE_ENABLE, value: 0xaa };
 
 pub(super) fn write(to: &mut Writer) {
     to.rolling();
@@ -26,14 +25,7 @@ pub(super) fn write(to: &mut Writer) {
     to.all_then(register::ANALOG_MUX, 3, Duration::from_millis(50));
     to.all_then(register::IO_DRIVER_STRENGTH, 0x0001_1111, Duration::from_millis(100));
     to.clock();
-    let of_each = [
-        (register::SOFT_RESET, 0x0000_0002),
-        (register::MISC_CONTROL, MISC_CONTROL),
-        (register::CORE_MAILBOX, CLOCK_SELECT.encode()),
-        (register::CORE_MAILBOX, DELAY.encode()),
-        (register::CORE_MAILBOX, ENABLE.encode()),
-    ];
-    to.each(&of_each, Duration::ZERO);
+    to.open_cores(0x0000_0002, MISC_CONTROL, [CLOCK_SELECT, DELAY], Duration::ZERO);
     to.rolling();
     to.baud(register::FAST_UART, BaudDivider::fast_uart);
 }

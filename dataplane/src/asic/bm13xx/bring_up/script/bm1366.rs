@@ -10,7 +10,6 @@ use std::time::Duration;
 const MISC_CONTROL: u32 = 0xf000_c100;
 const CLOCK_SELECT: CoreWrite = CoreWrite { register: register::CORE_CLOCK_SELECT, value: 0x40 };
 const DELAY: CoreWrite = CoreWrite { register: register::CORE_CLOCK_DELAY, value: 0x20 };
-const ENABLE: CoreWrite = CoreWrite { register: register::CORE_ENABLE, value: 0xaa };
 
 pub(super) fn write(to: &mut Writer) {
     to.rolling();
@@ -28,14 +27,7 @@ pub(super) fn write(to: &mut Writer) {
     to.all(register::IO_DRIVER_STRENGTH, 0x0211_1111);
     // The chip nearest to the host.
     to.step(Command::write(0, register::UART_RELAY, 0x007c_0003), PACE);
-    let of_each = [
-        (register::SOFT_RESET, 0x0007_01f0),
-        (register::MISC_CONTROL, MISC_CONTROL),
-        (register::CORE_MAILBOX, CLOCK_SELECT.encode()),
-        (register::CORE_MAILBOX, DELAY.encode()),
-        (register::CORE_MAILBOX, ENABLE.encode()),
-    ];
-    to.each(&of_each, Duration::ZERO);
+    to.open_cores(0x0007_01f0, MISC_CONTROL, [CLOCK_SELECT, DELAY], Duration::ZERO);
     to.clock();
     to.rolling();
     to.baud(register::FAST_UART, BaudDivider::fast_uart);

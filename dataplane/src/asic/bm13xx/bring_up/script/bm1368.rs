@@ -7,7 +7,6 @@ use std::time::Duration;
 const MISC_CONTROL: u32 = 0xf000_c100;
 const CLOCK_SELECT: CoreWrite = CoreWrite { register: register::CORE_CLOCK_SELECT_NEW, value: 0 };
 const DELAY: CoreWrite = CoreWrite { register: register::CORE_CLOCK_DELAY, value: 0x18 };
-const ENABLE: CoreWrite = CoreWrite { register: register::CORE_ENABLE, value: 0xaa };
 
 pub(super) fn write(to: &mut Writer) {
     to.rolling();
@@ -24,14 +23,7 @@ pub(super) fn write(to: &mut Writer) {
     to.all(register::ANALOG_MUX, 3);
     to.all(register::IO_DRIVER_STRENGTH, 0x0211_1111);
     to.addresses();
-    let of_each = [
-        (register::SOFT_RESET, 0x0007_01f0),
-        (register::MISC_CONTROL, MISC_CONTROL),
-        (register::CORE_MAILBOX, CLOCK_SELECT.encode()),
-        (register::CORE_MAILBOX, DELAY.encode()),
-        (register::CORE_MAILBOX, ENABLE.encode()),
-    ];
-    to.each(&of_each, Duration::from_millis(500));
+    to.open_cores(0x0007_01f0, MISC_CONTROL, [CLOCK_SELECT, DELAY], Duration::from_millis(500));
     to.ticket();
     to.clock();
     to.rolling();

@@ -9,7 +9,6 @@ const CLOCK_DELAY: u8 = 0x0c;
 const MISC_CONTROL: u32 = 0xf000_c100;
 const CLOCK_SELECT: CoreWrite = CoreWrite { register: register::CORE_CLOCK_SELECT_NEW, value: 0 };
 const DELAY: CoreWrite = CoreWrite { register: register::CORE_CLOCK_DELAY, value: CLOCK_DELAY };
-const ENABLE: CoreWrite = CoreWrite { register: register::CORE_ENABLE, value: 0xaa };
 
 pub(super) fn write(to: &mut Writer) {
     to.rolling();
@@ -25,14 +24,7 @@ pub(super) fn write(to: &mut Writer) {
     to.cores(DELAY.register, DELAY.value);
     to.ticket();
     to.all(register::IO_DRIVER_STRENGTH, 0x0001_1111);
-    let of_each = [
-        (register::SOFT_RESET, 0x0007_01f0),
-        (register::MISC_CONTROL, MISC_CONTROL),
-        (register::CORE_MAILBOX, CLOCK_SELECT.encode()),
-        (register::CORE_MAILBOX, DELAY.encode()),
-        (register::CORE_MAILBOX, ENABLE.encode()),
-    ];
-    to.each(&of_each, Duration::ZERO);
+    to.open_cores(0x0007_01f0, MISC_CONTROL, [CLOCK_SELECT, DELAY], Duration::ZERO);
     // The temperature diode to the board's sensor, which reads nonsense otherwise.
     to.all(register::ADC, 0x0000_4480);
     to.all(register::ANALOG_MUX, 2);
