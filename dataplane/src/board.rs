@@ -6,6 +6,7 @@
 //! `led`. They take readings and the time, and touch nothing.
 
 pub mod cpu;
+pub mod hardware;
 pub mod known;
 pub mod led;
 pub mod limits;
