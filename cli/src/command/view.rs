@@ -1,5 +1,7 @@
 //! Answers for people: messages as text. Pure; the clock is a parameter where it is needed.
 
+mod board;
+mod chip;
 mod fleet;
 mod ledger;
 mod operation;
@@ -8,6 +10,10 @@ mod reject;
 mod share;
 mod status;
 
+pub(crate) use board::{
+    board, boards, boards_wide, constraints, located, self_test_failure, self_test_step, self_tested, usb_problem,
+};
+pub(crate) use chip::{chip_map, chips};
 pub(crate) use fleet::{fleet, known, lone, sync};
 pub(crate) use ledger::{statistics, summary};
 pub(crate) use operation::{operation, operation_line, phase, reconnected};
