@@ -6,7 +6,13 @@ use crate::{Environment, exit};
 #[tokio::test]
 async fn boards_are_a_line_each_with_what_holds_them_back() {
     let world = World::of_miner().await;
-    insta::assert_snapshot!(world.answer("board list").await, @"");
+    insta::assert_snapshot!(world.answer("board list").await, @r"
+    BOARD           STATE               RATE          TEMP   POWER       CLOCK  VOLTAGE  CHIPS      ERRORS  LIMITED BY   REASON
+    bitaxe-gamma-1  mining  1.00 TH/s ± 10 %  70.5 °C asic  18.2 W  500.00 MHz  1.150 V    1/1  10 (1.0 %)  temperature  -
+    cpu             mining  25.0 MH/s ± 10 %             -       -           -        -      -           0  -            -
+    emberone-1      fault                  -             -       -           -        -  11/12           0  -            chip 11 of 12 does not answer
+    boards on USB cannot be found: /sys is not mounted; mount it
+    ");
     let wide = world.answer("board list -o wide").await;
     for part in ["1.07 TH/s", "100 %, 4210 rpm", "CHIP_SILENT", "bitaxe-gamma  mining", "2026-09-21 14:14:20Z"] {
         assert!(wide.contains(part), "{part}: {wide}");
@@ -31,7 +37,34 @@ fn without_ages(text: &str) -> String {
 #[tokio::test]
 async fn everything_that_is_known_of_a_board_is_shown_and_nothing_else() {
     let world = World::of_miner().await;
-    insta::assert_snapshot!(without_ages(&world.answer("board get bitaxe-gamma-1").await), @"");
+    insta::assert_snapshot!(without_ages(&world.answer("board get bitaxe-gamma-1").await), @r"
+    Board      bitaxe-gamma-1 (bitaxe-gamma), brought up 2 times
+    State      mining
+    Rate       1.25 TH/s ± 50 % over 5 s, 1.00 TH/s ± 10 % over 1 m, 1.00 TH/s ± 3.2 % over 5 m (expected 1.07 TH/s)
+    Shares     120 found, 114 accepted, 1 lost
+    Chips      1 of 1 answered; 990 nonces verified, 10 failed (9 wrong hash, 0 wrong version, 1 unknown job), 2 duplicates
+    Tuning     as fast as 20.0 W allow
+    Now        500.00 MHz, 1.150 V, 18.2 W
+    Limited    temperature
+    Learnt     525 MHz was too hot at 1.150 V
+    LED        mining
+    Made safe  2026-09-21 14:13:20Z, confirmed: started (reset low, core 0.000 V)
+    Facts      firmware 1.2, place 1-2
+
+    Temperatures
+    SENSOR     READING  SLOWER FROM  STOPS AT  PROBLEM
+    asic       70.5 °C      70.0 °C   80.0 °C  -
+    regulator  unknown      70.0 °C   80.0 °C  no answer from the regulator
+
+    Supplies
+    SUPPLY      SET  MEASURED  CURRENT   POWER
+    core    1.150 V   1.148 V  13.20 A  15.2 W
+    input         -   5.020 V        -  18.2 W
+
+    Fans
+    FAN   DUTY     SPEED
+    fan  100 %  4210 rpm
+    ");
     let fault = world.answer("board get emberone-1").await;
     assert!(fault.contains("chip 11 returns nothing; reseat the board") && !fault.contains("Temperatures"), "{fault}");
     let cpu = world.answer("board get cpu").await;
@@ -64,7 +97,15 @@ async fn chips_are_a_table_over_all_pages() {
 async fn map_of_chips_is_read_without_colours_and_has_them_on_a_terminal() {
     let world = World::of_miner().await;
     let map = world.answer("board chips emberone-1 --map").await;
-    insta::assert_snapshot!(map, @"");
+    insta::assert_snapshot!(map, @r"
+    emberone-1, nearest to the host first; rates in percent of nominal
+       0  ██ 100  ██ 100  ▓▓  90  ▒▒  62n ░░  10  ██ 100e ██ 100d ··   -  ██ 100  ██ 100
+      10  ██ 100
+    1 of 12 chips did not answer
+
+    ██ 95 % and more   ▓▓ 80 to 95 %   ▒▒ 50 to 80 %   ░░ 0 to 50 %   ·· no nonce yet
+    e 0.5 % of its nonces or more failed   d 0.1 % or more came twice   n see its notes in `board chips`
+    ");
     let styled = Environment { styled: true, ..world.environment() };
     let coloured = world.run_in(styled, "board chips emberone-1 --map").await.out;
     assert!(coloured.contains("\x1b[31m░░\x1b[0m") && coloured.contains("\x1b[32m██\x1b[0m 100"), "{coloured}");
@@ -81,7 +122,14 @@ async fn map_of_chips_is_read_without_colours_and_has_them_on_a_terminal() {
 #[tokio::test]
 async fn constraints_are_in_the_units_that_their_names_say() {
     let world = World::of_miner().await;
-    insta::assert_snapshot!(world.answer("board constraints bitaxe-gamma-1").await, @"");
+    insta::assert_snapshot!(world.answer("board constraints bitaxe-gamma-1").await, @r"
+    WHAT                          LEAST    GREATEST     DEFAULT  WHY
+    frequency_mhz             50.00 MHz  625.00 MHz  525.00 MHz  what the model is built for
+    voltage_volts               1.000 V     1.250 V     1.150 V  what the model is built for
+    power_watts                   5.0 W      40.0 W      22.0 W  what the model is built for
+    hash_rate_hps              102 GH/s   1.27 TH/s   1.07 TH/s  what the model is built for
+    soft_limit_celsius[asic]    40.0 °C     70.0 °C     70.0 °C  what the model is built for
+    ");
     assert_eq!(world.answer("board constraints cpu").await, "the board has nothing to tune\n");
 }
 
@@ -91,7 +139,13 @@ async fn tuning_is_written_with_its_differences_and_taken_back_bit_by_bit() {
     let said = world
         .answer("board tune bitaxe-gamma-1 --frequency 550MHz --voltage 1150mV --soft-limit asic=65C --fan-target 55C")
         .await;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r"
+    + boards[bitaxe-gamma-1].fan_target_celsius: 55
+    + boards[bitaxe-gamma-1].fixed.frequency_megahertz: 550
+    + boards[bitaxe-gamma-1].fixed.voltage_volts: 1.15
+    + boards[bitaxe-gamma-1].soft_limits_celsius[asic]: 65
+    generation 1 is accepted; --wait waits until it is in force
+    ");
     world.answer("board tune bitaxe-gamma-1 --power 15W --no-soft-limit asic --hard-limit asic=75C").await;
     let tuning = world.json("spec get").await["state"]["spec"]["boards"]["bitaxe-gamma-1"].clone();
     assert_eq!((&tuning["powerWatts"], &tuning["fanTargetCelsius"]), (&15.0.into(), &55.0.into()));
@@ -147,13 +201,21 @@ async fn board_is_located_for_a_time_or_no_longer() {
 #[tokio::test]
 async fn self_test_tells_its_steps_and_fails_with_what_failed() {
     let world = World::of_miner().await;
-    insta::assert_snapshot!(world.answer("board self-test bitaxe-gamma-1").await, @"");
+    insta::assert_snapshot!(world.answer("board self-test bitaxe-gamma-1").await, @r"
+    passed   rails                       12 ms  core 1.148 V of 1.150 V
+    passed   fan                         12 ms  4210 rpm at 100 %
+    skipped  light                       12 ms
+    the board passed: 2 passed, 0 failed, 1 skipped
+    ");
     assert_eq!(world.json("board self-test bitaxe-gamma-1").await["result"]["passed"], true);
     world.miner.state().stalled = true;
     let ran = world.run("board self-test bitaxe-gamma-1").await;
     assert_eq!(ran.code, exit::FAILURE);
     assert!(ran.out.ends_with("the board did not pass: 1 passed, 1 failed, 1 skipped\n"), "{}", ran.out);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r"
+    error: the board did not pass: fan: 0 rpm at 100 %
+    hint: see `mujinactl board get` for its readings and faults
+    ");
 }
 
 #[tokio::test]
