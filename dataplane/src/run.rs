@@ -4,7 +4,7 @@
 //! service side does never decides whether hashing goes on: an API that fails is reported, and the miner mines.
 
 use crate::{
-    config::{Config, PoolSettings},
+    config::{Config, PoolSettings, Simulate},
     identity::{Identity, IdentityError},
     miner::{Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
@@ -71,6 +71,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         pool,
         cpu,
         usb,
+        simulate,
         api,
         log: _,
         status_line,
@@ -91,7 +92,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     .await?;
     let listeners = Listeners::bind(&api).await?;
     let addresses = listeners.addresses();
-    log_start(&identity, &addresses, usb);
+    log_start(&identity, &addresses, usb, &simulate);
 
     let plan = MinerPlan {
         cpu,
@@ -209,7 +210,7 @@ async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|failed| RunError::Background(io::Error::other(failed)))?
 }
 
-fn log_start(identity: &Identity, addresses: &[Address], usb: bool) {
+fn log_start(identity: &Identity, addresses: &[Address], usb: bool, simulate: &Simulate) {
     let addresses: Vec<_> = addresses.iter().map(Address::to_string).collect();
     info!(
         miner.id = %identity.miner_id,
@@ -221,6 +222,16 @@ fn log_start(identity: &Identity, addresses: &[Address], usb: bool) {
     );
     if usb {
         info!("this version knows no boards on USB; none are looked for");
+    }
+    let Simulate { boards, gate_bits, time_scale } = simulate;
+    if !boards.is_empty() {
+        let boards: Vec<_> = boards.iter().map(|board| board.as_str()).collect();
+        info!(
+            boards = boards.join(", "),
+            gate_bits,
+            time_scale,
+            "emulated boards are configured: they are no hardware, and hash a small part of its rate"
+        );
     }
 }
 
