@@ -110,3 +110,22 @@ fn no_message_that_is_read_can_hold_a_password() {
         assert!(secret.is_none(), "{name}");
     }
 }
+
+#[test]
+fn every_method_that_the_paper_calls_exists() {
+    let paper = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
+    let all: Vec<_> = files()
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)))
+        .flat_map(|(package, service)| {
+            let path = format!("{package}.{}", service.name());
+            service.method.iter().map(move |method| format!("{path}/{}", method.name()))
+        })
+        .collect();
+    let words = paper.split(|c: char| c.is_whitespace() || c == '`' || c == '\'');
+    let called: Vec<_> = words.filter(|word| word.starts_with("mujina.") && word.contains("Service/")).collect();
+    assert!(called.len() > 15, "{called:?}");
+    for method in called {
+        assert!(all.iter().any(|known| known == method), "docs/api.md calls {method}");
+    }
+}

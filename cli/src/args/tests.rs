@@ -128,3 +128,17 @@ fn only_watches_are_without_a_deadline() {
     assert_eq!(deadline("status --watch"), None);
     assert_eq!(deadline("board self-test x"), Some(Duration::from_secs(300)));
 }
+
+#[test]
+fn every_example_of_the_paper_and_of_the_help_is_understood() {
+    let paper = include_str!("../../../docs/mujinactl.md");
+    let help = Args::command().find_subcommand_mut("board").unwrap().find_subcommand_mut("tune").unwrap().render_help();
+    let help = help.to_string();
+    let lines: Vec<_> =
+        paper.lines().chain(help.lines()).filter_map(|line| line.trim().strip_prefix("mujinactl ")).collect();
+    assert!(lines.len() > 15, "{lines:?}");
+    for line in lines {
+        let words = line.split(['#', '|', ';']).next().unwrap();
+        parse(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
