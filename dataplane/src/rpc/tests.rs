@@ -371,7 +371,7 @@ async fn cpu_is_a_board_among_others_that_has_nothing_to_steer() {
     .await;
     let status = cpu.status.as_ref().unwrap();
     assert_eq!((status.state(), status.threads.len()), (types::v1::BoardState::Mining, 1));
-    assert_eq!((cpu.chips.clone(), status.hottest_celsius, status.power_watts), (None, None, None));
+    assert_eq!((cpu.chips, status.hottest_celsius, status.power_watts), (None, None, None));
     let tree = world.miner().get_miner(v1::GetMinerRequest {}).await.unwrap().into_inner().miner.unwrap();
     assert_eq!(tree.boards[0].state(), types::v1::BoardState::Mining);
     let duration = Some(mujina_proto::convert::duration(std::time::Duration::from_secs(1)));

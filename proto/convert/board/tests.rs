@@ -103,7 +103,7 @@ fn what_is_unknown_of_a_board_is_absent_and_a_measured_zero_is_zero() {
 fn board_keeps_its_state_counts_and_faults() {
     let report = report();
     let told = board(&report, &status(&report), UNIX_EPOCH);
-    let chips = told.chips.clone().unwrap();
+    let chips = told.chips.unwrap();
     assert_eq!((chips.verified, chips.errors.unwrap().unknown_job, chips.duplicates, chips.odd_chips), (500, 3, 4, 1));
     assert_eq!((told.led(), told.starts), (v1::LedState::Fault, 2));
     let safe = told.safe_state.unwrap();
@@ -121,7 +121,7 @@ fn board_keeps_its_state_counts_and_faults() {
 fn board_without_chips_or_light_has_neither() {
     let report = BoardReport { expected_chips: 0, chips: Vec::new(), led: None, ..report() };
     let told = board(&report, &status(&report), UNIX_EPOCH);
-    assert_eq!((told.chips.clone(), told.led()), (None, v1::LedState::Unspecified));
+    assert_eq!((told.chips, told.led()), (None, v1::LedState::Unspecified));
 }
 
 #[test]
