@@ -3,7 +3,7 @@
 mod board;
 
 use crate::output::Format;
-pub(crate) use board::{Board, BoardChips, BoardLocate, BoardName, BoardTune};
+pub(crate) use board::{Board, BoardChips, BoardList, BoardLocate, BoardName, BoardTune};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mujina_core::{id::MinerName, units::duration};
@@ -448,7 +448,7 @@ impl Command {
             Self::Pool(Pool::Unpin) => "pool unpin",
             Self::Pool(Pool::History(_)) => "pool history",
             Self::Pool(Pool::Channels) => "pool channels",
-            Self::Board(Board::List) => "board list",
+            Self::Board(Board::List(_)) => "board list",
             Self::Board(Board::Get(_)) => "board get",
             Self::Board(Board::Chips(_)) => "board chips",
             Self::Board(Board::Constraints(_)) => "board constraints",
@@ -481,7 +481,12 @@ impl Command {
 
     /// Whether it goes on until it is interrupted.
     pub(crate) fn is_watch(&self) -> bool {
-        matches!(self, Self::Status(Status { watch: true }) | Self::Shares(Shares::Tail(_)))
+        matches!(
+            self,
+            Self::Status(Status { watch: true })
+                | Self::Shares(Shares::Tail(_))
+                | Self::Board(Board::List(BoardList { watch: true }))
+        )
     }
 }
 

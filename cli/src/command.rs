@@ -42,7 +42,7 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Pool(Pool::Unpin) => pool::unpin::run(context).await,
         Command::Pool(Pool::History(args)) => pool::history::run(&args, context).await,
         Command::Pool(Pool::Channels) => pool::channels::run(context).await,
-        Command::Board(Board::List) => board::list::run(context).await,
+        Command::Board(Board::List(args)) => board::list::run(&args, context).await,
         Command::Board(Board::Get(args)) => board::get::run(args, context).await,
         Command::Board(Board::Chips(args)) => board::chips::run(args, context).await,
         Command::Board(Board::Constraints(args)) => board::constraints::run(args, context).await,

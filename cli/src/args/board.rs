@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Board {
     /// The boards, a line each; `-o wide` shows more
-    List,
+    List(BoardList),
     /// Everything that is known of one board
     Get(BoardName),
     /// The chips of a board, as a table or a map
@@ -23,6 +23,14 @@ pub(crate) enum Board {
     SelfTest(BoardName),
     /// Make a board safe and bring it up from the beginning
     Reinit(BoardName),
+}
+
+/// `board list`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BoardList {
+    /// Show them again after every change, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) watch: bool,
 }
 
 /// Which board.

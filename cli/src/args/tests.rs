@@ -36,6 +36,7 @@ fn every_command_is_found_by_its_name() {
         ("pool history -n 5", "pool history"),
         ("pool channels -m rig1", "pool channels"),
         ("board list -m rig1", "board list"),
+        ("board list --watch", "board list"),
         ("board get cpu", "board get"),
         ("board chips emberone-1 --map", "board chips"),
         ("board constraints emberone-1", "board constraints"),
@@ -120,9 +121,9 @@ fn wrong_words_are_refused_with_the_reason() {
 #[test]
 fn only_watches_are_without_a_deadline() {
     let is_watch = |line| parse(line).unwrap().command.is_watch();
-    assert!(is_watch("status --watch") && is_watch("shares tail"));
+    assert!(is_watch("status --watch") && is_watch("shares tail") && is_watch("board list -w"));
     assert!(!is_watch("status") && !is_watch("pool reconnect") && !is_watch("shares list"));
-    assert!(!is_watch("pool test x"));
+    assert!(!is_watch("pool test x") && !is_watch("board list"));
     let deadline = |line| parse(line).unwrap().command.deadline();
     assert_eq!(deadline("status"), Some(Duration::from_secs(30)));
     assert_eq!(deadline("status --watch"), None);

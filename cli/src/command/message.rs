@@ -43,7 +43,7 @@ named!("mujina.dataplane.v1" dataplane:
     GetMinerResponse WatchMinerResponse GetSpecResponse ApplySpecResponse PauseResponse ResumeResponse ListPoolsResponse
     ReconnectPoolResponse TestPoolResponse PinPoolResponse UnpinPoolResponse ListPoolTransitionsResponse
     ListPoolChannelsResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListRejectsResponse
-    ListSpansResponse ListBoardsResponse GetBoardResponse ListChipsResponse GetConstraintsResponse ReinitializeResponse
+    ListSpansResponse ListBoardsResponse WatchBoardsResponse GetBoardResponse ListChipsResponse GetConstraintsResponse ReinitializeResponse
     LocateResponse SelfTestResponse);
 named!("mujina.control.v1" control:
     ListMinersResponse GetMinerResponse WatchMinersResponse DesiredSpec GetSpecResponse ApplySpecResponse

@@ -23,6 +23,39 @@ async fn boards_are_a_line_each_with_what_holds_them_back() {
     assert_eq!(told["usbProblem"], "/sys is not mounted; mount it");
 }
 
+/// Asks for the end once it was told of something.
+struct Until {
+    told: String,
+    of: &'static str,
+    interrupt: tokio_util::sync::CancellationToken,
+}
+
+impl std::io::Write for Until {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.told.push_str(std::str::from_utf8(bytes).unwrap());
+        if self.told.contains(self.of) {
+            self.interrupt.cancel();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn watched_boards_are_those_that_are_there_after_each_change() {
+    let world = World::of_miner().await;
+    let environment = world.environment();
+    let mut out = Until { told: String::new(), of: "emberone-1", interrupt: environment.interrupt.clone() };
+    let mut err = Vec::new();
+    let words = ["mujinactl", "board", "list", "--watch"].map(Into::into);
+    assert_eq!(crate::run(words, environment, &mut out, &mut err).await, exit::OK);
+    let ids: Vec<_> = out.told.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(ids, ["BOARD", "bitaxe-gamma-1", "cpu", "BOARD", "cpu", "emberone-1"]);
+}
+
 /// Ages depend on the clock of the test.
 fn without_ages(text: &str) -> String {
     let line = |line: &str| match line.split_once(" for ") {

@@ -395,8 +395,23 @@ impl BoardService for FakeMiner {
         Ok(Response::new(ListChipsResponse { chips: all.into_iter().skip(skip).take(6).collect(), next_page_token }))
     }
 
-    async fn watch_boards(&self, _: Request<WatchBoardsRequest>) -> Result<Response<Self::WatchBoardsStream>, Status> {
-        Err(Status::unimplemented("no command follows boards"))
+    /// Two boards, then another instead of one of them.
+    async fn watch_boards(
+        &self,
+        request: Request<WatchBoardsRequest>,
+    ) -> Result<Response<Self::WatchBoardsStream>, Status> {
+        self.arrive("WatchBoards", request).await;
+        let all = WatchBoardsResponse {
+            snapshot: true,
+            boards: vec![sample::gamma(), sample::cpu()],
+            ..WatchBoardsResponse::default()
+        };
+        let later = WatchBoardsResponse {
+            boards: vec![sample::emberone()],
+            removed_board_ids: vec!["bitaxe-gamma-1".into()],
+            ..WatchBoardsResponse::default()
+        };
+        Ok(events(vec![all, later]))
     }
 
     async fn get_constraints(
