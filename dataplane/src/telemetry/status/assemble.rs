@@ -9,6 +9,7 @@ use crate::{
     telemetry::{board_status, connection_status, lifetime::Lifetimes},
 };
 use mujina_core::{
+    board::{BoardReport, BoardState},
     fault::{Fault, FaultReason},
     id::ConnectionId,
     spec::SpecState,
@@ -115,7 +116,7 @@ impl Assembler {
         }
         let alive = seen.scheduler.threads.iter().any(|thread| thread.state != ThreadState::Dead);
         if !alive {
-            return (MinerState::NoWork, "no hash thread is alive; see the boards".into());
+            return without_threads(seen.boards);
         }
         let trying = |pool: &PoolSnapshot| {
             pool.failures == 0
@@ -172,6 +173,20 @@ impl Assembler {
         }
         faults
     }
+}
+
+/// What a miner does whose boards do not hash: it waits for those that are being brought up, or for somebody to act.
+fn without_threads(boards: &BoardReports) -> (MinerState, String) {
+    let is = |state| move |board: &&BoardReport| board.state == state;
+    let mut boards = boards.boards.values();
+    if let Some(board) = boards.clone().find(is(BoardState::Starting)) {
+        return (MinerState::Starting, format!("board {} is being brought up", board.id));
+    }
+    let why = match boards.find(|board| !board.state_reason.is_empty()) {
+        Some(board) => format!("board {}: {}", board.id, board.state_reason),
+        None => "see the boards".into(),
+    };
+    (MinerState::NoWork, format!("no hash thread is alive; {why}"))
 }
 
 /// Faults that say since when themselves: those of the spec, then those of the boards.

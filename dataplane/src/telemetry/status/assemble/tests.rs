@@ -6,7 +6,7 @@ use crate::{
     source::ConnectionSnapshot,
 };
 use mujina_core::{
-    board::{BoardState, SensorReport},
+    board::SensorReport,
     id::Generation,
     pool::PoolStrategy,
     share::ShareTotals,
@@ -297,4 +297,20 @@ fn refused_tuning_is_told_by_the_board_or_else_by_the_spec() {
     world.cpu().faults.push(fault(FaultReason::TuningRefused));
     let status = world.look(2);
     assert_eq!((status.faults.len(), status.faults[0].subject.as_str()), (1, "board/cpu"));
+}
+
+#[test]
+fn miner_without_threads_waits_for_its_boards_or_says_what_they_say() {
+    let mut world = World::mining();
+    world.scheduler.threads.clear();
+    world.lose_work(PoolState::Ready, "");
+    world.cpu().state = BoardState::Starting;
+    let status = world.look(1);
+    assert_eq!((status.state, status.state_reason.as_str()), (MinerState::Starting, "board cpu is being brought up"));
+    assert!(status.faults.is_empty(), "{:?}", status.faults);
+    (world.cpu().state, world.cpu().state_reason) = (BoardState::Waiting, "cools down".into());
+    let status = world.look(2);
+    let expected = "no hash thread is alive; board cpu: cools down";
+    assert_eq!((status.state, status.state_reason.as_str()), (MinerState::NoWork, expected));
+    assert_eq!(reasons(&status), [FaultReason::NoWork]);
 }
