@@ -126,8 +126,15 @@ impl From<&TuningReport> for v1::BoardTuningStatus {
 
 impl From<&ChipTotals> for v1::ChipTotals {
     fn from(totals: &ChipTotals) -> Self {
-        let ChipTotals { verified, errors, duplicates, odd_chips } = *totals;
-        Self { verified, errors: Some(errors.into()), duplicates, odd_chips }
+        let ChipTotals { verified, errors, duplicates, odd_chips, hash_rate, relative_error } = *totals;
+        Self {
+            verified,
+            errors: Some(errors.into()),
+            duplicates,
+            odd_chips,
+            hash_rate_hps: hash_rate.map(HashRate::hashes_per_second),
+            relative_standard_error_ratio: relative_error,
+        }
     }
 }
 

@@ -58,8 +58,12 @@ pub(crate) fn switched(what: &str, state: Option<&SpecState>) -> String {
 
 /// A rate with one standard error: `25.7 MH/s ± 3.2 %`; `None` while nothing was observed.
 fn rate(estimate: &RateEstimate) -> Option<String> {
-    let rate = hash_rate(estimate.hash_rate_hps?)?;
-    Some(match estimate.relative_standard_error_ratio {
+    with_error(estimate.hash_rate_hps?, estimate.relative_standard_error_ratio)
+}
+
+fn with_error(hps: f64, relative_error: Option<f64>) -> Option<String> {
+    let rate = hash_rate(hps)?;
+    Some(match relative_error {
         Some(error) => format!("{rate} ± {}", percent(error)),
         None => rate,
     })

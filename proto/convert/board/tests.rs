@@ -105,6 +105,7 @@ fn board_keeps_its_state_counts_and_faults() {
     let told = board(&report, &status(&report), UNIX_EPOCH);
     let chips = told.chips.unwrap();
     assert_eq!((chips.verified, chips.errors.unwrap().unknown_job, chips.duplicates, chips.odd_chips), (500, 3, 4, 1));
+    assert_eq!((chips.hash_rate_hps, chips.relative_standard_error_ratio), (None, None));
     assert_eq!((told.led(), told.starts), (v1::LedState::Fault, 2));
     let safe = told.safe_state.unwrap();
     assert!(safe.confirmed && safe.reason == "too hot" && safe.detail == "reset low");

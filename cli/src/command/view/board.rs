@@ -1,6 +1,6 @@
 //! Boards: lists, everything that is known of one, constraints, self-tests.
 
-use super::{clean, elapsed, hash_rate, rate_of_minute, rates};
+use super::{clean, elapsed, hash_rate, rate_of_minute, rates, with_error};
 use crate::output::{Cell, Paint, Table, Tone, age, clock, percent, word};
 use mujina_core::units::{Celsius, Frequency, Volts, Watts};
 use mujina_proto::{
@@ -43,7 +43,7 @@ pub(crate) fn boards(boards: &[Board], paint: Paint) -> String {
         table.row([
             Cell::new(&status.board_id, Tone::Strong),
             state(&status),
-            rate_of_minute(&status.rates).into(),
+            rate(board, &status).into(),
             hottest(board, &status),
             status.power_watts.map(watts).unwrap_or_default().into(),
             status.frequency_megahertz.map(megahertz).unwrap_or_default().into(),
@@ -91,7 +91,7 @@ pub(crate) fn boards_wide(boards: &[Board], paint: Paint) -> String {
             status.model.as_str().into(),
             state(&status),
             clock(time(status.state_since)).into(),
-            rate_of_minute(&status.rates).into(),
+            rate(board, &status).into(),
             status.nominal_hash_rate_hps.and_then(hash_rate).unwrap_or_default().into(),
             hottest(board, &status),
             fan.into(),
@@ -151,6 +151,13 @@ fn tone(state: BoardState) -> Tone {
         BoardState::Fault | BoardState::Unsupported => Tone::Bad,
         BoardState::Gone | BoardState::Unspecified => Tone::Dim,
     }
+}
+
+/// What its chips reach while they run, else what its nonces that counted say: fewer, where the pool wants hard shares.
+fn rate(board: &Board, status: &BoardStatus) -> String {
+    let of_chips = board.chips.as_ref().filter(|_| status.state() == BoardState::Mining);
+    let of_chips = of_chips.and_then(|chips| with_error(chips.hash_rate_hps?, chips.relative_standard_error_ratio));
+    of_chips.unwrap_or_else(|| rate_of_minute(&status.rates))
 }
 
 /// The reading that is nearest to its limit.
@@ -282,12 +289,14 @@ fn starts(count: u32) -> String {
 }
 
 fn chips_line(status: &BoardStatus, chips: &ChipTotals) -> String {
-    let ChipTotals { verified, errors, duplicates, odd_chips } = chips;
+    let ChipTotals { verified, errors, duplicates, odd_chips, hash_rate_hps, relative_standard_error_ratio } = chips;
+    let rate = hash_rate_hps.and_then(|rate| with_error(rate, *relative_standard_error_ratio));
+    let rate = rate.map(|rate| format!(" at {rate}")).unwrap_or_default();
     let ChipErrors { wrong_hash, wrong_version, unknown_job } = errors.unwrap_or_default();
     let odd =
         if *odd_chips > 0 { format!("; something is odd about {odd_chips}, see `board chips`") } else { String::new() };
     format!(
-        "{} of {} answered; {verified} nonces verified, {} failed ({wrong_hash} wrong hash, {wrong_version} wrong \
+        "{} of {} answered{rate}; {verified} nonces verified, {} failed ({wrong_hash} wrong hash, {wrong_version} wrong \
          version, {unknown_job} unknown job), {duplicates} duplicates{odd}",
         status.found_chips,
         status.expected_chips,

@@ -2,7 +2,7 @@
 
 use super::{
     board::{MANY_ERRORS, errors_cell, part, sum},
-    clean, hash_rate,
+    clean, with_error,
 };
 use crate::output::{Cell, Paint, Table, Tone, age, percent};
 use mujina_proto::{
@@ -12,7 +12,7 @@ use mujina_proto::{
 use std::time::SystemTime;
 
 /// Chips in a row of the map: easy to count, and narrow enough for any terminal.
-const ROW: usize = 10;
+const ROW: usize = 8;
 /// Part of nonces that came before from which on something is wrong.
 const MANY_DUPLICATES: f64 = 0.001;
 
@@ -39,10 +39,7 @@ pub(crate) fn chips(status: &BoardStatus, chips: &[Chip], now: SystemTime, paint
     ]);
     for chip in chips {
         let failed = sum(chip.errors.as_ref());
-        let rate = chip.hash_rate_hps.and_then(hash_rate).map(|rate| match chip.relative_standard_error_ratio {
-            Some(error) => format!("{rate} ± {}", percent(error)),
-            None => rate,
-        });
+        let rate = chip.hash_rate_hps.and_then(|rate| with_error(rate, chip.relative_standard_error_ratio));
         let tone = ratio(chip).map_or(Tone::Dim, |ratio| shade(ratio).1);
         let tone = if tone == Tone::Good { Tone::Plain } else { tone };
         table.row([

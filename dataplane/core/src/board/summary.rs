@@ -3,7 +3,7 @@
 use super::{BoardReport, BoardState, ChipErrors, ChipReport, RailReport, SensorReport};
 use crate::{
     fault::FaultReason,
-    units::{Celsius, Frequency, Volts, Watts},
+    units::{Celsius, Frequency, HashRate, Volts, Watts},
 };
 use std::time::SystemTime;
 
@@ -35,7 +35,7 @@ pub struct BoardSummary {
 }
 
 /// Sums over the chips of a board.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChipTotals {
     /// Nonces whose header hash met the ticket target.
     pub verified: u64,
@@ -45,6 +45,10 @@ pub struct ChipTotals {
     pub duplicates: u64,
     /// Chips that something is odd about.
     pub odd_chips: u32,
+    /// Sum of the rates of its chips; absent before the first is known.
+    pub hash_rate: Option<HashRate>,
+    /// One standard error of `hash_rate`, as a part of it; absent while that of a chip is not known.
+    pub relative_error: Option<f64>,
 }
 
 impl BoardReport {
@@ -70,7 +74,23 @@ impl BoardReport {
     #[must_use]
     pub fn chip_totals(&self) -> Option<ChipTotals> {
         let has_chips = self.expected_chips > 0 || !self.chips.is_empty();
-        has_chips.then(|| self.chips.iter().fold(ChipTotals::default(), ChipTotals::with))
+        has_chips.then(|| {
+            let (hash_rate, relative_error) = self.chips_rate();
+            ChipTotals { hash_rate, relative_error, ..self.chips.iter().fold(ChipTotals::default(), ChipTotals::with) }
+        })
+    }
+
+    /// The rate of all chips with its relative error: those of chips are independent of one another.
+    fn chips_rate(&self) -> (Option<HashRate>, Option<f64>) {
+        let rated =
+            || self.chips.iter().filter_map(|chip| Some((chip.hash_rate?.hashes_per_second(), chip.relative_error)));
+        if rated().next().is_none() {
+            return (None, None);
+        }
+        let sum: f64 = rated().map(|(rate, _)| rate).sum();
+        let variance: Option<f64> = rated().map(|(rate, error)| Some((rate * error?).powi(2))).sum();
+        let relative_error = variance.filter(|_| sum > 0.0).map(|variance| variance.sqrt() / sum);
+        (Some(HashRate::from_hashes_per_second(sum)), relative_error)
     }
 
     /// The reading with the fewest degrees left to its hard limit.
@@ -108,6 +128,7 @@ impl ChipTotals {
             },
             duplicates: self.duplicates.saturating_add(chip.duplicates),
             odd_chips: self.odd_chips.saturating_add(u32::from(!chip.notes.is_empty())),
+            ..self
         }
     }
 }
@@ -117,7 +138,7 @@ mod tests {
     use super::*;
     use crate::{
         board::{BoardConstraints, TuningReport},
-        units::{Amperes, HashRate},
+        units::Amperes,
     };
     use std::time::UNIX_EPOCH;
 
@@ -187,26 +208,44 @@ mod tests {
         assert_eq!(board(vec![rail("core", None, None)]), None);
     }
 
-    #[test]
-    fn chips_are_summed_and_a_board_without_chips_has_no_sums() {
-        let chip = |index, verified, notes: &[&str]| ChipReport {
+    fn chip(index: u32, verified: u64, rate: Option<(f64, Option<f64>)>) -> ChipReport {
+        ChipReport {
             index,
             address: 0,
             chip_id: 0x1370,
             verified,
             errors: ChipErrors { wrong_hash: 1, wrong_version: 2, unknown_job: 3 },
             duplicates: 4,
-            hash_rate: None,
-            relative_error: None,
+            hash_rate: rate.map(|(rate, _)| HashRate::from_hashes_per_second(rate)),
+            relative_error: rate.and_then(|(_, error)| error),
             nominal_hash_rate: HashRate::ZERO,
             last_nonce_at: None,
-            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
-        };
-        let board = BoardReport { chips: vec![chip(0, 10, &[]), chip(1, u64::MAX, &["slow"])], ..report() };
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn chips_are_summed_and_a_board_without_chips_has_no_sums() {
+        let odd = ChipReport { notes: vec!["slow".into()], ..chip(1, u64::MAX, None) };
+        let board = BoardReport { chips: vec![chip(0, 10, None), odd], ..report() };
         let sums = board.chip_totals().unwrap();
         assert_eq!((sums.verified, sums.errors.sum(), sums.duplicates, sums.odd_chips), (u64::MAX, 12, 8, 1));
         assert_eq!(board.summary().found_chips, 2);
         assert_eq!(BoardReport { expected_chips: 0, ..report() }.chip_totals(), None);
         assert_eq!(report().chip_totals(), Some(ChipTotals::default()));
+    }
+
+    #[test]
+    fn rate_of_all_chips_has_the_error_of_independent_ones_and_is_unknown_without_any() {
+        let rate = |chips| {
+            let sums = BoardReport { chips, ..report() }.chip_totals().unwrap();
+            (sums.hash_rate.map(HashRate::hashes_per_second), sums.relative_error)
+        };
+        assert_eq!(rate(vec![chip(0, 0, None)]), (None, None));
+        let two = vec![chip(0, 1, Some((3.0, Some(0.4)))), chip(1, 1, Some((4.0, Some(0.4)))), chip(2, 0, None)];
+        let (sum, error) = rate(two);
+        assert!(sum == Some(7.0) && error.is_some_and(|error| (error - 2.0 / 7.0).abs() < 1e-12), "{error:?}");
+        assert_eq!(rate(vec![chip(0, 1, Some((3.0, None)))]), (Some(3.0), None));
+        assert_eq!(rate(vec![chip(0, 1, Some((0.0, Some(0.1))))]), (Some(0.0), None));
     }
 }

@@ -56,6 +56,8 @@ pub(crate) fn gamma() -> Board {
             errors: Some(ChipErrors { wrong_hash: 9, wrong_version: 0, unknown_job: 1 }),
             duplicates: 2,
             odd_chips: 0,
+            hash_rate_hps: Some(1.01e12),
+            relative_standard_error_ratio: Some(0.021),
         }),
         led: LedState::Mining.into(),
         locate_until: None,
