@@ -27,6 +27,27 @@ impl Default for Simulate {
     }
 }
 
+impl Simulate {
+    /// Each board with how it is made. Boards of one kind are told apart by their place and their serial number, and what is
+    /// learnt of one is not taken for another's.
+    #[must_use]
+    pub fn plugged(&self) -> Vec<(BoardKind, Options)> {
+        let numbered = self.boards.iter().zip(1_u64..);
+        let plugged = numbered.map(|(&kind, number)| {
+            let options = Options {
+                gate_bits: self.gate_bits,
+                time_scale: self.time_scale,
+                serial: format!("5eed{number:04x}"),
+                place: format!("simulated-{number}"),
+                seed: number,
+                ..Options::of(kind)
+            };
+            (kind, options)
+        });
+        plugged.collect()
+    }
+}
+
 /// A list of names, or one text with commas between them.
 pub(super) fn boards(given: &Given) -> Result<Vec<BoardKind>, String> {
     let names = given.texts()?;

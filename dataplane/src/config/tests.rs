@@ -459,6 +459,19 @@ fn emulated_boards_are_named_by_file_variable_or_flag() {
 }
 
 #[test]
+fn emulated_boards_of_one_kind_are_told_apart_and_share_what_is_configured() {
+    let kind = BoardKind::EmberOne;
+    let plugged = Simulate { boards: vec![kind, kind], gate_bits: 9, time_scale: 7.0 }.plugged();
+    let [(_, one), (_, other)] = plugged.as_slice() else { panic!("{plugged:?}") };
+    assert_eq!((one.gate_bits, other.gate_bits, one.time_scale), (9, 9, 7.0));
+    assert!(one.place != other.place && one.serial != other.serial && one.seed != other.seed, "{plugged:?}");
+    assert_eq!(
+        Simulate { boards: vec![kind], ..Simulate::default() }.plugged()[0].1,
+        crate::simulate::Options::of(kind)
+    );
+}
+
+#[test]
 fn every_setting_is_listed_in_the_paper() {
     let paper = include_str!("../../../docs/configuration.md");
     let keys: Vec<_> = super::layers::keys().filter(|key| *key != "config").collect();
