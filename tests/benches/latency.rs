@@ -19,7 +19,7 @@ use mujina_core::{
 };
 use mujina_dataplane::{
     board::cpu::CpuConfig,
-    miner::{Miner, MinerPlan},
+    miner::{BoardsPlan, Guests, Miner, MinerPlan},
     pool::{MinerIdentity, sv1, sv2},
     scheduler,
     source::SourcePolicy,
@@ -101,6 +101,7 @@ impl World {
             pool_limits_v1: sv1::Limits::default(),
             scheduler_limits,
             identity: MinerIdentity { vendor: "bench".into(), hardware_version: "none".into(), firmware: "0".into() },
+            boards: BoardsPlan::default(),
         };
         let (mailboxes, readers): (Vec<_>, Vec<_>) = (0..guests).map(|_| mailbox()).unzip();
         let (hand_over, handed) = std::sync::mpsc::channel();
@@ -119,7 +120,8 @@ impl World {
             (0..).zip(mailboxes).map(entry).collect()
         };
         let cancel = CancellationToken::new();
-        let miner = Miner::start_with(plan, Box::new(join), cancel.clone()).await?;
+        let guests = Guests { threads: Some(Box::new(join)), devices: None };
+        let miner = Miner::start_with(plan, guests, cancel.clone()).await?;
         let events = (guests > 0).then(|| handed.recv()).transpose()?;
         let spec = PoolSpec {
             name: "bench".parse()?,

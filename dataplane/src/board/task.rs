@@ -13,6 +13,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use open::{provisional_model, unopened};
 pub(crate) use run::run;
 
 use super::{limits::BoardLimits, tuner::Learnt};

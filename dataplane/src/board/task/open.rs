@@ -1,6 +1,6 @@
 //! Opening the device: tried again after a rest that doubles, like every other start.
 
-use super::{Memory, Reply, TaskOrder, Told, machine::Beginning, run::Seat};
+use super::{Memory, TaskOrder, Told, machine::Beginning, run::Seat};
 use crate::{
     backplane::BoardRefusal,
     board::{
