@@ -3,7 +3,17 @@
 //! A board task per device, on a thread of its own beside the mining thread, so that neither mining nor the API can keep
 //! a board from being made safe. Hash threads of boards join the scheduler through the composition root.
 
+mod actor;
+mod names;
+mod slot;
 pub(crate) mod standing;
+mod supervise;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use actor::{Backplane, BackplanePlan};
+pub use supervise::supervises;
+pub(crate) use supervise::BoardsThread;
 
 use mujina_core::{
     board::{BoardReport, BoardTuning, SelfTestStep},
@@ -24,11 +34,14 @@ pub struct BoardReports {
 /// What may be asked of boards.
 #[derive(Debug)]
 pub enum BoardCommand {
-    /// Makes a board safe and brings it up from the beginning. Answered when it runs or has failed.
+    /// Makes a board safe and brings it up from the beginning, whatever it failed with before. Answered when it runs or has
+    /// failed.
     Reinitialize(BoardId, oneshot::Sender<Result<(), BoardRefusal>>),
     /// Lets its LED show where it is for so long; zero ends it. Answered with what the LED can do.
     Locate(BoardId, Duration, oneshot::Sender<Result<(), BoardRefusal>>),
-    /// Tests it: rails, fan, sensors, a golden nonce on every chip. Each step is told as it ends; the board then mines on.
+    /// Tests it: rails, fan, sensors, a golden nonce on every chip. Answered when the test begins; each step is told as it
+    /// ends, and after the last one the steps are closed. The board then mines on; one that does not run gets power for the
+    /// test and is made safe again. A test whose steps nobody takes any more is broken off.
     SelfTest(BoardId, mpsc::Sender<SelfTestStep>, oneshot::Sender<Result<(), BoardRefusal>>),
     /// What is wanted of the tuning of boards, by board id or by model (the id wins). Takes the place of what was wanted.
     Tune(BTreeMap<String, BoardTuning>, oneshot::Sender<Vec<BoardRefusal>>),

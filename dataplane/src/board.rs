@@ -12,6 +12,7 @@ pub mod led;
 pub mod limits;
 pub mod power;
 pub mod safe;
+pub(crate) mod task;
 pub mod thermal;
 pub mod tuner;
 

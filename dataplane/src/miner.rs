@@ -1,9 +1,11 @@
 //! The mining side as one thing: what it is made of, and what the service side may know of it.
 
+mod boards;
 mod compose;
 
 use crate::{backplane::BoardsHandle, pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
-pub use compose::{Guests, Miner, MinerError, MinerPlan};
+pub use boards::BoardsPlan;
+pub use compose::{GuestThreads, Guests, Miner, MinerError, MinerPlan};
 use mujina_core::id::BoardId;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,11 @@
 
 mod bench;
 
-use crate::config::{Config, Flags};
+use crate::{
+    backplane,
+    board::safe,
+    config::{Config, Flags},
+};
 use clap::{Parser, Subcommand};
 use mujina_core::id::MinerId;
 use mujina_proto::{
@@ -123,6 +127,7 @@ fn within_telemetry<E: Error + 'static>(
     };
     let telemetry = Telemetry::new(&settings, None)?;
     telemetry.install();
+    safe::install_panic_hook(backplane::supervises);
     let surroundings = Surroundings { spans: telemetry.spans(), ready: None };
     let mut builder = runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKERS).thread_name("mujina-service").enable_all().build()?;
@@ -138,8 +143,11 @@ fn within_telemetry<E: Error + 'static>(
             error!(cause = chain(&failure), "the data plane failed");
             ExitCode::FAILURE
         }
-        // Nothing is waited for, not even the destructors.
-        Ended::Forced => process::exit(1),
+        // Nothing is waited for, not even the destructors, but that no board is left alone with power.
+        Ended::Forced => {
+            let _ = safe::make_all_safe("the process was told to end at once");
+            process::exit(1)
+        }
     };
     runtime.shutdown_timeout(BLOCKING_STOP);
     telemetry.shut_down(FLUSH);

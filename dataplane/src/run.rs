@@ -4,9 +4,10 @@
 //! service side does never decides whether hashing goes on: an API that fails is reported, and the miner mines.
 
 use crate::{
+    board::safe::make_all_safe,
     config::{Config, PoolSettings, Simulate},
     identity::{Identity, IdentityError},
-    miner::{Miner, MinerError, MinerPlan},
+    miner::{BoardsPlan, Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
     program::{Ready, Surroundings},
     rpc::{self, RpcPlan},
@@ -27,7 +28,7 @@ use tracing::{error, info};
 /// Time that calls under way have to end: the listeners' own second, and some.
 const API_STOP: Duration = Duration::from_secs(3);
 /// Time that the mining side has to stop: the sum of its own deadlines, and some.
-const MINER_STOP: Duration = Duration::from_secs(15);
+const MINER_STOP: Duration = Duration::from_secs(20);
 /// Time that what is counted has to reach the disk.
 const SERVICE_STOP: Duration = Duration::from_secs(5);
 
@@ -107,6 +108,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
             hardware_version: "cpu".into(),
             firmware: env!("CARGO_PKG_VERSION").into(),
         },
+        boards: BoardsPlan { usb, simulated: simulate.plugged(), ..BoardsPlan::default() },
     };
     let stops = Stops::default();
     let mut miner = Miner::start(plan, stops.mining.clone()).await?;
@@ -198,7 +200,11 @@ async fn stop_mining(miner: &mut Miner) -> Result<(), RunError> {
         Ok(ended) => ended.map_err(RunError::Mining),
         Err(_) => {
             error!(waited = ?MINER_STOP, "the mining side did not stop in time; it ends with the process");
-            Ok(())
+            // Boards must not be left alone by it. A board that is safe already is not armed any more.
+            let make_safe = || drop(make_all_safe("the mining side did not stop in time"));
+            tokio::task::spawn_blocking(make_safe)
+                .await
+                .map_err(|failed| RunError::Background(io::Error::other(failed)))
         }
     }
 }
@@ -218,11 +224,9 @@ fn log_start(identity: &Identity, addresses: &[Address], usb: bool, simulate: &S
         boot.id = identity.boot_id,
         version = env!("CARGO_PKG_VERSION"),
         api = addresses.join(", "),
+        usb,
         "data plane starts"
     );
-    if usb {
-        info!("this version knows no boards on USB; none are looked for");
-    }
     let Simulate { boards, gate_bits, time_scale } = simulate;
     if !boards.is_empty() {
         let boards: Vec<_> = boards.iter().map(|board| board.as_str()).collect();

@@ -17,7 +17,10 @@ use mujina_core::{
     units::{HashRate, ShareTarget},
 };
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,6 +30,12 @@ pub const EVENT_QUEUE: usize = 256;
 /// Index of a thread in the scheduler; not reused within a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadIndex(pub u32);
+
+/// Numbers are not reused within the process, whichever board asks.
+pub(crate) fn fresh_index() -> ThreadIndex {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    ThreadIndex(NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// A thread as it joins the scheduler.
 #[derive(Debug)]

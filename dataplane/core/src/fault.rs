@@ -56,6 +56,8 @@ pub enum FaultReason {
     BoardUnsafe,
     /// A board that this version recognises and cannot drive.
     BoardUnsupported,
+    /// Something on a board is not as it should be, without a reason to stop it.
+    BoardDegraded,
     /// What is wanted of a board's tuning is beyond its limits.
     TuningRefused,
     /// Boards on USB cannot be found.
@@ -84,6 +86,7 @@ impl fmt::Display for FaultReason {
             Self::BoardFailed => "BOARD_FAILED",
             Self::BoardUnsafe => "BOARD_UNSAFE",
             Self::BoardUnsupported => "BOARD_UNSUPPORTED",
+            Self::BoardDegraded => "BOARD_DEGRADED",
             Self::TuningRefused => "TUNING_REFUSED",
             Self::UsbUnavailable => "USB_UNAVAILABLE",
         })

@@ -4,7 +4,7 @@
 
 use super::BoardError;
 use crate::thread::{
-    ThreadEntry, ThreadEvent, ThreadIndex,
+    self, ThreadEntry, ThreadEvent,
     cpu::{self, CpuThreadPlan},
     mailbox::mailbox,
     sha256d::{self, HeaderScanner, KernelChoice},
@@ -14,14 +14,7 @@ use mujina_core::{
     units::{DutyPercent, HashRate},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{
-    collections::BTreeMap,
-    fmt,
-    num::NonZeroU32,
-    str::FromStr,
-    sync::atomic::{AtomicU32, Ordering},
-    thread::JoinHandle,
-};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, str::FromStr, thread::JoinHandle};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -165,7 +158,7 @@ impl CpuBoard {
         let mut entries = Vec::new();
         let mut board = Self { facts: facts(count, duty, &choice, full_hash_rate), threads: Vec::new() };
         for number in 0..count {
-            let (index, id) = (fresh_index(), format!("cpu-{number}").parse().expect("a name by construction"));
+            let (index, id) = (thread::fresh_index(), format!("cpu-{number}").parse().expect("a name by construction"));
             let scanner = HeaderScanner::of(&choice)?;
             let (writer, reader) = mailbox();
             entries.push(ThreadEntry { index, id, board: board.id(), nominal_hash_rate, mailbox: writer });
@@ -224,12 +217,6 @@ fn facts(threads: u32, duty: DutyPercent, choice: &sha256d::Choice, full: HashRa
         ("nominal_hash_rate_hps", rate(full.scaled(duty.ratio() * f64::from(threads)))),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Numbers are not reused within the process, whichever board asks.
-fn fresh_index() -> ThreadIndex {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    ThreadIndex(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]

@@ -5,14 +5,68 @@
 //! the task a board of their own.
 
 use crate::{
-    board::{led::Rgb, thermal::Readings},
+    board::{known::Board, led::Rgb, thermal::Readings},
     bridge::{BridgeError, Recovery},
     peripheral::tps546::Tps546Error,
+    transport::device::BoardDevice,
 };
 use mujina_core::{
     board::{RailReport, SafeStateReport},
+    id::BoardId,
     units::Volts,
 };
+use std::collections::BTreeMap;
+
+/// Turns a device into a board that can be driven. Each board's task has a clone of its own, so that boards are opened at
+/// the same time.
+pub trait Opener: Clone + Send + 'static {
+    /// What it opens.
+    type Hardware: Hardware;
+
+    /// Opens the control port and finds out what the device is, for which it may get power for a moment. When this returns
+    /// its chips are in reset and the core supply is off, also when it failed; from the first request on the board is one
+    /// that the last resort makes safe. The chips' own port, [`BoardDevice::data`], is left alone but for that moment.
+    ///
+    /// Has a deadline of its own. Not cancel safe: a call that was given up leaves the board to the last resort.
+    ///
+    /// # Errors
+    /// It is a board that cannot be driven, or it failed; then it may be opened again.
+    fn open(
+        &mut self,
+        device: &BoardDevice,
+        id: &BoardId,
+    ) -> impl Future<Output = Result<Opened<Self::Hardware>, OpenError>> + Send;
+}
+
+/// A board that can be driven.
+#[derive(Debug)]
+pub struct Opened<H> {
+    /// Its model.
+    pub board: Board,
+    /// The way to everything on it but its chips.
+    pub hardware: H,
+    /// What is known of this piece: firmware, revision, serial number, place.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Why a device was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is known, and this version cannot drive it.
+    #[error("{model} cannot be driven: {reason}")]
+    Unsupported {
+        /// What it is, as well as is known.
+        model: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Something on it failed.
+    #[error(transparent)]
+    Failed(#[from] HardwareError),
+    /// Its control port cannot be opened, or another program has it.
+    #[error("the control port does not open: {0}; check the cable, the rights on the port, and who else uses it")]
+    Port(String),
+}
 
 /// Everything of a board but its chain.
 ///

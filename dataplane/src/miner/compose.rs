@@ -1,18 +1,25 @@
-//! Puts the mining side together and takes it apart in order: hash threads, scheduler, source.
+//! Puts the mining side together and takes it apart in order: hash threads, boards, scheduler, source.
 //!
-//! Everything that must not wait for management runs on one OS thread with a runtime of its own. What it offers to the
-//! service side are the two handles and the facts of its boards.
+//! Everything that must not wait for management runs on one OS thread with a runtime of its own, and all boards on another,
+//! so that neither mining nor the API can keep a board from being made safe. What it offers to the service side are their
+//! handles and the facts of its boards.
 
-use super::{BoardFacts, MinerHandle};
+use super::{
+    BoardFacts, MinerHandle,
+    boards::{self, BoardsPlan},
+};
 use crate::{
-    backplane::standing::{self, Standing},
-    board::cpu::{CpuBoard, CpuConfig},
+    backplane::standing,
+    board::{
+        cpu::{CpuBoard, CpuConfig},
+        task::chain::ChainStarter,
+    },
     pool::{
         ConnectionPlan, MinerIdentity,
         probe::{Prober, Stratum},
         sv1, sv2,
     },
-    scheduler::{self, Scheduler},
+    scheduler::{self, Scheduler, SchedulerHandle},
     source::{
         Connector, Lines, Source, SourcePolicy,
         forced_rate::forced_rate,
@@ -20,11 +27,12 @@ use crate::{
     },
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
     thread::{self, ThreadEntry, ThreadEvent},
+    transport::device::DeviceEvent,
 };
 use mujina_core::pool::PoolEndpoint;
 use std::{
     collections::BTreeMap,
-    io,
+    fmt, io,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -36,6 +44,9 @@ use tracing::{debug, dispatcher, error};
 const THREADS_STOP: Duration = Duration::from_secs(2);
 /// Time that the source and the scheduler have to end: the source's own deadlines, and some.
 const TASKS_STOP: Duration = Duration::from_secs(4);
+
+/// Chains that may wait to join: more than there are boards on a hub.
+const CHAINS_JOIN: usize = 64;
 
 /// What to mine with.
 #[derive(Debug, Clone)]
@@ -56,11 +67,29 @@ pub struct MinerPlan {
     pub source_policy: SourcePolicy,
     /// What pools are told of this miner.
     pub identity: MinerIdentity,
+    /// Boards that come and go.
+    pub boards: BoardsPlan,
 }
 
 /// Makes hash threads that somebody else runs, such as those of a benchmark: given the way for their events, it returns what
 /// the scheduler must know of each.
-pub type Guests = Box<dyn FnOnce(mpsc::Sender<ThreadEvent>) -> Vec<ThreadEntry> + Send>;
+pub type GuestThreads = Box<dyn FnOnce(mpsc::Sender<ThreadEvent>) -> Vec<ThreadEntry> + Send>;
+
+/// What somebody else brings to a miner.
+#[derive(Default)]
+pub struct Guests {
+    /// Hash threads.
+    pub threads: Option<GuestThreads>,
+    /// Boards that he plugs in and out, as discovery would tell it.
+    pub devices: Option<mpsc::Receiver<DeviceEvent>>,
+}
+
+impl fmt::Debug for Guests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { threads, devices } = self;
+        f.debug_struct("Guests").field("threads", &threads.is_some()).field("devices", devices).finish()
+    }
+}
 
 /// Why the mining side did not come up or went down.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +100,9 @@ pub enum MinerError {
     /// A board could not be started.
     #[error("cannot start the CPU board")]
     Board(#[source] crate::board::BoardError),
+    /// No thread for the boards, or no pseudo-terminals for emulated ones.
+    #[error("cannot start the boards; check the limits of the process")]
+    Boards(#[source] io::Error),
     /// A task that must run ended.
     #[error(transparent)]
     Task(#[from] TaskFailed),
@@ -92,10 +124,10 @@ impl Miner {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(plan: MinerPlan, cancel: CancellationToken) -> Result<Self, MinerError> {
-        Self::start_with(plan, Box::new(|_| Vec::new()), cancel).await
+        Self::start_with(plan, Guests::default(), cancel).await
     }
 
-    /// The same with hash threads of others besides the boards of the plan.
+    /// The same with hash threads and devices of others besides the boards of the plan.
     ///
     /// # Errors
     /// What kept it from coming up.
@@ -153,7 +185,8 @@ fn mine(
             entries.extend(threads);
             cpu = Some(board);
         }
-        entries.extend(guests(thread_events));
+        let Guests { threads, devices } = guests;
+        entries.extend(threads.map(|threads| threads(thread_events.clone())).into_iter().flatten());
         let stratum = stratum(plan.pool_limits, plan.pool_limits_v1);
         let prober = Prober::new(stratum.clone(), plan.identity.clone(), scheduler_handle.hash_rate());
         let plain = connector(stratum, plan.identity, plan.synthetic);
@@ -174,8 +207,12 @@ fn mine(
         let reports = boards.iter().map(|(id, BoardFacts { model, facts })| {
             standing::report(id.clone(), model, facts.clone(), SystemTime::now())
         });
-        let (standing, boards_handle) = Standing::new(reports);
-        supervisor.spawn("boards", ExitPolicy::Essential, standing.run(stop_scheduler.clone()));
+        let (chain_entries, chains_join) = mpsc::channel(CHAINS_JOIN);
+        let chains = ChainStarter { events: thread_events, entries: chain_entries };
+        let (boards_thread, boards_handle) =
+            boards::start(plan.boards, reports.collect(), devices, chains).map_err(MinerError::Boards)?;
+        let joining = join_scheduler(chains_join, scheduler_handle.clone());
+        supervisor.spawn("chains", ExitPolicy::Expendable, joining);
         let handle =
             MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards, boards_handle };
         let _ = up.send(handle);
@@ -184,11 +221,14 @@ fn mine(
             () = cancel.cancelled() => None,
             failure = supervisor.first_failure() => Some(failure),
         };
-        // In order: no new work, then no open share, then no ledger.
+        // In order: no new work and boards in the safe state, then no open share, then no ledger. Boards are told first, so
+        // that they halt their chains before these end, and none takes that for a failure.
+        boards_thread.stop();
         let threads_stopped = tokio::time::timeout(THREADS_STOP, scheduler_handle.stop()).await.is_ok();
         if !threads_stopped {
             error!("hash threads did not stop in time; they end with the process");
         }
+        boards_thread.ended().await;
         stop_source.cancel();
         let source_ended = supervisor.ended("source", TASKS_STOP).await;
         debug!(source_ended, "connections are closed");
@@ -199,6 +239,14 @@ fn mine(
         }
         failure.or(panicked).map_or(Ok(()), |failure| Err(failure.into()))
     })
+}
+
+/// Chains reach the scheduler when their board starts them. Ends with the last board.
+async fn join_scheduler(mut entries: mpsc::Receiver<ThreadEntry>, scheduler: SchedulerHandle) {
+    while let Some(entry) = entries.recv().await {
+        // A scheduler that is gone ends the chain: its mailbox is dropped here.
+        let _ = scheduler.send(scheduler::Command::AddThread(entry)).await;
+    }
 }
 
 /// A pool's URL says what it speaks, and nothing else is ever tried (stratum-client R6). What is remembered of pools is one

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     board::cpu::{CpuConfig, ThreadCount},
-    miner::{Miner, MinerPlan},
+    miner::{BoardsPlan, Miner, MinerPlan},
     pool::MinerIdentity,
     source::{SourcePolicy, synthetic::SyntheticWork},
     spec::fixtures::{draft, groups, pause, request},
@@ -39,6 +39,7 @@ impl World {
             scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity,
+            boards: BoardsPlan::default(),
         };
         let (cancel, mut supervisor) = (CancellationToken::new(), Supervisor::default());
         let miner = Miner::start(plan, cancel.clone()).await.unwrap();

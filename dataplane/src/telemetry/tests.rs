@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     board::cpu::CpuConfig,
-    miner::{Miner, MinerPlan},
+    miner::{BoardsPlan, Miner, MinerPlan},
     pool::MinerIdentity,
     source::{SourcePolicy, synthetic::SyntheticWork},
 };
@@ -64,6 +64,7 @@ async fn hashing_of_a_real_miner_shows_in_status_shares_and_buckets() {
         scheduler_limits: Default::default(),
         source_policy: SourcePolicy::default(),
         identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
+        boards: BoardsPlan::default(),
     };
     let mut miner = Miner::start(mining, stop_mining.clone()).await.unwrap();
     let (_spec, watched_spec) = watch::channel(Arc::new(spec()));

@@ -78,6 +78,8 @@ pub struct ChainReport {
     pub nominal_hash_rate: HashRate,
     /// Per chip, nearest to the host first.
     pub chips: Vec<ChipReport>,
+    /// Chips that returned nothing for twenty times as long as a result takes.
+    pub lost_chips: u32,
     /// Times that work was renewed too late to be sure that no header was hashed twice (stratum-client H2).
     pub late_renewals: u64,
     /// Frames with a wrong checksum, and bytes between frames.

@@ -3,7 +3,7 @@
 use mujina_core::pool::{DEFAULT_QUOTA, PoolGroup, PoolOptions, PoolSpec, PoolStrategy};
 use mujina_dataplane::{
     board::cpu::CpuConfig,
-    miner::{Miner, MinerPlan},
+    miner::{BoardsPlan, Guests, Miner, MinerPlan},
     pool::{MinerIdentity, sv1, sv2},
     scheduler,
     source::SourcePolicy,
@@ -52,9 +52,10 @@ impl World {
             pool_limits_v1: sv1::Limits::default(),
             scheduler_limits,
             identity: MinerIdentity { vendor: "bench".into(), hardware_version: "none".into(), firmware: "0".into() },
+            boards: BoardsPlan::default(),
         };
         let cancel = CancellationToken::new();
-        let miner = Miner::start_with(plan, Box::new(join), cancel.clone()).await?;
+        let miner = Miner::start_with(plan, Guests { threads: Some(Box::new(join)), devices: None }, cancel.clone()).await?;
         let spec = PoolSpec {
             name: "bench".parse()?,
             endpoint: pool.url().parse()?,

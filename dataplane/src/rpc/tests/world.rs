@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     board::cpu::CpuConfig,
     identity::Identity,
-    miner::{Miner, MinerPlan},
+    miner::{BoardsPlan, Miner, MinerPlan},
     pool::MinerIdentity,
     source::{SourcePolicy, synthetic::SyntheticWork},
     spec,
@@ -64,6 +64,7 @@ impl World {
             scheduler_limits: Default::default(),
             source_policy: SourcePolicy::default(),
             identity: MinerIdentity { vendor: "Mujina".into(), hardware_version: "cpu".into(), firmware: "0".into() },
+            boards: BoardsPlan::default(),
         };
         let miner = Miner::start(mining, CancellationToken::clone(&stop_mining)).await.unwrap();
         let mut supervisor = Supervisor::default();

@@ -14,6 +14,7 @@ use crate::{
 use std::{
     future::poll_fn,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::Poll,
     thread::JoinHandle,
@@ -44,7 +45,16 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub fn spawn(plan: ChainPlan) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = plan.id.to_string();
-    std::thread::Builder::new().name(name).spawn(move || runtime.block_on(run(plan)))
+    std::thread::Builder::new().name(name).spawn(move || {
+        let (index, id, last_words) = (plan.index, plan.id.clone(), plan.events.clone());
+        // What the loop owned is gone with it: its board sees that its report is closed.
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(plan))));
+        if ended.is_err() {
+            error!(thread.id = %id, "the thread of a chain panicked; please report this with the log");
+            let failure = Some("the thread panicked; its board is made safe and started anew".to_owned());
+            runtime.block_on(tell_end(&last_words, ThreadEvent::Ended { thread: index, failure }));
+        }
+    })
 }
 
 async fn run(plan: ChainPlan) {
@@ -67,10 +77,13 @@ async fn run(plan: ChainPlan) {
         report.hashing = false;
         report.failure.clone_from(&failure);
     });
-    let ended = ThreadEvent::Ended { thread: index, failure };
-    // A scheduler that takes nothing learns of the end by the channel that closes.
+    tell_end(&last_words, ThreadEvent::Ended { thread: index, failure }).await;
+}
+
+/// A scheduler that takes nothing learns of the end by the channel that closes.
+async fn tell_end(last_words: &mpsc::Sender<ThreadEvent>, ended: ThreadEvent) {
     if timeout(LAST_WORDS, last_words.send(ended)).await.is_err() {
-        debug!(thread.id = %id, "the end of the chain found no room");
+        debug!("the end of a chain found no room");
     }
 }
 

@@ -225,6 +225,7 @@ impl State {
             frequency,
             nominal_hash_rate: nominal,
             chips,
+            lost_chips: if up { u32::try_from(self.statistics.silent()).unwrap_or(u32::MAX) } else { 0 },
             late_renewals: self.late_renewals,
             line_errors: self.decoder.errors().sum(),
             lost_events: 0,

@@ -110,8 +110,13 @@ impl Statistics {
         chip.cause = Some(cause);
     }
 
+    /// Chips that have gone silent.
+    pub(super) fn silent(&self) -> usize {
+        self.chips.iter().filter(|chip| chip.missing >= SILENT).count()
+    }
+
     pub(super) fn all_are_silent(&self) -> bool {
-        !self.chips.is_empty() && self.chips.iter().all(|chip| chip.missing >= SILENT)
+        !self.chips.is_empty() && self.silent() == self.chips.len()
     }
 
     pub(super) fn reports(&mut self, nominal: HashRate, now: Instant, wall: SystemTime) -> Vec<ChipReport> {

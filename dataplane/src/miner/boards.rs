@@ -1,0 +1,137 @@
+//! Puts the boards together: those of this machine, emulated ones, and those that somebody else plugs in.
+//!
+//! The only place that knows drivers and emulator both.
+
+use crate::{
+    backplane::{Backplane, BackplanePlan, BoardsHandle, BoardsThread},
+    board::{known, safe, task::chain::ChainStarter},
+    simulate::{self, BoardKind, SimulatedBoard},
+    transport::{
+        device::{BoardDevice, DeviceEvent},
+        usb::UsbPlan,
+    },
+};
+use mujina_core::board::BoardReport;
+use std::{collections::BTreeMap, io};
+use tokio::sync::mpsc;
+
+/// Boards that arrive at once, and some; whoever tells of more waits.
+const DEVICES: usize = 64;
+
+/// Boards that come and go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoardsPlan {
+    /// Whether boards are looked for on the USB of this machine.
+    pub usb: bool,
+    /// Leading zero bits that chips demand of every result: 32 in silicon. Emulated boards of this plan have their own.
+    pub gate_bits: u8,
+    /// Emulated boards. Each needs a place of its own.
+    pub simulated: Vec<(BoardKind, simulate::Options)>,
+}
+
+impl Default for BoardsPlan {
+    fn default() -> Self {
+        Self { usb: false, gate_bits: known::SILICON_GATE_BITS, simulated: Vec::new() }
+    }
+}
+
+/// All boards but those that are always there, and the thread that looks after them.
+#[derive(Debug)]
+pub(super) struct Boards {
+    thread: BoardsThread,
+    /// Unplugged when all boards are safe.
+    simulated: Vec<SimulatedBoard>,
+    /// Keeps the backplane from thinking that nobody will ever tell of devices again.
+    _devices: mpsc::Sender<DeviceEvent>,
+}
+
+/// Starts the boards' thread. `devices`: what somebody else plugs in.
+///
+/// # Errors
+/// There is no thread for it, or there are no pseudo-terminals for emulated boards.
+pub(super) fn start(
+    plan: BoardsPlan,
+    standing: Vec<BoardReport>,
+    devices: Option<mpsc::Receiver<DeviceEvent>>,
+    chains: ChainStarter,
+) -> io::Result<(Boards, BoardsHandle)> {
+    let BoardsPlan { usb, gate_bits, simulated } = plan;
+    let gates: BTreeMap<_, _> =
+        simulated.iter().map(|(_, options)| (options.place.clone(), options.gate_bits)).collect();
+    let simulated = simulated.into_iter().map(|(kind, options)| SimulatedBoard::start(kind, options));
+    let simulated = simulated.collect::<io::Result<Vec<_>>>()?;
+    let (told, events) = mpsc::channel(DEVICES.max(simulated.len()));
+    for board in &simulated {
+        // There is room for all of them.
+        let _ = told.try_send(DeviceEvent::Arrived(board.device()));
+    }
+    let plan = BackplanePlan {
+        opener: Drivers,
+        chains,
+        standing,
+        devices: [Some(events), devices].into_iter().flatten().collect(),
+        gate_bits: Box::new(move |device: &BoardDevice| gates.get(&device.place).copied().unwrap_or(gate_bits)),
+        last_resort: safe::make_all_safe,
+    };
+    let (backplane, handle) = Backplane::new(plan);
+    let usb = usb.then(|| (UsbPlan::of_this_machine(known::is_board), told.clone()));
+    let thread = BoardsThread::start(backplane, usb, safe::make_all_safe)?;
+    Ok((Boards { thread, simulated, _devices: told }, handle))
+}
+
+impl Boards {
+    /// Tells all boards to become safe.
+    pub(super) fn stop(&self) {
+        self.thread.stop();
+    }
+
+    /// Waits until they are.
+    pub(super) async fn ended(self) {
+        let Self { thread, simulated, _devices } = self;
+        thread.ended().await;
+        drop(simulated);
+    }
+}
+
+use crate::board::hardware::{Hardware, HardwareError, OpenError, Opened, Opener, Survey};
+use crate::board::led::Rgb;
+use mujina_core::{board::SafeStateReport, id::BoardId, units::Volts};
+/// TEMPORARY
+#[derive(Debug, Clone)]
+struct Drivers;
+enum Never {}
+impl Hardware for Never {
+    async fn power_up(&mut self, _: Volts) -> Result<(), HardwareError> {
+        match *self {}
+    }
+    async fn restart_chips(&mut self) -> Result<(), HardwareError> {
+        match *self {}
+    }
+    async fn set_voltage(&mut self, _: Volts) -> Result<(), HardwareError> {
+        match *self {}
+    }
+    async fn make_safe(&mut self, _: &str) -> SafeStateReport {
+        match *self {}
+    }
+    async fn survey(&mut self) -> Survey {
+        match *self {}
+    }
+    async fn drive_fan(&mut self, _: f64) {
+        match *self {}
+    }
+    async fn shine(&mut self, _: Rgb) {
+        match *self {}
+    }
+    fn has_led(&self) -> bool {
+        match *self {}
+    }
+}
+impl Opener for Drivers {
+    type Hardware = Never;
+    async fn open(&mut self, device: &BoardDevice, _: &BoardId) -> Result<Opened<Never>, OpenError> {
+        Err(OpenError::Unsupported {
+            model: device.product.clone(),
+            reason: "this version has no driver for it".into(),
+        })
+    }
+}
