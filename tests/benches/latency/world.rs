@@ -55,7 +55,8 @@ impl World {
             boards: BoardsPlan::default(),
         };
         let cancel = CancellationToken::new();
-        let miner = Miner::start_with(plan, Guests { threads: Some(Box::new(join)), devices: None }, cancel.clone()).await?;
+        let miner =
+            Miner::start_with(plan, Guests { threads: Some(Box::new(join)), devices: None }, cancel.clone()).await?;
         let spec = PoolSpec {
             name: "bench".parse()?,
             endpoint: pool.url().parse()?,
