@@ -12,8 +12,8 @@ mod supervise;
 mod tests;
 
 pub(crate) use actor::{Backplane, BackplanePlan};
-pub use supervise::supervises;
 pub(crate) use supervise::BoardsThread;
+pub use supervise::supervises;
 
 use mujina_core::{
     board::{BoardReport, BoardTuning, SelfTestStep},
