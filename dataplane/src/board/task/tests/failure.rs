@@ -178,7 +178,7 @@ async fn board_that_cannot_be_made_safe_is_said_so_and_tried_again_until_it_can(
     let report = world.until_fault(FaultReason::BoardUnsafe).await;
     assert_eq!(report.state, BoardState::Fault);
     assert!(report.state_reason.contains("cut its power"), "{}", report.state_reason);
-    assert_eq!(world.bench.count("halt"), 1, "at least no more work is sent");
+    assert!(world.bench.count("halt") >= 1 && !world.bench.state().up, "at least no more work is sent");
     tokio::time::sleep(Duration::from_secs(35)).await;
     assert!(world.bench.count("safe") >= 4, "{:?}", world.bench.state().calls);
     world.bench.state().answers = true;

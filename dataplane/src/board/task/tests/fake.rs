@@ -21,7 +21,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 use tokio::{
@@ -112,7 +112,8 @@ impl Bench {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        // A panic that the test planned may have held it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn heat(&self, sensor: &str, degrees: f64) {
@@ -203,8 +204,9 @@ impl Hardware for FakeHardware {
         if self.0.state().hangs == Some("survey") {
             std::future::pending::<()>().await;
         }
+        let panics = self.0.state().panics == Some("survey");
+        assert!(!panics, "as the test planned");
         let mut state = self.0.state();
-        assert_ne!(state.panics, Some("survey"), "as the test planned");
         state.looks.push(Instant::now());
         if !state.answers {
             let readings = Readings { problem: "as planned".into(), ..Readings::default() };

@@ -94,6 +94,7 @@ async fn danger_breaks_a_test_off() {
     assert_eq!((fan.name.as_str(), fan.outcome), ("fan", Failed));
     assert!(fan.detail.contains("hard limit"), "{}", fan.detail);
     assert_eq!(told.recv().await.unwrap().outcome, Skipped);
+    world.until_fault(FaultReason::BoardOverheated).await;
     assert!(!world.bench.state().powered);
     world.end().await;
 }
