@@ -113,7 +113,9 @@ fn nothing_that_mines_knows_the_service_around_it() {
     let service =
         ["crate::rpc", "crate::spec", "crate::telemetry", "crate::diagnostics", "crate::config", "mujina_proto"];
     let mut found = Vec::new();
-    for part in ["job", "pool", "source", "scheduler", "thread", "board", "bridge", "peripheral", "transport"] {
+    for part in
+        ["job", "pool", "source", "scheduler", "thread", "board", "backplane", "bridge", "peripheral", "transport"]
+    {
         found.extend(offenders(&format!("dataplane/src/{part}"), &service, &[]));
     }
     let files = [
@@ -192,6 +194,15 @@ fn emulated_boards_share_no_code_with_the_drivers() {
 }
 
 #[test]
+fn only_the_composition_root_knows_drivers_and_emulated_boards() {
+    let allowed = ["dataplane/src/simulate", "dataplane/src/miner/boards.rs", "dataplane/src/config"];
+    let tests = |offender: &String| offender.contains("/tests.rs") || offender.contains("/tests/");
+    let mut found = offenders("dataplane/src", &["crate::simulate", "simulate::SimulatedBoard"], &allowed);
+    found.retain(|offender| !tests(offender));
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
 fn pure_files_neither_wait_nor_look_at_a_clock() {
     let impure = [".await", "Instant::now", "SystemTime::now", "tokio::time", "tokio::net", "std::net::Tcp"];
     let files = [
@@ -204,6 +215,15 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/board/limits/constraints.rs",
         "dataplane/src/board/limits/refusal.rs",
         "dataplane/src/board/power.rs",
+        "dataplane/src/board/task/cause.rs",
+        "dataplane/src/board/task/machine.rs",
+        "dataplane/src/board/task/machine/command.rs",
+        "dataplane/src/board/task/machine/ramp.rs",
+        "dataplane/src/board/task/machine/report.rs",
+        "dataplane/src/board/task/machine/start.rs",
+        "dataplane/src/board/task/machine/test.rs",
+        "dataplane/src/board/task/machine/watch.rs",
+        "dataplane/src/backplane/names.rs",
         "dataplane/src/board/thermal.rs",
         "dataplane/src/board/thermal/ceiling.rs",
         "dataplane/src/board/thermal/fan.rs",

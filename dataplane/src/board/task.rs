@@ -11,7 +11,7 @@ mod machine;
 mod open;
 mod run;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use open::{provisional_model, unopened};
 pub(crate) use run::run;

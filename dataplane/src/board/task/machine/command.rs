@@ -112,7 +112,7 @@ impl Machine {
     /// What it is doing, and why.
     pub(super) fn board_state(&self) -> (BoardState, String) {
         match &self.phase {
-            Phase::Safe if self.unsafe_until.is_some() => {
+            Phase::Safe | Phase::Stopping(_) if self.unsafe_until.is_some() => {
                 let detail = self.safe.as_ref().map_or("", |safe| safe.detail.as_str());
                 (BoardState::Fault, format!("could not be confirmed to be safe ({detail}); cut its power"))
             }
