@@ -73,9 +73,12 @@ mod tests {
 
     #[test]
     fn chip_is_found_in_either_form_behind_garbage() {
-        // Register 0 of a BM1370 in nine and in eleven bytes, checksums as the sheet counts them.
-        let short = [0xaa, 0x55, 0x13, 0x70, 0x00, 0x00, 0x00, 0x00, 0x10];
-        assert_eq!(found(&[&[0xff, 0x00, 0xaa][..], &short].concat()), Some(0x1370));
+        // Captured of a BM1370, out of reset and once it rolls versions (BM13xx fact sheet 5).
+        let short = [0xaa, 0x55, 0x13, 0x70, 0x00, 0x00, 0x00, 0x00, 0x06];
+        let long = [0xaa, 0x55, 0x13, 0x70, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10];
+        for frame in [&short[..], &long[..]] {
+            assert_eq!(found(&[&[0xff, 0x00, 0xaa][..], frame].concat()), Some(0x1370), "{frame:02x?}");
+        }
         assert_eq!(found(&[0xff, 0x00, 0xaa, 0x55, 0x13]), None);
     }
 }
