@@ -65,8 +65,13 @@ impl Rig {
     }
 }
 
-const GAMMA: Volts = Volts::from_millivolts(1150);
-const EMBER_ONE: Volts = Volts::from_millivolts(3040);
+fn gamma() -> Volts {
+    Volts::from_millivolts(1150)
+}
+
+fn ember_one() -> Volts {
+    Volts::from_millivolts(3040)
+}
 
 #[tokio::test]
 async fn gamma_is_known_by_its_chip_and_left_off() {
@@ -109,12 +114,12 @@ async fn gamma_gets_power_only_in_reset_and_loses_it_only_in_reset() {
     let rig = Rig::new(BoardKind::BitaxeGamma);
     let mut hardware = rig.open().await.hardware;
     let from = rig.seen();
-    hardware.power_up(GAMMA).await.unwrap();
+    hardware.power_up(gamma()).await.unwrap();
     hardware.restart_chips().await.unwrap();
     let survey = hardware.survey().await;
     assert!(survey.readings.answered, "{survey:?}");
     let told = survey.rails.iter().find(|rail| rail.name == "core").unwrap();
-    assert_eq!(told.set, Some(GAMMA));
+    assert_eq!(told.set, Some(gamma()));
     assert!((told.voltage.unwrap().volts() - 1.15).abs() < 0.03, "{told:?}");
     assert!(survey.readings.temperatures["asic"].is_ok() && survey.readings.temperatures["regulator"].is_ok());
     let fan = survey.readings.fan.unwrap();
@@ -132,7 +137,7 @@ async fn ember_one_gets_its_supplies_in_order_and_gives_them_back_in_order() {
     let rig = Rig::new(BoardKind::EmberOne);
     let mut hardware = rig.open().await.hardware;
     let from = rig.seen();
-    hardware.power_up(EMBER_ONE).await.unwrap();
+    hardware.power_up(ember_one()).await.unwrap();
     hardware.restart_chips().await.unwrap();
     hardware.set_voltage(Volts::from_millivolts(3100)).await.unwrap();
     let survey = hardware.survey().await;
@@ -156,7 +161,7 @@ async fn ember_one_gets_its_supplies_in_order_and_gives_them_back_in_order() {
 #[tokio::test]
 async fn host_that_comes_back_finds_chips_hashing_and_stops_them_first() {
     let rig = Rig::new(BoardKind::BitaxeGamma);
-    let before = rig.running(GAMMA).await;
+    let before = rig.running(gamma()).await;
     assert!(rig.remote.physics().running);
     // As after `kill -9`: nobody made it safe.
     before.guard.disarm();
@@ -176,7 +181,7 @@ async fn regulator_without_input_power_is_told_with_the_way_out() {
         rig.remote.inject(Fault::NoInput);
         let failure = match rig.try_open().await {
             Err(failure) => failure.to_string(),
-            Ok(mut opened) => opened.hardware.power_up(EMBER_ONE).await.unwrap_err().to_string(),
+            Ok(mut opened) => opened.hardware.power_up(ember_one()).await.unwrap_err().to_string(),
         };
         assert!(failure.contains("input power"), "{kind}: {failure}");
         rig.assert_off();
@@ -188,7 +193,7 @@ async fn regulator_that_does_not_turn_on_is_an_error_and_the_board_can_be_made_s
     let rig = Rig::new(BoardKind::EmberOne);
     let mut hardware = rig.open().await.hardware;
     rig.remote.inject(Fault::OperationRefused);
-    let failure = hardware.power_up(EMBER_ONE).await.unwrap_err();
+    let failure = hardware.power_up(ember_one()).await.unwrap_err();
     assert!(failure.to_string().contains("did not turn on"), "{failure}");
     assert!(hardware.make_safe("it did not turn on").await.confirmed);
     rig.assert_off();
@@ -197,7 +202,7 @@ async fn regulator_that_does_not_turn_on_is_an_error_and_the_board_can_be_made_s
 #[tokio::test]
 async fn latched_fault_of_the_regulator_is_seen_in_the_next_look() {
     let rig = Rig::new(BoardKind::BitaxeGamma);
-    let mut hardware = rig.running(GAMMA).await;
+    let mut hardware = rig.running(gamma()).await;
     rig.remote.inject(Fault::Regulator(RegulatorFault::OverCurrent));
     let survey = hardware.survey().await;
     let word = survey.readings.regulator.unwrap().status_word;
@@ -208,7 +213,7 @@ async fn latched_fault_of_the_regulator_is_seen_in_the_next_look() {
 #[tokio::test]
 async fn open_or_shorted_diode_is_no_temperature() {
     for fault in [Fault::DiodeOpen, Fault::DiodeShort] {
-        for (kind, voltage) in [(BoardKind::BitaxeGamma, GAMMA), (BoardKind::EmberOne, EMBER_ONE)] {
+        for (kind, voltage) in [(BoardKind::BitaxeGamma, gamma()), (BoardKind::EmberOne, ember_one())] {
             let rig = Rig::new(kind);
             let mut hardware = rig.running(voltage).await;
             rig.remote.inject(fault);
@@ -223,7 +228,7 @@ async fn open_or_shorted_diode_is_no_temperature() {
 #[tokio::test]
 async fn fan_that_stands_still_turns_no_more_in_the_next_look() {
     let rig = Rig::with(BoardKind::BitaxeGamma, Options { time_scale: 60.0, ..Options::of(BoardKind::BitaxeGamma) });
-    let mut hardware = rig.running(GAMMA).await;
+    let mut hardware = rig.running(gamma()).await;
     hardware.drive_fan(50.0).await;
     rig.remote.inject(Fault::FanStall);
     let stopped = async {
@@ -242,7 +247,7 @@ async fn fan_that_stands_still_turns_no_more_in_the_next_look() {
 #[tokio::test]
 async fn mute_controller_is_no_reading_and_still_made_safe_once_it_answers() {
     let rig = Rig::new(BoardKind::BitaxeGamma);
-    let mut hardware = rig.running(GAMMA).await;
+    let mut hardware = rig.running(gamma()).await;
     for fault in [Fault::ControlMute, Fault::WrongReplyId] {
         rig.remote.inject(fault);
         let survey = hardware.survey().await;
@@ -262,7 +267,7 @@ async fn mute_controller_is_no_reading_and_still_made_safe_once_it_answers() {
 #[tokio::test]
 async fn part_whose_every_answer_is_an_error_keeps_no_other_from_being_read() {
     let rig = Rig::new(BoardKind::EmberOne);
-    let mut hardware = rig.running(EMBER_ONE).await;
+    let mut hardware = rig.running(ember_one()).await;
     rig.remote.inject(Fault::PartSilent { address: 0x4a });
     let survey = hardware.survey().await;
     assert!(survey.readings.temperatures["pcb-left"].is_err() && survey.readings.temperatures["pcb-right"].is_ok());
@@ -284,7 +289,7 @@ async fn cable_pulled_in_the_middle_of_the_start_is_told_as_gone() {
         }
         rig.remote.unplug();
     };
-    let (failure, ()) = tokio::join!(hardware.power_up(GAMMA), pulling);
+    let (failure, ()) = tokio::join!(hardware.power_up(gamma()), pulling);
     assert!(failure.unwrap_err().is_gone());
     let safe = hardware.make_safe("the cable").await;
     assert!(!safe.confirmed, "{safe:?}");
