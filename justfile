@@ -29,6 +29,10 @@ bench-switch *ARGS:
 bench-chips:
     cargo bench -p mujina-testbed --bench chips
 
+# How fast jobs reach the chips of real chains, and their nonces the pool.
+bench-chains *ARGS:
+    cargo bench -p mujina-testbed --bench chains -- {{ARGS}}
+
 # Bytes that each flood of a hostile pool makes a data plane grow by.
 bench-floods *ARGS:
     cargo bench -p mujina-testbed --bench floods -- {{ARGS}}

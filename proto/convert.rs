@@ -3,6 +3,7 @@
 //! Values become messages with `From`; messages become values with `TryFrom` where they may be wrong, and with the checks
 //! of the value itself.
 
+pub mod board;
 pub mod pool;
 pub mod share;
 pub mod spec;

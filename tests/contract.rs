@@ -9,7 +9,7 @@ use prost_types::{
 fn files() -> Vec<FileDescriptorProto> {
     let set = FileDescriptorSet::decode(DESCRIPTORS).expect("our own descriptors decode");
     let ours: Vec<_> = set.file.into_iter().filter(|file| file.package().starts_with("mujina.")).collect();
-    assert!(ours.len() >= 10, "only {} files", ours.len());
+    assert!(ours.len() >= 12, "only {} files", ours.len());
     ours
 }
 
@@ -74,6 +74,9 @@ fn enums_begin_unspecified_and_carry_their_name() {
     }
 }
 
+/// Its numbers are of many kinds; its `name` ends with the unit.
+const NAMES_ITS_UNIT: &str = "mujina.types.v1.BoardConstraint";
+
 #[test]
 fn fields_are_snake_case_and_floats_name_their_unit() {
     let units = [
@@ -92,7 +95,7 @@ fn fields_are_snake_case_and_floats_name_their_unit() {
     for (name, message) in messages() {
         for field in &message.field {
             assert!(is_snake_case(field.name()), "{name}.{}", field.name());
-            if matches!(field.r#type(), Type::Double | Type::Float) {
+            if matches!(field.r#type(), Type::Double | Type::Float) && name != NAMES_ITS_UNIT {
                 assert!(units.iter().any(|unit| field.name().ends_with(unit)), "{name}.{} has no unit", field.name());
             }
         }
@@ -105,5 +108,24 @@ fn no_message_that_is_read_can_hold_a_password() {
     for (name, message) in messages().into_iter().filter(|(name, _)| readable(name)) {
         let secret = message.field.iter().find(|field| field.name() == "password" || field.name().contains("secret"));
         assert!(secret.is_none(), "{name}");
+    }
+}
+
+#[test]
+fn every_method_that_the_paper_calls_exists() {
+    let paper = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
+    let all: Vec<_> = files()
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)))
+        .flat_map(|(package, service)| {
+            let path = format!("{package}.{}", service.name());
+            service.method.iter().map(move |method| format!("{path}/{}", method.name()))
+        })
+        .collect();
+    let words = paper.split(|c: char| c.is_whitespace() || c == '`' || c == '\'');
+    let called: Vec<_> = words.filter(|word| word.starts_with("mujina.") && word.contains("Service/")).collect();
+    assert!(called.len() > 15, "{called:?}");
+    for method in called {
+        assert!(all.iter().any(|known| known == method), "docs/api.md calls {method}");
     }
 }

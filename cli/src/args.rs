@@ -1,11 +1,19 @@
 //! The words of the command line, as clap reads them. Pure: what a command does stands in `command`.
 
+mod board;
+
 use crate::output::Format;
+pub(crate) use board::{Board, BoardChips, BoardList, BoardLocate, BoardName, BoardTune};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mujina_core::{id::MinerName, units::duration};
 use mujina_proto::dial::Address;
 use std::{path::PathBuf, time::Duration};
+
+/// Deadline of a command that was given none and is no watch.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// The same where a board is brought up: a long chain takes some steps of its clock for that, and may be tried again.
+const BRING_UP_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Sees and steers Mujina miners, one or many.
 ///
@@ -44,7 +52,8 @@ pub(crate) struct Global {
     /// Wait until a change is in force, or an operation has ended
     #[arg(long, global = true)]
     pub(crate) wait: bool,
-    /// Deadline of the whole command, such as 10s or 5m; 30s by default, none for watches
+    /// Deadline of the whole command, such as 10s or 5m; 30s by default, 5m where a board is brought up or tested, none for
+    /// watches
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
     /// Print the trace id of the command on standard error
@@ -66,6 +75,9 @@ pub(crate) enum Command {
     /// Pools and their connections
     #[command(subcommand)]
     Pool(Pool),
+    /// Boards and their chips
+    #[command(subcommand)]
+    Board(Board),
     /// Stop hashing; pool connections stay up
     Pause(Pause),
     /// Hash again
@@ -436,6 +448,14 @@ impl Command {
             Self::Pool(Pool::Unpin) => "pool unpin",
             Self::Pool(Pool::History(_)) => "pool history",
             Self::Pool(Pool::Channels) => "pool channels",
+            Self::Board(Board::List(_)) => "board list",
+            Self::Board(Board::Get(_)) => "board get",
+            Self::Board(Board::Chips(_)) => "board chips",
+            Self::Board(Board::Constraints(_)) => "board constraints",
+            Self::Board(Board::Tune(_)) => "board tune",
+            Self::Board(Board::Locate(_)) => "board locate",
+            Self::Board(Board::SelfTest(_)) => "board self-test",
+            Self::Board(Board::Reinit(_)) => "board reinit",
             Self::Pause(_) => "pause",
             Self::Resume(_) => "resume",
             Self::Shares(Shares::Stats { .. }) => "shares stats",
@@ -451,9 +471,22 @@ impl Command {
         }
     }
 
+    /// Its deadline when none is given; watches have none.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Board(Board::SelfTest(_) | Board::Reinit(_)) => Some(BRING_UP_DEADLINE),
+            _ => (!self.is_watch()).then_some(DEADLINE),
+        }
+    }
+
     /// Whether it goes on until it is interrupted.
     pub(crate) fn is_watch(&self) -> bool {
-        matches!(self, Self::Status(Status { watch: true }) | Self::Shares(Shares::Tail(_)))
+        matches!(
+            self,
+            Self::Status(Status { watch: true })
+                | Self::Shares(Shares::Tail(_))
+                | Self::Board(Board::List(BoardList { watch: true }))
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each command does: asks a service, shows the answer. One file a verb; the shared steps beside them.
 
+mod board;
 mod completion;
 mod edit;
 mod message;
@@ -20,7 +21,7 @@ mod view;
 mod wait;
 
 use crate::{
-    args::{Command, Miner, Pool, Shares, Spec, Trace},
+    args::{Board, Command, Miner, Pool, Shares, Spec, Trace},
     context::Context,
     error::CliError,
 };
@@ -41,6 +42,14 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Pool(Pool::Unpin) => pool::unpin::run(context).await,
         Command::Pool(Pool::History(args)) => pool::history::run(&args, context).await,
         Command::Pool(Pool::Channels) => pool::channels::run(context).await,
+        Command::Board(Board::List(args)) => board::list::run(&args, context).await,
+        Command::Board(Board::Get(args)) => board::get::run(args, context).await,
+        Command::Board(Board::Chips(args)) => board::chips::run(args, context).await,
+        Command::Board(Board::Constraints(args)) => board::constraints::run(args, context).await,
+        Command::Board(Board::Tune(args)) => board::tune::run(*args, context).await,
+        Command::Board(Board::Locate(args)) => board::locate::run(args, context).await,
+        Command::Board(Board::SelfTest(args)) => board::self_test::run(args, context).await,
+        Command::Board(Board::Reinit(args)) => board::reinit::run(args, context).await,
         Command::Pause(args) => pause::run(args, context).await,
         Command::Resume(args) => resume::run(args, context).await,
         Command::Shares(Shares::Stats { all }) => shares::stats::run(all, context).await,

@@ -83,6 +83,9 @@ pub enum CliError {
     /// A pool that was tested cannot be mined on.
     #[error("the pool cannot be mined on: {0}")]
     PoolUnusable(String),
+    /// A board that was tested is not as it should be.
+    #[error("the board did not pass: {0}")]
+    BoardFailed(String),
     /// The state of things does not permit it.
     #[error("{0}")]
     Precondition(String),
@@ -132,7 +135,7 @@ impl CliError {
             Self::NoService(_) | Self::Ended { .. } => exit::UNREACHABLE,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Miners { failed, of } if failed.len() < *of => exit::PARTIAL,
-            Self::Miners { .. } | Self::PoolUnusable(_) => exit::FAILURE,
+            Self::Miners { .. } | Self::PoolUnusable(_) | Self::BoardFailed(_) => exit::FAILURE,
             Self::Precondition(_) => exit::PRECONDITION,
             Self::NotFound(_) => exit::NOT_FOUND,
             // The reader of a pipe has seen what it wanted.
@@ -169,6 +172,7 @@ impl CliError {
                 Some("the others were done; correct the cause and repeat the command with --miner")
             }
             Self::PoolUnusable(_) => Some("nothing was changed; correct the cause, or give another URL or --user"),
+            Self::BoardFailed(_) => Some("see `mujinactl board get` for its readings and faults"),
             Self::File(..) => Some("check the path and its permissions"),
             _ => None,
         }

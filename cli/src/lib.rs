@@ -28,9 +28,6 @@ use std::{
 };
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-/// Deadline of a command that was given none and is no watch.
-const DEADLINE: Duration = Duration::from_secs(30);
-
 /// Runs one command line, the program's name first, and says with which code the process would end (see [`exit`]).
 ///
 /// Dropping the future ends the command; what a service was asked to do goes on there.
@@ -49,7 +46,7 @@ pub async fn run(
     let trace = trace_id(&span);
     let shown_trace = trace.as_deref().filter(|_| global.trace);
     let (format, paint) = (global.output, Paint(environment.styled_errors));
-    let limit = global.timeout.or((!command.is_watch()).then_some(DEADLINE));
+    let limit = global.timeout.or(command.deadline());
     let interrupt = environment.interrupt.clone();
     let watches = command.is_watch();
 

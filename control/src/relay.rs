@@ -38,6 +38,7 @@ pub(crate) fn routes(routes: &mut RoutesBuilder, registry: &Registry) {
     routes
         .add_service(MinerService(relay.clone()))
         .add_service(PoolService(relay.clone()))
+        .add_service(BoardService(relay.clone()))
         .add_service(ShareService(relay.clone()))
         .add_service(DiagnosticsService(relay));
 }
@@ -104,6 +105,7 @@ macro_rules! relayed {
 relayed! {
     MinerService = "mujina.dataplane.v1.MinerService"
     PoolService = "mujina.dataplane.v1.PoolService"
+    BoardService = "mujina.dataplane.v1.BoardService"
     ShareService = "mujina.dataplane.v1.ShareService"
     DiagnosticsService = "mujina.dataplane.v1.DiagnosticsService"
 }

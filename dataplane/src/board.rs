@@ -1,11 +1,12 @@
 //! Boards: what carries hash threads.
 //!
-//! Each kind of board has a file of its own, which starts it and says what it is. Only the CPU board exists so far.
+//! The CPU board starts its threads itself. A board with chips has a task, which drives its hardware through a `driver`.
 //!
 //! What may be done to a board, and what must be done, is decided by pure policies: `limits`, `thermal`, `power`, `tuner`,
 //! `led`. They take readings and the time, and touch nothing.
 
 pub mod cpu;
+pub mod driver;
 pub mod hardware;
 pub mod known;
 pub mod led;

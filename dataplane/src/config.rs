@@ -9,12 +9,14 @@ mod layers;
 mod limits;
 mod mistake;
 mod read;
+mod simulate;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     flags::Flags,
     mistake::{ConfigError, Mistake, Origin},
+    simulate::Simulate,
 };
 use crate::{
     board::cpu::CpuConfig,
@@ -46,6 +48,8 @@ pub struct Config {
     pub cpu: Option<CpuConfig>,
     /// Whether boards on USB are looked for.
     pub usb: bool,
+    /// Emulated boards beside the real ones.
+    pub simulate: Simulate,
     /// Where the API listens.
     pub api: ListenOn,
     /// Log filter.
@@ -89,6 +93,7 @@ impl Config {
             pool: None,
             cpu: Some(CpuConfig::default()),
             usb: true,
+            simulate: Simulate::default(),
             api: ListenOn { socket: Some(state_dir.join(MINER_SOCKET)), tcp: None },
             log: "info".into(),
             status_line: Some(DEFAULT_STATUS_LINE),

@@ -1,27 +1,30 @@
 //! The gRPC services of the data plane: the only door to it, and the only place that knows its wire types.
 //!
 //! ```text
-//! client ─▶ proto/serve ─▶ rpc::{miner, pool, share, diagnostics} ─▶ spec · source · scheduler · telemetry
+//! client ─▶ proto/serve ─▶ rpc::{miner, pool, board, share, diagnostics} ─▶ spec · source · scheduler · backplane · telemetry
 //! ```
 //! A method checks and converts its request, asks one handle, converts the answer; nothing is decided or kept here.
 //! Endless watches hold one message at most: readers of state see the newest, readers of events are told what they missed,
 //! and when the miner stops both end with UNAVAILABLE and the reason SHUTTING_DOWN, so that nobody takes the end of a
 //! stream for the end of the news. Source: proto/mujina/dataplane/v1, gRPC health checking protocol.
 
+mod board;
 mod check;
 mod diagnostics;
 mod failure;
 mod miner;
 mod pool;
 mod share;
+mod steps;
 mod stream;
 
 use crate::{miner::MinerHandle, spec::SpecHandle, telemetry::TelemetryHandle};
 use mujina_core::status::{MinerState, MinerStatus};
 use mujina_proto::{
     dataplane::v1::{
-        diagnostics_service_server::DiagnosticsServiceServer, miner_service_server::MinerServiceServer,
-        pool_service_server::PoolServiceServer, share_service_server::ShareServiceServer,
+        board_service_server::BoardServiceServer, diagnostics_service_server::DiagnosticsServiceServer,
+        miner_service_server::MinerServiceServer, pool_service_server::PoolServiceServer,
+        share_service_server::ShareServiceServer,
     },
     serve::{HealthReporter, Listeners, ServeError, ServingStatus, standard_routes},
     trace::SpanRing,
@@ -61,6 +64,11 @@ pub async fn serve(plan: RpcPlan, listeners: Listeners, cancel: CancellationToke
             prober: miner.prober,
             spec: spec.state(),
             status: status.clone(),
+            cancel: cancel.clone(),
+        }))
+        .add_service(BoardServiceServer::new(board::Service {
+            boards: miner.boards_handle,
+            counted: miner.scheduler.snapshot(),
             cancel: cancel.clone(),
         }))
         .add_service(MinerServiceServer::new(miner::Service { spec, status: status.clone(), cancel: cancel.clone() }))

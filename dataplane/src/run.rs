@@ -5,7 +5,7 @@
 
 use crate::{
     board::safe::make_all_safe,
-    config::{Config, PoolSettings},
+    config::{Config, PoolSettings, Simulate},
     identity::{Identity, IdentityError},
     miner::{BoardsPlan, Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
@@ -72,6 +72,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         pool,
         cpu,
         usb,
+        simulate,
         api,
         log: _,
         status_line,
@@ -92,7 +93,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     .await?;
     let listeners = Listeners::bind(&api).await?;
     let addresses = listeners.addresses();
-    log_start(&identity, &addresses, usb);
+    log_start(&identity, &addresses, usb, &simulate);
 
     let plan = MinerPlan {
         cpu,
@@ -107,7 +108,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
             hardware_version: "cpu".into(),
             firmware: env!("CARGO_PKG_VERSION").into(),
         },
-        boards: BoardsPlan { usb, ..BoardsPlan::default() },
+        boards: BoardsPlan { usb, simulated: simulate.plugged(), ..BoardsPlan::default() },
     };
     let stops = Stops::default();
     let mut miner = Miner::start(plan, stops.mining.clone()).await?;
@@ -215,7 +216,7 @@ async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|failed| RunError::Background(io::Error::other(failed)))?
 }
 
-fn log_start(identity: &Identity, addresses: &[Address], usb: bool) {
+fn log_start(identity: &Identity, addresses: &[Address], usb: bool, simulate: &Simulate) {
     let addresses: Vec<_> = addresses.iter().map(Address::to_string).collect();
     info!(
         miner.id = %identity.miner_id,
@@ -226,6 +227,16 @@ fn log_start(identity: &Identity, addresses: &[Address], usb: bool) {
         usb,
         "data plane starts"
     );
+    let Simulate { boards, gate_bits, time_scale } = simulate;
+    if !boards.is_empty() {
+        let boards: Vec<_> = boards.iter().map(|board| board.as_str()).collect();
+        info!(
+            boards = boards.join(", "),
+            gate_bits,
+            time_scale,
+            "emulated boards are configured: they are no hardware, and hash a small part of its rate"
+        );
+    }
 }
 
 fn tell_ready(ready: Option<tokio::sync::oneshot::Sender<Ready>>, addresses: Vec<Address>, miner_id: MinerId) {

@@ -188,8 +188,8 @@ pub async fn start(
 
 /// What of a spec needs attention.
 #[must_use]
-pub fn fault(state: &SpecState) -> Option<Fault> {
-    (state.origin == SpecOrigin::Recovery).then(|| Fault {
+pub fn faults(state: &SpecState) -> Vec<Fault> {
+    let unreadable = (state.origin == SpecOrigin::Recovery).then(|| Fault {
         reason: FaultReason::SpecUnreadable,
         subject: "spec".into(),
         message:
@@ -197,7 +197,17 @@ pub fn fault(state: &SpecState) -> Option<Fault> {
                   pools are set again or the miner is resumed"
                 .into(),
         since: state.accepted_at,
-    })
+    });
+    let refused = state.sections.iter().filter(|section| section.refused).map(|section| Fault {
+        reason: FaultReason::TuningRefused,
+        subject: format!("spec/{}", section.path),
+        message: format!(
+            "{}; the board goes on as it was: correct it with `mujinactl board tune`",
+            section.applying.as_deref().unwrap_or("a board refuses its tuning")
+        ),
+        since: state.accepted_at,
+    });
+    unreadable.into_iter().chain(refused).collect()
 }
 
 /// Checks pools that the configuration names.

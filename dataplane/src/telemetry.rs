@@ -3,6 +3,7 @@
 //! Runs on the service runtime and only looks: it reads what scheduler, source and spec publish, and nothing that mines
 //! waits for it or knows it. `rpc` hands it on.
 
+mod board;
 mod buckets;
 mod connection;
 mod history;
@@ -12,7 +13,7 @@ mod rejects;
 mod shares;
 mod status;
 
-pub(crate) use self::connection::connection_status;
+pub(crate) use self::{board::board_status, connection::connection_status};
 use self::{history::HistoryHandle, shares::ShareLog};
 pub use self::{
     history::{BucketPage, BucketRequest, HistoryError},
@@ -67,7 +68,7 @@ pub fn start(plan: TelemetryPlan, supervisor: &mut Supervisor, cancel: &Cancella
         spec,
         storage: history_handle.failure(),
         lifetimes: history_handle.lifetimes(),
-        boards: miner.boards.clone(),
+        boards: miner.boards_handle.reports(),
     };
     let (publisher, status) = status::Publisher::new(identity, seen);
     let shares = ShareLog::default();

@@ -233,8 +233,9 @@ impl From<SpecOrigin> for v1::SpecOrigin {
 
 impl From<&SpecSection> for v1::SpecSection {
     fn from(section: &SpecSection) -> Self {
-        let SpecSection { path, applying } = section;
+        let SpecSection { path, applying, refused } = section;
         let state = match applying {
+            Some(_) if *refused => v1::SpecSectionState::Refused,
             Some(_) => v1::SpecSectionState::Applying,
             None => v1::SpecSectionState::Applied,
         };

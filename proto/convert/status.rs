@@ -3,12 +3,13 @@
 use super::{duration, share::totals, timestamp};
 use crate::types::v1;
 use mujina_core::{
+    board::BoardSummary,
     fault::Fault,
     status::{
         BoardStatus, ConnectPhase, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolPin, PoolRole,
         PoolState, PoolStatus, ThreadState, ThreadStatus, WorkSplit,
     },
-    units::{Difficulty, HashRate},
+    units::{Difficulty, Frequency, HashRate, Volts, Watts},
 };
 use std::time::SystemTime;
 
@@ -224,8 +225,22 @@ impl From<&LatencySummary> for v1::LatencySummary {
     }
 }
 
-fn board(board: &BoardStatus, since: SystemTime) -> v1::BoardStatus {
-    let BoardStatus { id, model, threads, totals: ledger, rates, facts } = board;
+pub(super) fn board(board: &BoardStatus, since: SystemTime) -> v1::BoardStatus {
+    let BoardStatus { id, model, threads, totals: ledger, rates, facts, nominal_hash_rate, summary } = board;
+    let BoardSummary {
+        state,
+        state_reason,
+        state_since,
+        expected_chips,
+        found_chips,
+        hottest,
+        power,
+        frequency,
+        voltage,
+        limited_by,
+        faults,
+    } = summary;
+    let hottest = hottest.as_ref();
     v1::BoardStatus {
         board_id: id.to_string(),
         model: model.clone(),
@@ -233,6 +248,19 @@ fn board(board: &BoardStatus, since: SystemTime) -> v1::BoardStatus {
         totals: Some(totals(ledger, since)),
         rates: rates.iter().map(Into::into).collect(),
         facts: facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        state: v1::BoardState::from(*state).into(),
+        state_reason: state_reason.clone(),
+        state_since: Some(timestamp(*state_since)),
+        expected_chips: *expected_chips,
+        found_chips: *found_chips,
+        nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+        hottest_celsius: hottest.map(|(_, reading)| reading.degrees()),
+        hottest_sensor: hottest.map(|(sensor, _)| sensor.clone()).unwrap_or_default(),
+        power_watts: power.map(Watts::watts),
+        frequency_megahertz: frequency.map(Frequency::megahertz),
+        voltage_volts: voltage.map(Volts::volts),
+        limited_by: limited_by.clone(),
+        fault_reasons: faults.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -11,18 +11,13 @@
 
 #[path = "latency/counting.rs"]
 mod counting;
+#[path = "latency/world.rs"]
+mod world;
 
 use clap::Parser;
-use mujina_core::{
-    pool::{DEFAULT_QUOTA, PoolGroup, PoolOptions, PoolSpec, PoolStrategy},
-    units::HashRate,
-};
+use mujina_core::units::HashRate;
 use mujina_dataplane::{
     board::cpu::CpuConfig,
-    miner::{BoardsPlan, Guests, Miner, MinerPlan},
-    pool::{MinerIdentity, sv1, sv2},
-    scheduler,
-    source::SourcePolicy,
     thread::{
         Assignment, Nonce, ThreadEntry, ThreadEvent, ThreadIndex, Work,
         mailbox::{MailboxReader, mailbox},
@@ -30,19 +25,15 @@ use mujina_dataplane::{
 };
 use mujina_testbed::{
     percentile::percentile,
-    scripted_pool::{ChannelPlan, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now},
+    scripted_pool::{ChannelPlan, JobPlan, message},
 };
 use std::{
     error::Error,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use stratum_apps::stratum_core::parsers_sv2::MiningOwned;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-/// Time between two measurements, so that each begins with everything at rest. Not a multiple of anything.
-const BETWEEN: Duration = Duration::from_micros(5_170);
+use world::{BETWEEN, World, tip};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -73,37 +64,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// A data plane on a scripted pool.
-struct World {
-    _pool: ScriptedPool,
-    session: Session,
-    channel: ChannelPlan,
+/// Hash threads that do not hash.
+struct Guests {
+    world: World,
     readers: Vec<MailboxReader>,
     events: Option<mpsc::Sender<ThreadEvent>>,
-    cancel: CancellationToken,
-    miner: Miner,
 }
 
-impl World {
-    async fn start(guests: u32, cpu: Option<CpuConfig>, channel: ChannelPlan) -> Result<Self, Box<dyn Error>> {
-        let pool = ScriptedPool::start(ScriptedOptions::default()).await?;
-        // None of the bounds on floods: what is measured comes oftener than any pool's jobs.
-        let pool_limits =
-            sv2::Limits { job_rate: 1_000_000, many_tips: 1_000_000, tip_flood: 2_000_000, ..sv2::Limits::default() };
-        let scheduler_limits =
-            scheduler::Limits { share_rate: 1e6, share_burst: 1e6, dispatch_rate: 1e6, ..scheduler::Limits::default() };
-        let plan = MinerPlan {
-            cpu,
-            synthetic: None,
-            share_every: None,
-            source_policy: SourcePolicy::default(),
-            pool_limits,
-            pool_limits_v1: sv1::Limits::default(),
-            scheduler_limits,
-            identity: MinerIdentity { vendor: "bench".into(), hardware_version: "none".into(), firmware: "0".into() },
-            boards: BoardsPlan::default(),
-        };
-        let (mailboxes, readers): (Vec<_>, Vec<_>) = (0..guests).map(|_| mailbox()).unzip();
+impl Guests {
+    async fn start(count: u32, channel: ChannelPlan) -> Result<Self, Box<dyn Error>> {
+        let (mailboxes, readers): (Vec<_>, Vec<_>) = (0..count).map(|_| mailbox()).unzip();
         let (hand_over, handed) = std::sync::mpsc::channel();
         let join = move |events: mpsc::Sender<ThreadEvent>| {
             // This is the mining thread.
@@ -119,37 +89,10 @@ impl World {
             };
             (0..).zip(mailboxes).map(entry).collect()
         };
-        let cancel = CancellationToken::new();
-        let guests = Guests { threads: Some(Box::new(join)), devices: None };
-        let miner = Miner::start_with(plan, guests, cancel.clone()).await?;
-        let events = (guests > 0).then(|| handed.recv()).transpose()?;
-        let spec = PoolSpec {
-            name: "bench".parse()?,
-            endpoint: pool.url().parse()?,
-            user: "bench".into(),
-            password: None,
-            nominal_hash_rate: None,
-            quota: DEFAULT_QUOTA,
-            options: PoolOptions::default(),
-        };
-        let group = PoolGroup { name: "main".parse()?, strategy: PoolStrategy::Failover, pools: vec![spec] };
-        miner.handle().source.configure(vec![group]).await?;
-        let mut session = pool.session().await?;
-        session.bring_up(&channel).await?;
-        let mut world = Self { _pool: pool, session, channel, readers, events, cancel, miner };
-        if guests > 0 {
-            world.works(None);
-        }
-        Ok(world)
-    }
-
-    /// Sends a future job and, when it has surely arrived, the tip that makes it the job.
-    async fn tip(&mut self, number: u32) -> Result<(), Box<dyn Error>> {
-        let job = JobPlan::future(number, self.channel.extranonce_length());
-        self.session.send(message::job(self.channel.id, &job)).await?;
-        tokio::time::sleep(BETWEEN).await;
-        self.session.send(tip(self.channel.id, number)).await?;
-        Ok(())
+        let world = World::start(None, channel, join).await?;
+        let mut guests = Self { world, readers, events: Some(handed.recv()?) };
+        guests.works(None);
+        Ok(guests)
     }
 
     /// Waits until all mailboxes hold work of another job than `old`, and returns the first of it.
@@ -169,41 +112,40 @@ impl World {
         first.expect("there is a thread")
     }
 
-    async fn stop(mut self) -> Result<(), Box<dyn Error>> {
-        self.cancel.cancel();
-        drop(self.session);
-        self.events = None;
-        for index in 0..self.readers.len() {
-            self.readers.get_mut(index).map(|reader| reader.wait(Some(Instant::now() + Duration::from_secs(2))));
-        }
-        // It ends as it was told to; what it says of a pool that left is of no interest here.
-        let _ = self.miner.ended().await;
-        Ok(())
+    async fn stop(self) {
+        let Self { world, mut readers, events } = self;
+        let end = move || {
+            drop(events);
+            for reader in &mut readers {
+                reader.wait(Some(Instant::now() + Duration::from_secs(2)));
+            }
+        };
+        world.stop(end).await;
     }
 }
 
 /// Seconds from a tip to the last of the mailboxes.
 async fn tips(threads: u32, rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
-    let mut world = World::start(threads, None, ChannelPlan::default()).await?;
+    let mut guests = Guests::start(threads, ChannelPlan::default()).await?;
     let mut times = Vec::new();
     let mut label = String::from("1");
     for number in 2..rounds + 2 {
-        world.tip(number).await?;
-        let work = tokio::task::block_in_place(|| world.works(Some(&label)));
+        guests.world.tip(number).await?;
+        let work = tokio::task::block_in_place(|| guests.works(Some(&label)));
         times.push(work.job.received_at.elapsed().as_secs_f64());
         label = work.job.label.to_string();
     }
-    world.stop().await?;
+    guests.stop().await;
     Ok(times)
 }
 
 /// Seconds from a nonce to the socket, and allocations of the mining thread meanwhile.
 async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
     let channel = ChannelPlan { target: [0xff; 32], ..ChannelPlan::default() };
-    let mut world = World::start(1, None, channel).await?;
-    world.tip(2).await?;
-    let work = tokio::task::block_in_place(|| world.works(Some("1")));
-    let events = world.events.clone().ok_or("there is a thread")?;
+    let mut guests = Guests::start(1, channel).await?;
+    guests.world.tip(2).await?;
+    let work = tokio::task::block_in_place(|| guests.works(Some("1")));
+    let events = guests.events.clone().ok_or("there is a thread")?;
     let (mut times, mut allocations) = (Vec::new(), Vec::new());
     for nonce in 0..rounds {
         tokio::time::sleep(BETWEEN).await;
@@ -217,7 +159,7 @@ async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
         events.send(ThreadEvent::Nonce(nonce)).await?;
         let arrived = tokio::task::block_in_place(|| {
             loop {
-                match world.session.arrivals().next() {
+                match guests.world.session.arrivals().next() {
                     Ok(None) => std::hint::spin_loop(),
                     Ok(Some(at)) => return Ok(at),
                     Err(error) => return Err(error),
@@ -226,13 +168,13 @@ async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
         })?;
         allocations.push(counting::allocations() - before);
         times.push(arrived.duration_since(begin).unwrap_or_default().as_secs_f64());
-        let share = world.session.expect_share().await?;
-        world.session.accept(&share).await?;
+        let share = guests.world.session.expect_share().await?;
+        guests.world.session.accept(&share).await?;
     }
     // What grows with the number of shares has grown by then.
     allocations.drain(..allocations.len() / 4);
     drop(events);
-    world.stop().await?;
+    guests.stop().await;
     Ok((times, allocations))
 }
 
@@ -243,7 +185,7 @@ async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     let mut target = [0xff; 32];
     target.split_at_mut(30).1.copy_from_slice(&[0x07, 0x00]);
     let channel = ChannelPlan { target, ..ChannelPlan::default() };
-    let mut world = World::start(0, Some(CpuConfig::default()), channel).await?;
+    let mut world = World::start(Some(CpuConfig::default()), channel, |_| Vec::new()).await?;
     let (mut first, mut stale) = (Vec::new(), Vec::new());
     for number in 2..rounds + 2 {
         let job = JobPlan::future(number, world.channel.extranonce_length());
@@ -267,15 +209,8 @@ async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
         first.push(begin.elapsed().as_secs_f64());
         stale.extend(last_stale);
     }
-    world.stop().await?;
+    world.stop(|| ()).await;
     Ok((first, stale))
-}
-
-/// The tip that makes a future job the job.
-fn tip(channel_id: u32, number: u32) -> MiningOwned {
-    let mut prev_hash = [0x22; 32];
-    prev_hash.split_at_mut(4).0.copy_from_slice(&number.to_le_bytes());
-    message::tip(channel_id, number, prev_hash, now())
 }
 
 fn report(what: &str, times: &[f64]) {

@@ -8,6 +8,7 @@ mod contract;
 #[path = "../paper.rs"]
 mod paper;
 
+mod boards;
 mod command_flow;
 mod failover;
 mod hostile_pool;

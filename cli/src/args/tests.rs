@@ -35,6 +35,18 @@ fn every_command_is_found_by_its_name() {
         ("pool unpin", "pool unpin"),
         ("pool history -n 5", "pool history"),
         ("pool channels -m rig1", "pool channels"),
+        ("board list -m rig1", "board list"),
+        ("board list --watch", "board list"),
+        ("board get cpu", "board get"),
+        ("board chips emberone-1 --map", "board chips"),
+        ("board constraints emberone-1", "board constraints"),
+        ("board tune gamma-1 --frequency 525MHz --voltage 1150mV --soft-limit asic=65C --dry-run", "board tune"),
+        ("board tune bitaxe-gamma --power 15W --fan-target 55C --hard-limit asic=70C --wait", "board tune"),
+        ("board tune gamma-1 --reset --hash-rate 1.1TH/s --no-soft-limit asic --no-fan-target", "board tune"),
+        ("board locate gamma-1 --for 30s", "board locate"),
+        ("board locate gamma-1 --off", "board locate"),
+        ("board self-test gamma-1", "board self-test"),
+        ("board reinit gamma-1", "board reinit"),
         ("shares rejects --pool primary --limit 3", "shares rejects"),
         ("pool reconnect --trace", "pool reconnect"),
         ("pool reconnect primary --immediate --all --wait", "pool reconnect"),
@@ -89,6 +101,13 @@ fn wrong_words_are_refused_with_the_reason() {
         ("pool add URL -u u --quota 0", "0 is not in 1.."),
         ("pool add URL -u u --strategy random", "possible values: failover, quota"),
         ("pool history -n 0", "0 is not in 1.."),
+        ("board get", "<BOARD>"),
+        ("board tune gamma-1 --frequency 525MHz", "--voltage"),
+        ("board tune gamma-1 --frequency 525 --voltage 1.15V", "has no unit that is known; write for example 525MHz"),
+        ("board tune gamma-1 --power 15W --hash-rate 1TH", "cannot be used with"),
+        ("board tune gamma-1 --soft-limit 65C", "has no sensor"),
+        ("board locate gamma-1", "--for"),
+        ("board locate gamma-1 --for 30s --off", "cannot be used with"),
         ("shares list --outcome fine", "possible values"),
         ("spec apply", "--file"),
         ("completion tcsh", "possible values"),
@@ -102,7 +121,25 @@ fn wrong_words_are_refused_with_the_reason() {
 #[test]
 fn only_watches_are_without_a_deadline() {
     let is_watch = |line| parse(line).unwrap().command.is_watch();
-    assert!(is_watch("status --watch") && is_watch("shares tail"));
+    assert!(is_watch("status --watch") && is_watch("shares tail") && is_watch("board list -w"));
     assert!(!is_watch("status") && !is_watch("pool reconnect") && !is_watch("shares list"));
-    assert!(!is_watch("pool test x"));
+    assert!(!is_watch("pool test x") && !is_watch("board list"));
+    let deadline = |line| parse(line).unwrap().command.deadline();
+    assert_eq!(deadline("status"), Some(Duration::from_secs(30)));
+    assert_eq!(deadline("status --watch"), None);
+    assert_eq!(deadline("board self-test x"), Some(Duration::from_secs(300)));
+}
+
+#[test]
+fn every_example_of_the_paper_and_of_the_help_is_understood() {
+    let paper = include_str!("../../../docs/mujinactl.md");
+    let help = Args::command().find_subcommand_mut("board").unwrap().find_subcommand_mut("tune").unwrap().render_help();
+    let help = help.to_string();
+    let lines: Vec<_> =
+        paper.lines().chain(help.lines()).filter_map(|line| line.trim().strip_prefix("mujinactl ")).collect();
+    assert!(lines.len() > 15, "{lines:?}");
+    for line in lines {
+        let words = line.split(['#', '|', ';']).next().unwrap();
+        parse(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
 }

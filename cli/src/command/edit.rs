@@ -14,34 +14,61 @@ const ETAG_MISMATCH: &str = "ETAG_MISMATCH";
 /// What is left of a write whose answer did not come.
 pub(crate) const MAY_BE_ACCEPTED: &str = "the change may have been accepted; see `mujinactl spec get`";
 
+/// A part of the spec that a command changes.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    path: &'static [&'static str],
+    /// For a person.
+    noun: &'static str,
+}
+
 /// Changes the pools of the miner that is meant, and shows what came of it.
 pub(crate) async fn pools(
     context: &mut Context<'_>,
     change: impl Fn(&mut MinerSpec) -> Result<(), CliError> + Send,
     dry_run: bool,
 ) -> Result<(), CliError> {
-    let peer = Peer::find(context).await?;
-    let target = peer.one(context.miner.as_ref())?;
-    let doing = format!("change the pools of {}", target.label());
+    let target = Peer::find(context).await?.one(context.miner.as_ref())?;
+    part(context, &target, Part { path: &["pool_groups"], noun: "pools" }, change, dry_run).await
+}
+
+/// Changes the tuning of a miner's boards, and shows what came of it.
+pub(crate) async fn boards(
+    context: &mut Context<'_>,
+    target: &Target,
+    change: impl Fn(&mut MinerSpec) -> Result<(), CliError> + Send,
+    dry_run: bool,
+) -> Result<(), CliError> {
+    part(context, target, Part { path: &["boards"], noun: "tuning" }, change, dry_run).await
+}
+
+async fn part(
+    context: &mut Context<'_>,
+    target: &Target,
+    part: Part,
+    change: impl Fn(&mut MinerSpec) -> Result<(), CliError> + Send,
+    dry_run: bool,
+) -> Result<(), CliError> {
     context.goes_on = (!dry_run).then(|| MAY_BE_ACCEPTED.to_owned());
-    let written = match write(&target, &change, &doing, dry_run).await {
-        Err(error) if error.reason() == Some(ETAG_MISMATCH) => write(&target, &change, &doing, dry_run).await?,
+    let written = match write(target, part, &change, dry_run).await {
+        Err(error) if error.reason() == Some(ETAG_MISMATCH) => write(target, part, &change, dry_run).await?,
         written => written?,
     };
-    finish(context, &target, &written, dry_run).await
+    finish(context, target, &written, dry_run).await
 }
 
 async fn write(
     target: &Target,
+    part: Part,
     change: &(impl Fn(&mut MinerSpec) -> Result<(), CliError> + Send),
-    doing: &str,
     validate_only: bool,
 ) -> Result<Written, CliError> {
+    let doing = format!("change the {} of {}", part.noun, target.label());
     let stored = Stored::read(target).await?;
     let mut spec = stored.spec();
     change(&mut spec)?;
     let etag = stored.etag().to_owned();
-    Write { spec, parts: &["pool_groups"], etag, validate_only }.send(target, doing).await
+    Write { spec, parts: part.path, etag, validate_only }.send(target, &doing).await
 }
 
 /// Shows a change that was made, or would be, and waits for it when that was asked for.

@@ -43,7 +43,8 @@ named!("mujina.dataplane.v1" dataplane:
     GetMinerResponse WatchMinerResponse GetSpecResponse ApplySpecResponse PauseResponse ResumeResponse ListPoolsResponse
     ReconnectPoolResponse TestPoolResponse PinPoolResponse UnpinPoolResponse ListPoolTransitionsResponse
     ListPoolChannelsResponse GetShareStatisticsResponse ListSharesResponse WatchSharesResponse ListRejectsResponse
-    ListSpansResponse);
+    ListSpansResponse ListBoardsResponse WatchBoardsResponse GetBoardResponse ListChipsResponse GetConstraintsResponse ReinitializeResponse
+    LocateResponse SelfTestResponse);
 named!("mujina.control.v1" control:
     ListMinersResponse GetMinerResponse WatchMinersResponse DesiredSpec GetSpecResponse ApplySpecResponse
     StartOperationResponse WatchOperationResponse SummarizeSharesResponse ListSpansResponse);

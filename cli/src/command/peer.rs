@@ -8,8 +8,8 @@ use mujina_core::id::MinerName;
 use mujina_proto::{
     control::v1::{ListMinersRequest, Miner, miner_registry_service_client::MinerRegistryServiceClient},
     dataplane::v1::{
-        miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
-        share_service_client::ShareServiceClient,
+        board_service_client::BoardServiceClient, miner_service_client::MinerServiceClient,
+        pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
     dial::{Address, Client},
 };
@@ -145,6 +145,11 @@ impl Target {
     /// Its pools.
     pub(crate) fn pools(&self) -> PoolServiceClient<Client> {
         PoolServiceClient::new(self.client.clone())
+    }
+
+    /// Its boards.
+    pub(crate) fn boards(&self) -> BoardServiceClient<Client> {
+        BoardServiceClient::new(self.client.clone())
     }
 
     /// Its shares.

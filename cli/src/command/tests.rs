@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+mod boards;
 mod looking;
 mod pools;
 mod steering;
@@ -139,6 +140,7 @@ fn add_miner(routes: &mut tonic::service::RoutesBuilder, miner: &FakeMiner) {
     routes
         .add_service(dataplane::miner_service_server::MinerServiceServer::new(miner.clone()))
         .add_service(dataplane::pool_service_server::PoolServiceServer::new(miner.clone()))
+        .add_service(dataplane::board_service_server::BoardServiceServer::new(miner.clone()))
         .add_service(dataplane::share_service_server::ShareServiceServer::new(miner.clone()))
         .add_service(dataplane::diagnostics_service_server::DiagnosticsServiceServer::new(miner.clone()));
 }

@@ -1,5 +1,7 @@
 //! Answers for people: messages as text. Pure; the clock is a parameter where it is needed.
 
+mod board;
+mod chip;
 mod fleet;
 mod ledger;
 mod operation;
@@ -8,6 +10,10 @@ mod reject;
 mod share;
 mod status;
 
+pub(crate) use board::{
+    board, boards, boards_wide, constraints, located, self_test_failure, self_test_step, self_tested, usb_problem,
+};
+pub(crate) use chip::{chip_map, chips};
 pub(crate) use fleet::{fleet, known, lone, sync};
 pub(crate) use ledger::{statistics, summary};
 pub(crate) use operation::{operation, operation_line, phase, reconnected};
@@ -52,8 +58,12 @@ pub(crate) fn switched(what: &str, state: Option<&SpecState>) -> String {
 
 /// A rate with one standard error: `25.7 MH/s ± 3.2 %`; `None` while nothing was observed.
 fn rate(estimate: &RateEstimate) -> Option<String> {
-    let rate = hash_rate(estimate.hash_rate_hps?)?;
-    Some(match estimate.relative_standard_error_ratio {
+    with_error(estimate.hash_rate_hps?, estimate.relative_standard_error_ratio)
+}
+
+fn with_error(hps: f64, relative_error: Option<f64>) -> Option<String> {
+    let rate = hash_rate(hps)?;
+    Some(match relative_error {
         Some(error) => format!("{rate} ± {}", percent(error)),
         None => rate,
     })

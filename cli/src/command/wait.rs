@@ -5,13 +5,16 @@ use crate::{context::Context, error::CliError, output::word};
 use mujina_proto::{
     control::v1::{Miner, SyncState, WatchMinersRequest},
     convert,
-    dataplane::v1::WatchMinerRequest,
-    types::v1::MinerStatus,
+    dataplane::v1::{GetSpecRequest, WatchMinerRequest},
+    types::v1::{MinerStatus, SpecSection, SpecSectionState},
 };
 use std::{collections::BTreeMap, time::Duration};
 
 /// Shortest time between two status trees: a person sees no more, and the miner allows no less.
 const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Reason of the fault that boards do not grant what is wanted of them.
+const TUNING_REFUSED: &str = "TUNING_REFUSED";
 
 /// Waits until `generation` is in force.
 ///
@@ -33,6 +36,7 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
                 if status.observed_generation >= generation {
                     return Ok(());
                 }
+                refused(target, &status, generation).await?;
             }
         }
         Some(name) => {
@@ -46,11 +50,42 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
                     if judge(miner, generation, event.snapshot)? {
                         return Ok(());
                     }
+                    if let Some(status) = &miner.status {
+                        refused(target, status, generation).await?;
+                    }
                 }
             }
         }
     }
     Err(CliError::Ended { doing })
+}
+
+/// An error when boards refuse what this generation wants of them and nothing else is under way: it would be waited for in
+/// vain.
+async fn refused(target: &Target, status: &MinerStatus, generation: u64) -> Result<(), CliError> {
+    if !status.faults.iter().any(|fault| fault.reason == TUNING_REFUSED) {
+        return Ok(());
+    }
+    let request = target.request(GetSpecRequest {})?;
+    // Who does not answer now may with the next status.
+    let Ok(answer) = target.miners().get_spec(request).await else { return Ok(()) };
+    let state = answer.into_inner().state.unwrap_or_default();
+    let accepted = if target.name.is_some() { state.control_generation } else { state.generation };
+    match verdict(&state.sections) {
+        Some(reason) if accepted == generation => {
+            let message = format!("generation {generation} is accepted and not in force: {reason}");
+            Err(CliError::Precondition(message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why parts of a spec are refused, once none is under way any more.
+fn verdict(sections: &[SpecSection]) -> Option<String> {
+    let in_state = |state| sections.iter().filter(move |section| section.state() == state);
+    let reasons: Vec<_> = in_state(SpecSectionState::Refused).map(|section| section.reason.as_str()).collect();
+    let under_way = in_state(SpecSectionState::Applying).next().is_some();
+    (!under_way && !reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// Whether a miner does what this generation wants; an error when it never will. What the first message says may still be
@@ -135,6 +170,17 @@ mod tests {
         ] {
             assert_eq!(judge(&miner, 4, first).ok(), ends, "{miner:?}");
         }
+    }
+
+    #[test]
+    fn refusal_ends_the_wait_once_nothing_else_is_under_way() {
+        let section =
+            |state: SpecSectionState| SpecSection { state: state.into(), reason: "hot".into(), ..Default::default() };
+        let (applied, applying) = (section(SpecSectionState::Applied), section(SpecSectionState::Applying));
+        let refused = section(SpecSectionState::Refused);
+        assert_eq!(verdict(&[applied.clone(), refused.clone()]).as_deref(), Some("hot"));
+        assert_eq!(verdict(&[applying.clone(), refused]), None);
+        assert_eq!(verdict(&[applied, applying]), None);
     }
 
     #[test]

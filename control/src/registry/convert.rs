@@ -17,7 +17,9 @@ pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
     let spec = state.spec.clone().unwrap_or_default();
     let pools = spec.pool_groups.iter().flat_map(|group| &group.pools);
     let passwords_set = pools.filter(|pool| pool.password_set).filter_map(|pool| pool.name.parse().ok()).collect();
-    let applying = |section: &&v1::SpecSection| section.state() == v1::SpecSectionState::Applying;
+    let applying = |section: &&v1::SpecSection| {
+        matches!(section.state(), v1::SpecSectionState::Applying | v1::SpecSectionState::Refused)
+    };
     let waiting: Vec<_> =
         state.sections.iter().filter(applying).map(|section| format!("{}: {}", section.path, section.reason)).collect();
     let waiting = if waiting.is_empty() { "the miner is making it true".into() } else { waiting.join("; ") };

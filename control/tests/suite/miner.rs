@@ -1,10 +1,13 @@
 //! A made-up miner: keeps the rules of the data plane's API, does what a test tells it to, and remembers what it was asked.
 
+mod boards;
+
 use crate::host::Hosted;
 use mujina_proto::{
     convert::{duration, timestamp},
     dataplane::v1::{
         self as wire,
+        board_service_server::BoardServiceServer,
         diagnostics_service_server::{DiagnosticsService, DiagnosticsServiceServer},
         miner_service_server::{MinerService, MinerServiceServer},
         pool_service_server::{PoolService, PoolServiceServer},
@@ -50,6 +53,8 @@ pub(crate) struct State {
     pub(crate) reconnect_failure: Option<Status>,
     /// Tests of pools that are followed now.
     pub(crate) tests: usize,
+    /// What boards were asked to do.
+    pub(crate) board_calls: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +89,7 @@ impl FakeMiner {
             routes
                 .add_service(MinerServiceServer::new(miner.clone()))
                 .add_service(PoolServiceServer::new(miner.clone()))
+                .add_service(BoardServiceServer::new(miner.clone()))
                 .add_service(ShareServiceServer::new(miner.clone()))
                 .add_service(DiagnosticsServiceServer::new(miner));
             ready.send(()).unwrap();

@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, Full};
 use mujina_control::relay::MINER;
 use mujina_proto::{
     dataplane::v1::{
-        self as wire, miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
-        share_service_client::ShareServiceClient,
+        self as wire, board_service_client::BoardServiceClient, miner_service_client::MinerServiceClient,
+        pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
     dial::Client,
     failure::Failure,
@@ -153,6 +153,43 @@ async fn test_of_a_pool_runs_on_the_miner_and_ends_with_its_caller() {
     assert_eq!(refused(pools.test_pool(named).await).reason, "POOL_NOT_FOUND");
     let unpinned = pools.unpin_pool(to("rig1", wire::UnpinPoolRequest {})).await.unwrap().into_inner();
     assert_eq!(unpinned.ended, None, "pins are no change of the spec");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn boards_are_read_watched_and_asked_on_their_miner() {
+    use wire::self_test_response::Event;
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let mut boards = BoardServiceClient::new(control.client.clone());
+    let id = || "gamma-1".to_owned();
+    let list = boards.list_boards(to("rig1", wire::ListBoardsRequest {})).await.unwrap().into_inner();
+    let one = boards.get_board(to("rig1", wire::GetBoardRequest { board_id: id() })).await.unwrap().into_inner();
+    assert_eq!(list.boards, [one.board.unwrap()]);
+    let request = wire::ListChipsRequest { board_id: id(), ..Default::default() };
+    assert_eq!(boards.list_chips(to("rig1", request)).await.unwrap().into_inner().chips[0].chip_id, 0x1370);
+    let request = to("rig1", wire::GetConstraintsRequest { board_id: id() });
+    assert_eq!(boards.get_constraints(request).await.unwrap().into_inner().constraints[0].name, "frequency_mhz");
+    let watch = to("rig1", wire::WatchBoardsRequest::default());
+    let mut watch = boards.watch_boards(watch).await.unwrap().into_inner();
+    assert!(watch.message().await.unwrap().unwrap().snapshot);
+
+    boards.reinitialize(to("rig1", wire::ReinitializeRequest { board_id: id() })).await.unwrap();
+    let duration = Some(prost_types::Duration { seconds: 30, nanos: 0 });
+    boards.locate(to("rig1", wire::LocateRequest { board_id: id(), duration })).await.unwrap();
+    assert_eq!(miner.state().board_calls, ["reinitialize", "locate 30"]);
+    let request = to("rig1", wire::SelfTestRequest { board_id: id() });
+    let mut test = boards.self_test(request).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    while let Some(message) = test.message().await.unwrap() {
+        events.push(message.event.unwrap());
+    }
+    assert!(matches!(events.as_slice(), [Event::Step(step), Event::Result(end)] if step.name == "fan" && !end.passed));
+    let unknown = to("rig1", wire::GetBoardRequest { board_id: "nope".into() });
+    let failure = refused(boards.get_board(unknown).await);
+    assert_eq!((failure.reason.as_str(), failure.facts["board_id"].as_str()), ("BOARD_NOT_FOUND", "nope"));
     control.stop().await;
 }
 

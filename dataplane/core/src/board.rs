@@ -1,5 +1,8 @@
 //! Boards: what is seen of them, and what may be wanted of them. Absent readings are unknown, never zero.
 
+mod summary;
+
+pub use self::summary::{BoardSummary, ChipTotals};
 use crate::{
     fault::Fault,
     id::BoardId,

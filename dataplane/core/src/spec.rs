@@ -79,6 +79,8 @@ pub struct SpecSection {
     pub path: &'static str,
     /// Why it is not in force yet; `None` when it is.
     pub applying: Option<String>,
+    /// Whether somebody who must make it true refuses to, so that it will not be by itself.
+    pub refused: bool,
 }
 
 /// One field of outside data that was refused.

@@ -1,6 +1,7 @@
 //! Observed state of a miner, as a tree of values.
 
 use crate::{
+    board::BoardSummary,
     fault::Fault,
     id::{BoardId, ConnectionId, Generation, MinerId, PoolName, ThreadId},
     share::{RateEstimate, ShareTotals},
@@ -354,6 +355,10 @@ pub struct BoardStatus {
     pub rates: Vec<RateEstimate>,
     /// Facts of the model, for example kernel and duty.
     pub facts: BTreeMap<String, String>,
+    /// Rate that its threads are expected to reach.
+    pub nominal_hash_rate: Option<HashRate>,
+    /// State and the readings that matter most.
+    pub summary: BoardSummary,
 }
 
 /// Observed state of one hash thread.

@@ -117,6 +117,10 @@ struct Entry {
 impl Entry {
     fn make_safe(&self, deadline: Instant) -> SafeOutcome {
         self.takeover.take();
+        self.go_through(deadline)
+    }
+
+    fn go_through(&self, deadline: Instant) -> SafeOutcome {
         let seen: Vec<_> = self.line.quiet(deadline).map_or_else(
             |error| vec![Err(format!("the port: {error}"))],
             |()| self.steps.iter().map(|step| self.take(step, deadline)).collect(),
@@ -178,6 +182,22 @@ impl SafeGuard {
     /// From now on the board must not be left alone.
     pub fn arm(&self) {
         armed().insert(self.number, self.entry.clone());
+    }
+
+    /// Tries the last resort's way while the board's task still has the port and waits. Takes up to [`WITHIN`]; the board
+    /// stays armed.
+    ///
+    /// # Cancel safety
+    /// Given up, it goes on by itself.
+    pub async fn attempt(&self) -> SafeOutcome {
+        let entry = self.entry.clone();
+        let trying = tokio::task::spawn_blocking(move || entry.go_through(Instant::now() + WITHIN));
+        trying.await.unwrap_or_else(|failed| SafeOutcome {
+            board: self.entry.board.clone(),
+            confirmed: false,
+            detail: format!("the last resort failed: {failed}"),
+            at: SystemTime::now(),
+        })
     }
 
     /// The board is safe, and was seen to be.

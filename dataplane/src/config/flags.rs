@@ -26,6 +26,9 @@ pub struct Flags {
     /// Part of the time that each CPU thread hashes, 1 to 100
     #[arg(long, value_name = "PERCENT")]
     pub duty_percent: Option<OsString>,
+    /// Emulated boards, which are no hardware and really hash a little, for example bitaxe-gamma,emberone
+    #[arg(long, value_name = "BOARDS")]
+    pub simulate: Option<OsString>,
     /// Loopback address for the API beside its unix socket, for example 127.0.0.1:50051
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<OsString>,
@@ -48,6 +51,7 @@ impl Flags {
             pool_pass_file,
             threads,
             duty_percent,
+            simulate,
             listen,
             socket,
             log,
@@ -59,6 +63,7 @@ impl Flags {
             ("--pool-pass-file", "pool.pass_file", pool_pass_file),
             ("--threads", "cpu.threads", threads),
             ("--duty-percent", "cpu.duty_percent", duty_percent),
+            ("--simulate", "simulate.boards", simulate),
             ("--listen", "api.listen", listen),
             ("--socket", "api.socket", socket),
             ("--log", "log", log),

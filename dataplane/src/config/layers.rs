@@ -19,7 +19,7 @@ use std::{
 };
 
 /// All settings but for those of `[pool_limits]`, and last the file itself, which is no setting of a file.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 36] = [
     "api.listen",
     "api.socket",
     "cpu.duty_percent",
@@ -47,6 +47,9 @@ const KEYS: [&str; 33] = [
     "pool.pass_file",
     "pool.url",
     "pool.user",
+    "simulate.boards",
+    "simulate.gate_bits",
+    "simulate.time_scale",
     "state_dir",
     "status_line",
     "synthetic.enabled",

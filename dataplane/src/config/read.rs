@@ -4,6 +4,7 @@ use super::{
     Config, ConfigError, Mistake, Origin, PoolSettings, draft,
     layers::{self, Layers, keys},
     limits::{self, Bounds, LIMITS},
+    simulate::{self, Simulate},
 };
 use crate::{
     board::cpu::{CpuConfig, ThreadCount, ThreadPriority},
@@ -72,6 +73,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
     let pool = reader.pool();
     let cpu = reader.cpu();
     let usb = reader.take("usb.enabled", Given::switch).unwrap_or(defaults.usb);
+    let simulate = reader.simulate();
     let api = reader.api(&state_dir);
     let log = reader.take("log", log_filter).unwrap_or(defaults.log);
     let status_line = reader.take("status_line", status_line).unwrap_or(defaults.status_line);
@@ -86,6 +88,7 @@ pub(crate) fn config(layers: Layers) -> Result<Config, ConfigError> {
         pool,
         cpu,
         usb,
+        simulate,
         api,
         log,
         status_line,
@@ -110,6 +113,16 @@ impl Given {
     pub(super) fn text(&self) -> Result<&str, String> {
         // The value stays out of it: it may be a secret.
         self.value.as_str().ok_or_else(|| format!("is {}; write text in quotes", kind(&self.value)))
+    }
+
+    /// A list of texts, or one text with commas between them.
+    pub(super) fn texts(&self) -> Result<Vec<String>, String> {
+        let wrong = || format!("is {}; write a list of texts, or one text with commas between them", kind(&self.value));
+        if let Some(list) = self.value.as_array() {
+            return list.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect();
+        }
+        let text = self.value.as_str().ok_or_else(wrong)?;
+        Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
     }
 
     pub(super) fn number(&self) -> Result<u64, String> {
@@ -258,6 +271,15 @@ impl Reader {
             pin: self.take("cpu.pin", Given::switch).unwrap_or(false),
         };
         self.take("cpu.enabled", Given::switch).unwrap_or(true).then_some(settings)
+    }
+
+    fn simulate(&mut self) -> Simulate {
+        let usual = Simulate::default();
+        Simulate {
+            boards: self.take("simulate.boards", simulate::boards).unwrap_or(usual.boards),
+            gate_bits: self.take("simulate.gate_bits", simulate::gate_bits).unwrap_or(usual.gate_bits),
+            time_scale: self.take("simulate.time_scale", simulate::time_scale).unwrap_or(usual.time_scale),
+        }
     }
 
     fn synthetic(&mut self) -> Option<SyntheticWork> {

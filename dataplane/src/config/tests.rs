@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     board::cpu::{ThreadCount, ThreadPriority},
+    simulate::BoardKind,
     thread::sha256d::{Kernel, KernelChoice},
 };
 use mujina_core::units::DutyPercent;
@@ -122,6 +123,10 @@ fn every_setting_can_stand_in_the_file() {
         pin = true
         [usb]
         enabled = false
+        [simulate]
+        boards = ["bitaxe-gamma", "emberone", "bitaxe-gamma"]
+        gate_bits = 16
+        time_scale = 60
         [api]
         socket = "/run/rig.sock"
         listen = "127.0.0.1:50051"
@@ -153,6 +158,8 @@ fn every_setting_can_stand_in_the_file() {
         pin: true,
     };
     assert_eq!(config.cpu, Some(cpu));
+    let boards = vec![BoardKind::BitaxeGamma, BoardKind::EmberOne, BoardKind::BitaxeGamma];
+    assert_eq!(config.simulate, Simulate { boards, gate_bits: 16, time_scale: 60.0 });
     assert_eq!(config.api, ListenOn { socket: Some("/run/rig.sock".into()), tcp: "127.0.0.1:50051".parse().ok() });
     assert_eq!(config.synthetic.unwrap().share_every, Duration::from_secs(2));
     assert_eq!(config.share_every, Some(Duration::from_secs(6)));
@@ -306,6 +313,14 @@ fn every_bad_value_is_refused_with_a_way_out() {
         ("[cpu]\npin = 1", "true nor false"),
         ("[cpu]\nenabled = 'yes'", "true nor false"),
         ("[usb]\nenabled = 1", "true nor false"),
+        ("[simulate]\nboards = ['antminer']", "use one of `bitaxe-gamma`"),
+        ("[simulate]\nboards = [1]", "list of texts"),
+        ("[simulate]\nboards = 3", "list of texts"),
+        ("[simulate]\ngate_bits = 7", "use 8 to 32"),
+        ("[simulate]\ngate_bits = 33", "use 8 to 32"),
+        ("[simulate]\ntime_scale = 0", "use 0.1 to 1000"),
+        ("[simulate]\ntime_scale = nan", "use 0.1 to 1000"),
+        ("[simulate]\ntime_scale = 'fast'", "no number"),
         ("status_line = '30'", "unit"),
         ("status_line = '0s'", "1s or more"),
         ("log = 'info,='", "log filter"),
@@ -425,4 +440,46 @@ fn value_that_is_no_text_is_refused_and_not_guessed() {
         [("HOME".into(), machine.home.path().into()), ("MUJINA_NAME".into(), OsString::from_vec(vec![0xff]))];
     let ConfigError(mistakes) = Config::from_sources(variables, &Flags::default()).unwrap_err();
     assert_eq!((mistakes.len(), mistakes[0].key.as_str()), (1, "name"));
+}
+
+#[test]
+fn emulated_boards_are_named_by_file_variable_or_flag() {
+    let boards = |machine: &Machine| machine.good().simulate.boards;
+    assert_eq!(boards(&Machine::new()), []);
+    let variable = Machine::new().with(&[("MUJINA_SIMULATE__BOARDS", "bitaxe-max, emberone,")]);
+    assert_eq!(boards(&variable), [BoardKind::BitaxeMax, BoardKind::EmberOne]);
+    let mut flag = variable;
+    flag.flags.simulate = Some("bitaxe-gamma".into());
+    assert_eq!(boards(&flag), [BoardKind::BitaxeGamma]);
+    flag.flags.simulate = Some("bitaxe-gama".into());
+    assert_eq!(flag.mistakes(), ["simulate.boards (from --simulate)"]);
+    assert!(flag.only_reason().starts_with("no board is called `bitaxe-gama`; use one of"));
+    let many = Machine::new().with(&[("MUJINA_SIMULATE__BOARDS", &["emberone"; 17].join(","))]);
+    assert!(many.only_reason().contains("at most 16"));
+}
+
+#[test]
+fn emulated_boards_of_one_kind_are_told_apart_and_share_what_is_configured() {
+    let kind = BoardKind::EmberOne;
+    let plugged = Simulate { boards: vec![kind, kind], gate_bits: 9, time_scale: 7.0 }.plugged();
+    let [(_, one), (_, other)] = plugged.as_slice() else { panic!("{plugged:?}") };
+    assert_eq!((one.gate_bits, other.gate_bits, one.time_scale), (9, 9, 7.0));
+    assert!(one.place != other.place && one.serial != other.serial && one.seed != other.seed, "{plugged:?}");
+    assert_eq!(
+        Simulate { boards: vec![kind], ..Simulate::default() }.plugged()[0].1,
+        crate::simulate::Options::of(kind)
+    );
+}
+
+#[test]
+fn every_setting_is_listed_in_the_paper() {
+    let paper = include_str!("../../../docs/configuration.md");
+    let keys: Vec<_> = super::layers::keys().filter(|key| *key != "config").collect();
+    assert!(keys.len() > 35);
+    for key in keys {
+        assert!(paper.contains(&format!("| `{key}` |")), "{key} is not in docs/configuration.md");
+    }
+    for kind in BoardKind::ALL {
+        assert!(paper.contains(&format!("`{kind}`")), "{kind} is not in docs/configuration.md");
+    }
 }

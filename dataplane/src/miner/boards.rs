@@ -4,7 +4,7 @@
 
 use crate::{
     backplane::{Backplane, BackplanePlan, BoardsHandle, BoardsThread},
-    board::{known, safe, task::chain::ChainStarter},
+    board::{driver::Drivers, known, safe, task::chain::ChainStarter},
     simulate::{self, BoardKind, SimulatedBoard},
     transport::{
         device::{BoardDevice, DeviceEvent},
@@ -90,48 +90,5 @@ impl Boards {
         let Self { thread, simulated, _devices } = self;
         thread.ended().await;
         drop(simulated);
-    }
-}
-
-use crate::board::hardware::{Hardware, HardwareError, OpenError, Opened, Opener, Survey};
-use crate::board::led::Rgb;
-use mujina_core::{board::SafeStateReport, id::BoardId, units::Volts};
-/// TEMPORARY
-#[derive(Debug, Clone)]
-struct Drivers;
-enum Never {}
-impl Hardware for Never {
-    async fn power_up(&mut self, _: Volts) -> Result<(), HardwareError> {
-        match *self {}
-    }
-    async fn restart_chips(&mut self) -> Result<(), HardwareError> {
-        match *self {}
-    }
-    async fn set_voltage(&mut self, _: Volts) -> Result<(), HardwareError> {
-        match *self {}
-    }
-    async fn make_safe(&mut self, _: &str) -> SafeStateReport {
-        match *self {}
-    }
-    async fn survey(&mut self) -> Survey {
-        match *self {}
-    }
-    async fn drive_fan(&mut self, _: f64) {
-        match *self {}
-    }
-    async fn shine(&mut self, _: Rgb) {
-        match *self {}
-    }
-    fn has_led(&self) -> bool {
-        match *self {}
-    }
-}
-impl Opener for Drivers {
-    type Hardware = Never;
-    async fn open(&mut self, device: &BoardDevice, _: &BoardId) -> Result<Opened<Never>, OpenError> {
-        Err(OpenError::Unsupported {
-            model: device.product.clone(),
-            reason: "this version has no driver for it".into(),
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the errors of the modules behind the services are on the wire: a gRPC code and a stable reason each.
 
 use crate::{
+    backplane::BoardRefusal,
     pool::probe::Busy,
     source::{PinError, ReconnectError},
     spec::SpecError,
@@ -79,6 +80,22 @@ impl From<Busy> for Status {
     }
 }
 
+impl From<BoardRefusal> for Status {
+    fn from(refusal: BoardRefusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            BoardRefusal::Unknown(board) => {
+                Failure::new(Code::NotFound, "BOARD_NOT_FOUND", message).with("board_id", board)
+            }
+            BoardRefusal::Cannot { board, reason: _ } => {
+                Failure::new(Code::FailedPrecondition, "BOARD_REFUSED", message).with("board_id", board)
+            }
+            BoardRefusal::Stopping => return shutting_down(),
+        }
+        .into()
+    }
+}
+
 impl From<HistoryError> for Status {
     fn from(error: HistoryError) -> Self {
         let message = error.to_string();
@@ -115,6 +132,7 @@ mod tests {
         let invalid = Problems(vec![Problem { field: "paused".into(), reason: "is odd".into() }]);
         let stale = SpecError::StaleGeneration { asked: Generation(1), accepted: Generation(2) };
         let failed = ReconnectError::Failed { pool: pool(), message: "refused".into() };
+        let cannot = BoardRefusal::Cannot { board: "b".parse().unwrap(), reason: "no light".into() };
         for (status, code, reason, retry) in [
             (Status::from(SpecError::Invalid(invalid)), Code::InvalidArgument, "INVALID_ARGUMENT", false),
             (SpecError::EtagMismatch { current: "e".into() }.into(), Code::Aborted, "ETAG_MISMATCH", false),
@@ -129,6 +147,9 @@ mod tests {
             (ReconnectError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),
             (PinError::PoolNotFound(pool()).into(), Code::NotFound, "POOL_NOT_FOUND", false),
             (PinError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),
+            (BoardRefusal::Unknown("b".into()).into(), Code::NotFound, "BOARD_NOT_FOUND", false),
+            (cannot.into(), Code::FailedPrecondition, "BOARD_REFUSED", false),
+            (BoardRefusal::Stopping.into(), Code::Unavailable, "SHUTTING_DOWN", true),
             (Busy.into(), Code::ResourceExhausted, "TOO_MANY_TESTS", true),
             (HistoryError::OtherDatabase { current: "d".into() }.into(), Code::OutOfRange, "OTHER_DATABASE", false),
             (HistoryError::Unavailable("full".into()).into(), Code::Unavailable, "STORAGE_FAILED", true),

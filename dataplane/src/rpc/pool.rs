@@ -3,7 +3,6 @@
 mod list;
 mod pin;
 mod reconnect;
-mod steps;
 mod test;
 
 use super::stream::{Answers, until_stop};

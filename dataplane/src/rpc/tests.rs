@@ -1,6 +1,6 @@
 //! The services over a real socket, on a real miner that hashes invented work.
 
-mod world;
+pub(super) mod world;
 
 use self::world::{World, failure, within};
 use super::*;
@@ -352,5 +352,30 @@ async fn pins_moves_channels_and_rejects_are_asked_for() {
     assert!(pools.list_pool_transitions(request).await.unwrap().into_inner().transitions.len() <= 5);
     let rejects = shares.list_rejects(v1::ListRejectsRequest::default()).await.unwrap().into_inner().rejects;
     assert_eq!(rejects, [], "invented work is never refused");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn cpu_is_a_board_among_others_that_has_nothing_to_steer() {
+    let world = World::new().await;
+    let mut boards = world.boards();
+    let cpu = within(async {
+        loop {
+            let request = v1::GetBoardRequest { board_id: "cpu".into() };
+            let board = boards.get_board(request).await.unwrap().into_inner().board.unwrap();
+            if board.status.as_ref().unwrap().totals.as_ref().unwrap().found > 0 {
+                return board;
+            }
+        }
+    })
+    .await;
+    let status = cpu.status.as_ref().unwrap();
+    assert_eq!((status.state(), status.threads.len()), (types::v1::BoardState::Mining, 1));
+    assert_eq!((cpu.chips, status.hottest_celsius, status.power_watts), (None, None, None));
+    let tree = world.miner().get_miner(v1::GetMinerRequest {}).await.unwrap().into_inner().miner.unwrap();
+    assert_eq!(tree.boards[0].state(), types::v1::BoardState::Mining);
+    let duration = Some(mujina_proto::convert::duration(std::time::Duration::from_secs(1)));
+    let refused = failure(boards.locate(v1::LocateRequest { board_id: "cpu".into(), duration }).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "BOARD_REFUSED"));
     world.end().await;
 }

@@ -19,6 +19,9 @@ use mujina_core::{
 use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
+/// The part of a spec that boards may refuse.
+pub(crate) const BOARDS: &str = "boards";
+
 /// A command under way.
 pub(crate) type Wish<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -164,9 +167,14 @@ impl Progress {
     pub(crate) fn state(&mut self, entry: &Entry, pools: &Snapshot) -> SpecState {
         let Entry { spec, generation, etag, origin, control_generation, accepted_at } = entry.clone();
         let sections = vec![
-            SpecSection { path: "pool_groups", applying: self.pools_applying(entry, pools) },
-            SpecSection { path: "paused", applying: self.paused_applying(entry) },
-            SpecSection { path: "boards", applying: self.boards_applying() },
+            SpecSection { path: "pool_groups", applying: self.pools_applying(entry, pools), refused: false },
+            SpecSection { path: "paused", applying: self.paused_applying(entry), refused: false },
+            // Pools and threads do as they are told, sooner or later; boards have limits of their own.
+            SpecSection {
+                path: BOARDS,
+                applying: self.boards_applying(),
+                refused: matches!(self.boards, Step::Failed(_)),
+            },
         ];
         if sections.iter().all(|section| section.applying.is_none()) {
             self.observed = generation;

@@ -4,11 +4,10 @@
 mod assemble;
 
 use super::lifetime::Lifetimes;
-use crate::{identity::Identity, miner::BoardFacts, scheduler, source};
+use crate::{backplane::BoardReports, identity::Identity, scheduler, source};
 use assemble::{Assembler, Seen};
-use mujina_core::{id::BoardId, spec::SpecState, status::MinerStatus};
+use mujina_core::{spec::SpecState, status::MinerStatus};
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -29,7 +28,7 @@ pub(super) struct Sources {
     pub(super) spec: watch::Receiver<Arc<SpecState>>,
     pub(super) storage: watch::Receiver<Option<String>>,
     pub(super) lifetimes: watch::Receiver<Option<Arc<Lifetimes>>>,
-    pub(super) boards: BTreeMap<BoardId, BoardFacts>,
+    pub(super) boards: watch::Receiver<Arc<BoardReports>>,
 }
 
 /// The task that publishes.
@@ -57,7 +56,7 @@ impl Publisher {
                     // Its last word was said; only the stop is left.
                     return std::future::pending().await;
                 }
-                let Sources { scheduler, source, spec, storage, lifetimes, boards: _ } = &mut self.sources;
+                let Sources { scheduler, source, spec, storage, lifetimes, boards } = &mut self.sources;
                 let others = async {
                     sleep_until(not_before).await;
                     tokio::select! {
@@ -65,6 +64,7 @@ impl Publisher {
                         changed = source.changed() => changed.is_err(),
                         Ok(()) = storage.changed() => false,
                         Ok(()) = lifetimes.changed() => false,
+                        Ok(()) = boards.changed() => false,
                     }
                 };
                 // Who changes the spec looks at once.
@@ -96,14 +96,14 @@ fn assemble_now(assembler: &mut Assembler, sources: &mut Sources, stopping: bool
     // mines.
     let (scheduler, source) = (scheduler.borrow_and_update().clone(), source.borrow_and_update().clone());
     let (spec, storage) = (spec.borrow_and_update().clone(), storage.borrow_and_update().clone());
-    let lifetimes = lifetimes.borrow_and_update().clone();
+    let (lifetimes, boards) = (lifetimes.borrow_and_update().clone(), boards.borrow_and_update().clone());
     let seen = Seen {
         scheduler: &scheduler,
         source: &source,
         spec: &spec,
         storage: storage.as_deref(),
         lifetimes: lifetimes.as_deref(),
-        boards,
+        boards: &boards,
         stopping,
     };
     assembler.assemble(&seen, SystemTime::now())

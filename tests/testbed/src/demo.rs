@@ -1,5 +1,5 @@
 //! What a newcomer sees first: the reference implementation's SV2 pool on an invented chain, a data plane with its CPU
-//! board, a control plane, and a live view of them. Half way, or when ten seconds have passed, the pool is reconnected
+//! board and two emulated ones, a control plane, and a live view of them. Half way, or when ten seconds have passed, the pool is reconnected
 //! through the control plane by the same code that `mujinactl pool reconnect` runs.
 
 mod report;
@@ -14,7 +14,11 @@ use crate::{
 };
 use clap::Parser;
 use mujina_core::units::duration;
-use mujina_dataplane::board::cpu::{CpuConfig, ThreadPriority};
+use mujina_dataplane::{
+    board::cpu::{CpuConfig, ThreadPriority},
+    config::Simulate,
+    simulate::{BoardKind, UnknownBoard},
+};
 use mujina_proto::trace::{Telemetry, TelemetryError, TelemetrySettings};
 use report::{ReconnectSummary, Summary};
 use screen::Screen;
@@ -23,6 +27,7 @@ use std::{
     io,
     path::Path,
     process::ExitCode,
+    str::FromStr,
     time::{Duration, Instant},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,6 +39,9 @@ const MINER: &str = "demo";
 const RECONNECT_AFTER: Duration = Duration::from_secs(10);
 /// How long a reconnect may take.
 const RECONNECT_DEADLINE: Duration = Duration::from_secs(30);
+/// Leading zero bits of the emulated chips' results. The two boards then hash as much as half a core can: enough for each to
+/// find shares within a minute beside the CPU.
+const GATE_BITS: u8 = 14;
 /// How often the view is renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -53,12 +61,27 @@ pub struct DemoArgs {
     /// Hash threads; one per core by default
     #[arg(long, default_value_t = 0)]
     threads: u32,
+    /// Emulated boards beside the CPU; an empty text for none
+    #[arg(long, value_delimiter = ',', default_value = "bitaxe-gamma,emberone", value_name = "BOARD,...")]
+    boards: Vec<BoardName>,
     /// Shares that the pool wants in a minute
     #[arg(long, default_value_t = 120.0)]
     shares_per_minute: f32,
     /// What the services write to standard error, for example info
     #[arg(long, default_value = "warn")]
     log: String,
+}
+
+/// A kind of board, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BoardName(Option<BoardKind>);
+
+impl FromStr for BoardName {
+    type Err = UnknownBoard;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|kind| Self(Some(kind))) }
+    }
 }
 
 /// Why the demo ended.
@@ -182,6 +205,8 @@ impl World {
         let mut config = miner_config(&folder.join("miner"), Some(&pool.url()), args.threads);
         // As an owner gets it, not as tests need it.
         config.cpu = config.cpu.map(|cpu| CpuConfig { priority: ThreadPriority::default(), ..cpu });
+        let boards = args.boards.iter().filter_map(|board| board.0).collect();
+        config.simulate = Simulate { boards, gate_bits: GATE_BITS, ..Simulate::default() };
         let miner = HostedMiner::start(config, &telling, None).await?;
         let config = control_config(&folder.join("control"), &[(MINER, &miner.address)]);
         let control = HostedControl::start(config, &telling, None).await?;

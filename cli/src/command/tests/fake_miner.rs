@@ -5,13 +5,16 @@ use mujina_core::spec::{MinerSpec, SpecDraft};
 use mujina_proto::{
     convert,
     dataplane::v1::{
-        diagnostics_service_server::DiagnosticsService, miner_service_server::MinerService,
-        pool_service_server::PoolService, reconnect_pool_response::Event, share_service_server::ShareService,
-        test_pool_request::Target, test_pool_response::Event as TestEvent, watch_shares_response::Event as ShareEvent,
-        *,
+        board_service_server::BoardService, diagnostics_service_server::DiagnosticsService,
+        miner_service_server::MinerService, pool_service_server::PoolService, reconnect_pool_response::Event,
+        self_test_response::Event as SelfTestEvent, share_service_server::ShareService, test_pool_request::Target,
+        test_pool_response::Event as TestEvent, watch_shares_response::Event as ShareEvent, *,
     },
     failure::Failure,
-    types::v1::{MinerStatus, PoolPin, ShareOutcome, SpecChange, SpecOrigin, SpecState},
+    types::v1::{
+        Board, Fault, MinerStatus, PoolPin, SelfTestOutcome, ShareOutcome, SpecChange, SpecOrigin, SpecSection,
+        SpecSectionState, SpecState,
+    },
 };
 use std::{
     pin::Pin,
@@ -109,6 +112,12 @@ pub(super) struct State {
     pub(super) tested: Option<Target>,
     /// Tested pools are impostors.
     pub(super) impostor: bool,
+    /// Boards refuse every tuning.
+    pub(super) refuses_tuning: bool,
+    /// The fan of tested boards stands still.
+    pub(super) stalled: bool,
+    /// For how many seconds the newest `Locate` asked.
+    pub(super) located: Option<i64>,
     pub(super) pin: Option<PoolPin>,
 }
 
@@ -144,7 +153,12 @@ impl FakeMiner {
     fn status(&self) -> MinerStatus {
         let generation = self.state().shelf.generation;
         let pool_pin = self.state().pin.clone();
-        MinerStatus { generation, observed_generation: generation, pool_pin, ..sample::status() }
+        let status = MinerStatus { generation, observed_generation: generation, pool_pin, ..sample::status() };
+        if !self.state().refuses_tuning {
+            return status;
+        }
+        let fault = Fault { reason: "TUNING_REFUSED".into(), subject: "spec/boards".into(), ..Fault::default() };
+        MinerStatus { observed_generation: 0, faults: vec![fault], ..status }
     }
 }
 
@@ -170,7 +184,14 @@ impl MinerService for FakeMiner {
 
     async fn get_spec(&self, request: Request<GetSpecRequest>) -> Result<Response<GetSpecResponse>, Status> {
         self.arrive("GetSpec", request).await;
-        Ok(Response::new(GetSpecResponse { state: Some(self.state().shelf.state()) }))
+        let state = self.state();
+        let mut shown = state.shelf.state();
+        if state.refuses_tuning {
+            let reason = "board bitaxe-gamma-1: 900.00 MHz is beyond 625.00 MHz".into();
+            shown.sections =
+                vec![SpecSection { path: "boards".into(), state: SpecSectionState::Refused.into(), reason }];
+        }
+        Ok(Response::new(GetSpecResponse { state: Some(shown) }))
     }
 
     async fn apply_spec(&self, request: Request<ApplySpecRequest>) -> Result<Response<ApplySpecResponse>, Status> {
@@ -331,6 +352,109 @@ impl ShareService for FakeMiner {
         _: Request<ListShareBucketsRequest>,
     ) -> Result<Response<ListShareBucketsResponse>, Status> {
         Err(Status::unimplemented("no command asks for buckets"))
+    }
+}
+
+fn board(id: &str) -> Result<Board, Status> {
+    let all = [sample::cpu(), sample::gamma(), sample::emberone()];
+    let found = all.into_iter().find(|board| board.status.as_ref().unwrap().board_id == id);
+    found.ok_or_else(|| {
+        let message = format!("there is no board `{id}`; `mujinactl board list` shows those there are");
+        Failure::new(Code::NotFound, "BOARD_NOT_FOUND", message).into()
+    })
+}
+
+fn refused(id: &str, reason: &str) -> Status {
+    Failure::new(Code::FailedPrecondition, "BOARD_REFUSED", format!("board {id}: {reason}")).into()
+}
+
+#[tonic::async_trait]
+impl BoardService for FakeMiner {
+    type WatchBoardsStream = Events<WatchBoardsResponse>;
+    type SelfTestStream = Events<SelfTestResponse>;
+
+    async fn list_boards(&self, request: Request<ListBoardsRequest>) -> Result<Response<ListBoardsResponse>, Status> {
+        self.arrive("ListBoards", request).await;
+        let boards = vec![sample::gamma(), sample::cpu(), sample::emberone()];
+        let usb_problem = "/sys is not mounted; mount it".into();
+        Ok(Response::new(ListBoardsResponse { boards, usb_problem }))
+    }
+
+    async fn get_board(&self, request: Request<GetBoardRequest>) -> Result<Response<GetBoardResponse>, Status> {
+        let GetBoardRequest { board_id } = self.arrive("GetBoard", request).await;
+        Ok(Response::new(GetBoardResponse { board: Some(board(&board_id)?) }))
+    }
+
+    /// Pages of six.
+    async fn list_chips(&self, request: Request<ListChipsRequest>) -> Result<Response<ListChipsResponse>, Status> {
+        let ListChipsRequest { board_id, page_token, .. } = self.arrive("ListChips", request).await;
+        board(&board_id)?;
+        let skip: usize = page_token.parse().unwrap_or_default();
+        let all = if board_id == "emberone-1" { sample::chips() } else { Vec::new() };
+        let next_page_token = if skip + 6 < all.len() { (skip + 6).to_string() } else { String::new() };
+        Ok(Response::new(ListChipsResponse { chips: all.into_iter().skip(skip).take(6).collect(), next_page_token }))
+    }
+
+    /// Two boards, then another instead of one of them.
+    async fn watch_boards(
+        &self,
+        request: Request<WatchBoardsRequest>,
+    ) -> Result<Response<Self::WatchBoardsStream>, Status> {
+        self.arrive("WatchBoards", request).await;
+        let all = WatchBoardsResponse {
+            snapshot: true,
+            boards: vec![sample::gamma(), sample::cpu()],
+            ..WatchBoardsResponse::default()
+        };
+        let later = WatchBoardsResponse {
+            boards: vec![sample::emberone()],
+            removed_board_ids: vec!["bitaxe-gamma-1".into()],
+            ..WatchBoardsResponse::default()
+        };
+        Ok(events(vec![all, later]))
+    }
+
+    async fn get_constraints(
+        &self,
+        request: Request<GetConstraintsRequest>,
+    ) -> Result<Response<GetConstraintsResponse>, Status> {
+        let GetConstraintsRequest { board_id } = self.arrive("GetConstraints", request).await;
+        board(&board_id)?;
+        let constraints = if board_id == "cpu" { Vec::new() } else { sample::constraints() };
+        Ok(Response::new(GetConstraintsResponse { constraints }))
+    }
+
+    async fn reinitialize(
+        &self,
+        request: Request<ReinitializeRequest>,
+    ) -> Result<Response<ReinitializeResponse>, Status> {
+        let ReinitializeRequest { board_id } = self.arrive("Reinitialize", request).await;
+        let board = board(&board_id)?;
+        if board_id == "emberone-1" {
+            return Err(refused(&board_id, "11 of 12 chips answered; check its cables"));
+        }
+        Ok(Response::new(ReinitializeResponse { board: Some(board) }))
+    }
+
+    async fn locate(&self, request: Request<LocateRequest>) -> Result<Response<LocateResponse>, Status> {
+        let LocateRequest { board_id, duration } = self.arrive("Locate", request).await;
+        board(&board_id)?;
+        if board_id == "cpu" {
+            return Err(refused(&board_id, "it has no light"));
+        }
+        let seconds = duration.unwrap().seconds;
+        self.state().located = Some(seconds);
+        Ok(Response::new(LocateResponse { expires_at: if seconds > 0 { sample::at(seconds) } else { None } }))
+    }
+
+    async fn self_test(&self, request: Request<SelfTestRequest>) -> Result<Response<Self::SelfTestStream>, Status> {
+        let SelfTestRequest { board_id } = self.arrive("SelfTest", request).await;
+        board(&board_id)?;
+        let stalled = self.state().stalled;
+        let steps = sample::steps(if stalled { SelfTestOutcome::Failed } else { SelfTestOutcome::Passed });
+        let result = SelfTestResult { passed: !stalled, steps: steps.clone() };
+        let all = steps.into_iter().map(SelfTestEvent::Step).chain([SelfTestEvent::Result(result)]);
+        Ok(events(all.map(|event| SelfTestResponse { event: Some(event) }).collect()))
     }
 }
 

@@ -172,6 +172,7 @@ async fn watches_go_on_until_they_are_interrupted() {
         (World::of_miner().await, "status --watch -o json"),
         (World::of_control(&["rig1", "rig2"]).await, "status --watch -o json"),
         (World::of_miner().await, "shares tail -o json"),
+        (World::of_miner().await, "board list --watch -o json"),
     ] {
         let environment = world.environment();
         let interrupt = environment.interrupt.clone();

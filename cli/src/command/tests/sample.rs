@@ -1,10 +1,13 @@
 //! A miner in the middle of its work, with round numbers.
 
+mod board;
+
+pub(crate) use board::{chips, constraints, cpu, emberone, gamma, steps};
 use mujina_proto::{
     dataplane::v1::{PoolChannel, PoolTransition, Reject, TestPoolResult, TransitionReason},
     types::v1::{
-        BoardStatus, ConnectPhase, Fault, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolPin, PoolRole,
-        PoolState, PoolStatus, RateEstimate, Share, ShareOutcome, ShareTotals, ThreadState, ThreadStatus,
+        BoardState, BoardStatus, ConnectPhase, Fault, LatencySummary, MinerState, MinerStatus, PoolConnection, PoolPin,
+        PoolRole, PoolState, PoolStatus, RateEstimate, Share, ShareOutcome, ShareTotals, ThreadState, ThreadStatus,
     },
 };
 
@@ -19,7 +22,7 @@ pub(crate) fn millis(count: i32) -> Option<prost_types::Duration> {
     Some(prost_types::Duration { seconds: 0, nanos: count * 1_000_000 })
 }
 
-fn rates(hps: f64) -> Vec<RateEstimate> {
+pub(crate) fn rates(hps: f64) -> Vec<RateEstimate> {
     let rate = |seconds, hash_rate_hps, shares, error| RateEstimate {
         window: Some(prost_types::Duration { seconds, nanos: 0 }),
         observed: Some(prost_types::Duration { seconds, nanos: 0 }),
@@ -225,6 +228,9 @@ pub(crate) fn status() -> MinerStatus {
             totals: Some(totals()),
             rates: rates(25e6),
             facts: [("kernel".to_owned(), "sha-ni".to_owned()), ("duty".to_owned(), "50 %".to_owned())].into(),
+            state: BoardState::Mining.into(),
+            state_since: at(60),
+            ..BoardStatus::default()
         }],
         totals: Some(totals()),
         rates: rates(25e6),

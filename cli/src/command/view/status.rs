@@ -1,6 +1,9 @@
 //! One miner at a glance.
 
-use super::{clean, difficulty, elapsed, hash_rate, ledger, rate_of_minute, rates};
+use super::{
+    board::{celsius, state as board_state, watts},
+    clean, difficulty, elapsed, hash_rate, ledger, rate_of_minute, rates,
+};
 use crate::output::{Cell, Paint, Table, Tone, age, clock, word};
 use mujina_core::units::duration;
 use mujina_proto::{
@@ -130,17 +133,27 @@ pub(crate) fn pools(pools: &[PoolStatus], paint: Paint) -> String {
     table.render(paint)
 }
 
+/// The columns of boards and threads.
+const BOARD_HEADERS: [&str; 10] =
+    ["BOARD", "THREAD", "STATE", ">RATE", ">TEMP", ">POWER", ">FOUND", ">ACCEPTED", ">LOST", "FACTS"];
+
 fn boards(boards: &[BoardStatus], paint: Paint) -> String {
-    let mut table = Table::new(&["BOARD", "THREAD", "STATE", ">RATE", ">FOUND", ">ACCEPTED", ">LOST", "FACTS"]);
+    let mut table = Table::new(&BOARD_HEADERS);
     for board in boards {
         let mut facts: Vec<_> = board.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
         facts.sort();
+        if !board.limited_by.is_empty() {
+            facts.insert(0, format!("limited by {}", board.limited_by.join(", ")));
+        }
+        facts.insert(0, board.model.clone());
         let totals = board.totals.clone().unwrap_or_default();
         table.row([
             Cell::new(&board.board_id, Tone::Strong),
             "".into(),
-            board.model.as_str().into(),
+            board_state(board),
             rate_of_minute(&board.rates).into(),
+            board.hottest_celsius.map(celsius).unwrap_or_default().into(),
+            board.power_watts.map(watts).unwrap_or_default().into(),
             totals.found.into(),
             totals.accepted.into(),
             totals.lost.into(),
@@ -153,7 +166,17 @@ fn boards(boards: &[BoardStatus], paint: Paint) -> String {
     table.render(paint)
 }
 
-fn row_of_thread(board: &str, thread: &ThreadStatus) -> [Cell; 8] {
+/// The threads of one board.
+pub(super) fn threads(board: &BoardStatus, paint: Paint) -> String {
+    let mut table = Table::new(&["THREAD", "STATE", ">RATE", ">FOUND", ">ACCEPTED", ">LOST", "SLOT"]);
+    for thread in &board.threads {
+        let [_, name, state, rate, _, _, found, accepted, lost, slot] = row_of_thread(&board.board_id, thread);
+        table.row([name, state, rate, found, accepted, lost, slot]);
+    }
+    table.render(paint)
+}
+
+fn row_of_thread(board: &str, thread: &ThreadStatus) -> [Cell; 10] {
     let totals = thread.totals.clone().unwrap_or_default();
     let tone = match thread.state() {
         ThreadState::Hashing => Tone::Good,
@@ -165,6 +188,8 @@ fn row_of_thread(board: &str, thread: &ThreadStatus) -> [Cell; 8] {
         thread.thread_id.as_str().into(),
         Cell::new(word(thread.state().as_str_name(), "THREAD_STATE"), tone),
         rate_of_minute(&thread.rates).into(),
+        "".into(),
+        "".into(),
         totals.found.into(),
         totals.accepted.into(),
         totals.lost.into(),
@@ -172,7 +197,7 @@ fn row_of_thread(board: &str, thread: &ThreadStatus) -> [Cell; 8] {
     ]
 }
 
-fn faults(faults: &[Fault], now: SystemTime, paint: Paint) -> String {
+pub(super) fn faults(faults: &[Fault], now: SystemTime, paint: Paint) -> String {
     let mut table = Table::new(&["REASON", "SUBJECT", "FOR", "WHAT TO DO"]);
     for Fault { reason, subject, message, since } in faults {
         let since = age(time(*since), now);

@@ -1,11 +1,13 @@
 //! How a pool connection is renewed.
 
-use super::steps::{PHASES, Step, Steps};
 use crate::{
-    rpc::check::{Checks, Refused},
+    rpc::{
+        check::{Checks, Refused},
+        steps::{STEPS, Step, Steps},
+    },
     source::{ReconnectError, ReconnectOutcome, ReconnectRequest, SourceHandle},
 };
-use mujina_core::id::PoolName;
+use mujina_core::{id::PoolName, status::ConnectPhase};
 use mujina_proto::{
     convert,
     dataplane::v1::{self, reconnect_pool_response::Event},
@@ -16,14 +18,17 @@ use tonic::Status;
 type Answer = Result<ReconnectOutcome, ReconnectError>;
 
 /// Begins a reconnect that is followed. It goes on when the steps are dropped.
-pub(super) fn begin(source: SourceHandle, request: ReconnectRequest) -> Steps<Answer, v1::ReconnectPoolResponse> {
-    let (sender, phases) = mpsc::channel(PHASES);
+pub(super) fn begin(
+    source: SourceHandle,
+    request: ReconnectRequest,
+) -> Steps<ConnectPhase, Answer, v1::ReconnectPoolResponse> {
+    let (sender, phases) = mpsc::channel(STEPS);
     Steps::new(phases, async move { source.reconnect(request, sender).await }, tell)
 }
 
-fn tell(step: Step<Answer>) -> Result<v1::ReconnectPoolResponse, Status> {
+fn tell(step: Step<ConnectPhase, Answer>) -> Result<v1::ReconnectPoolResponse, Status> {
     let event = match step {
-        Step::Phase(phase) => Event::Phase((&phase).into()),
+        Step::Told(phase) => Event::Phase((&phase).into()),
         Step::Outcome(answer) => Event::Result(result(answer?)),
     };
     Ok(v1::ReconnectPoolResponse { event: Some(event) })
@@ -63,10 +68,7 @@ fn result(outcome: ReconnectOutcome) -> v1::ReconnectResult {
 mod tests {
     use super::*;
     use crate::{rpc::check::fields, scheduler::SwitchReport};
-    use mujina_core::{
-        id::ConnectionId,
-        status::{ConnectPhase, PhaseName},
-    };
+    use mujina_core::{id::ConnectionId, status::PhaseName};
     use std::time::Duration;
 
     fn request(pool: &str, mode: i32) -> v1::ReconnectPoolRequest {

@@ -1,14 +1,17 @@
 //! How a pool is tested from the miner's own position.
 
-use super::steps::{PHASES, Step, Steps};
 use crate::{
     pool::probe::{Prober, Report},
-    rpc::check::{Checks, Refused},
+    rpc::{
+        check::{Checks, Refused},
+        steps::{STEPS, Step, Steps},
+    },
 };
 use mujina_core::{
     id::PoolName,
     pool::{PoolSpec, PoolStrategy},
     spec::{GroupDraft, MinerSpec, PoolDraft, Problem, SpecDraft},
+    status::ConnectPhase,
 };
 use mujina_proto::{
     dataplane::v1::{self, test_pool_request::Target, test_pool_response::Event},
@@ -83,12 +86,15 @@ fn other(checks: &mut Checks, pool: types::v1::PoolSpec) -> Option<Wanted> {
 }
 
 /// Begins a test. It ends when the steps are dropped.
-pub(super) fn begin(prober: &Prober, pool: PoolSpec) -> Result<Steps<Report, v1::TestPoolResponse>, Status> {
-    let (sender, phases) = mpsc::channel(PHASES);
+pub(super) fn begin(
+    prober: &Prober,
+    pool: PoolSpec,
+) -> Result<Steps<ConnectPhase, Report, v1::TestPoolResponse>, Status> {
+    let (sender, phases) = mpsc::channel(STEPS);
     let probe = prober.probe(pool, sender)?;
     Ok(Steps::new(phases, probe, |step| {
         let event = match step {
-            Step::Phase(phase) => Event::Phase((&phase).into()),
+            Step::Told(phase) => Event::Phase((&phase).into()),
             Step::Outcome(report) => Event::Result(Box::new(result(&report))),
         };
         Ok(v1::TestPoolResponse { event: Some(event) })

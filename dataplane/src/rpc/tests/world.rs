@@ -14,8 +14,9 @@ use crate::{
 };
 use mujina_proto::{
     dataplane::v1::{
-        diagnostics_service_client::DiagnosticsServiceClient, miner_service_client::MinerServiceClient,
-        pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
+        board_service_client::BoardServiceClient, diagnostics_service_client::DiagnosticsServiceClient,
+        miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
+        share_service_client::ShareServiceClient,
     },
     dial::{Address, Client, dial},
     serve::ListenOn,
@@ -28,11 +29,11 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Far more than anything here takes.
-pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+pub(in crate::rpc) const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two trees of a watch.
-pub(super) const INTERVAL: Duration = Duration::from_millis(100);
+pub(in crate::rpc) const INTERVAL: Duration = Duration::from_millis(100);
 
-pub(super) struct World {
+pub(in crate::rpc) struct World {
     pub(super) telemetry: TelemetryHandle,
     pub(super) stop: CancellationToken,
     client: Client,
@@ -107,6 +108,10 @@ impl World {
         PoolServiceClient::new(self.client.clone())
     }
 
+    pub(super) fn boards(&self) -> BoardServiceClient<Client> {
+        BoardServiceClient::new(self.client.clone())
+    }
+
     pub(super) fn shares(&self) -> ShareServiceClient<Client> {
         ShareServiceClient::new(self.client.clone())
     }
@@ -136,14 +141,14 @@ fn identity() -> Identity {
 }
 
 /// A socket in a folder.
-pub(super) async fn listen(folder: &Path) -> (Address, Listeners) {
+pub(in crate::rpc) async fn listen(folder: &Path) -> (Address, Listeners) {
     let on = ListenOn { socket: Some(folder.join("api.sock")), tcp: None };
     let listeners = Listeners::bind(&on).await.unwrap();
     (listeners.addresses().remove(0), listeners)
 }
 
 /// What the health service tells, one state after the other.
-pub(super) struct HealthWatch(Streaming<HealthCheckResponse>);
+pub(in crate::rpc) struct HealthWatch(Streaming<HealthCheckResponse>);
 
 impl HealthWatch {
     pub(super) async fn next(&mut self) -> ServingStatus {
@@ -151,7 +156,7 @@ impl HealthWatch {
     }
 }
 
-pub(super) async fn watch_health(address: &Address, service: &str) -> HealthWatch {
+pub(in crate::rpc) async fn watch_health(address: &Address, service: &str) -> HealthWatch {
     let client = dial(address, DEADLINE).await.unwrap();
     let request = HealthCheckRequest { service: service.into() };
     HealthWatch(HealthClient::new(client).watch(request).await.unwrap().into_inner())
@@ -166,11 +171,11 @@ fn status(answer: &HealthCheckResponse) -> ServingStatus {
 }
 
 /// Waits, but not forever.
-pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(in crate::rpc) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.expect("ends in time")
 }
 
 /// Why a call failed.
-pub(super) fn failure<T>(answer: Result<T, Status>) -> Failure {
+pub(in crate::rpc) fn failure<T>(answer: Result<T, Status>) -> Failure {
     Failure::from(&answer.map(|_| ()).expect_err("the call fails"))
 }

@@ -11,6 +11,7 @@ use crate::{
     },
 };
 use mujina_core::{
+    fault::FaultReason,
     id::Generation,
     spec::{BoardTuningDraft, SpecDraft, SpecOrigin},
 };
@@ -254,9 +255,9 @@ async fn unreadable_spec_is_a_fault_until_somebody_writes() {
     let ((actor, handle), ()) = tokio::join!(starting, granting);
     let (cancel, mut tasks) = (CancellationToken::new(), JoinSet::new());
     tasks.spawn(actor.run(cancel.clone()));
-    assert!(crate::spec::fault(&handle.state().borrow()).is_some());
+    assert!(!crate::spec::faults(&handle.state().borrow()).is_empty());
     let (resumed, paused) = tokio::join!(handle.apply(pause(false)), grant_pause(&mut orders));
-    assert!(!paused && crate::spec::fault(&resumed.unwrap().state).is_none());
+    assert!(!paused && crate::spec::faults(&resumed.unwrap().state).is_empty());
     cancel.cancel();
     while tasks.join_next().await.is_some() {}
 }
@@ -274,6 +275,10 @@ async fn tuning_that_boards_refuse_is_stored_and_said_to_be_not_in_force() {
     assert_eq!((section(&granted.state), granted.changes.len()), (None, 1));
     let refused = world.handle.apply(boards("refused")).await.unwrap();
     assert!(section(&refused.state).unwrap().starts_with("there is no board `refused`"), "{:?}", refused.state);
+    let said: Vec<_> =
+        crate::spec::faults(&refused.state).iter().map(|fault| (fault.reason, fault.subject.clone())).collect();
+    assert_eq!(said, [(FaultReason::TuningRefused, "spec/boards".to_owned())]);
+    assert!(refused.state.sections.iter().all(|one| one.refused == (one.path == "boards")), "{:?}", refused.state);
     // Pools and pause were not spoken of and stay.
     assert_eq!(refused.state.spec.pool_groups, groups("alice"));
     world.cancel.cancel();

@@ -1,18 +1,19 @@
 //! The status tree of one moment.   Pure: called by `status` with what the parts published and the time.
 
 use crate::{
+    backplane::BoardReports,
     identity::Identity,
-    miner::BoardFacts,
-    scheduler::{self, PoolScope, ThreadScope},
+    scheduler::{self, PoolScope},
     source::{self, PoolSnapshot},
     spec,
-    telemetry::{connection_status, lifetime::Lifetimes},
+    telemetry::{board_status, connection_status, lifetime::Lifetimes},
 };
 use mujina_core::{
+    board::{BoardReport, BoardState},
     fault::{Fault, FaultReason},
-    id::{BoardId, ConnectionId},
+    id::ConnectionId,
     spec::SpecState,
-    status::{BoardStatus, MinerState, MinerStatus, PoolState, PoolStatus, ThreadState, ThreadStatus},
+    status::{MinerState, MinerStatus, PoolState, PoolStatus, ThreadState},
     units::HashRate,
 };
 use std::{collections::BTreeMap, time::SystemTime};
@@ -31,7 +32,7 @@ pub(super) struct Seen<'a> {
     pub(super) lifetimes: Option<&'a Lifetimes>,
     /// Why statistics cannot be stored.
     pub(super) storage: Option<&'a str>,
-    pub(super) boards: &'a BTreeMap<BoardId, BoardFacts>,
+    pub(super) boards: &'a BoardReports,
     pub(super) stopping: bool,
 }
 
@@ -71,7 +72,7 @@ impl Assembler {
         };
         self.state = Some((state, state_since));
         let pools: Vec<_> = seen.source.pools.iter().map(|one| pool(one, seen, now)).collect();
-        let boards: Vec<_> = seen.boards.iter().map(|(id, facts)| board(id, facts, seen.scheduler)).collect();
+        let boards = seen.boards.boards.values().map(|report| board_status(report, seen.scheduler)).collect();
         let alive = seen.scheduler.threads.iter().filter(|thread| thread.state != ThreadState::Dead);
         let nominal: HashRate = alive.map(|thread| thread.nominal_hash_rate).sum();
         let faults = self.faults(seen, state, &pools, now);
@@ -115,7 +116,7 @@ impl Assembler {
         }
         let alive = seen.scheduler.threads.iter().any(|thread| thread.state != ThreadState::Dead);
         if !alive {
-            return (MinerState::NoWork, "no hash thread is alive; see the boards".into());
+            return without_threads(seen.boards);
         }
         let trying = |pool: &PoolSnapshot| {
             pool.failures == 0
@@ -158,7 +159,11 @@ impl Assembler {
             let message = format!("{DUE_SHARES} shares were due and none was found; please report it with the log");
             found.push((FaultReason::NoNonces, "miner".into(), message));
         }
-        let mut faults: Vec<_> = spec::fault(seen.spec).into_iter().collect();
+        let usb = &seen.boards.usb_problem;
+        if !usb.is_empty() {
+            found.push((FaultReason::UsbUnavailable, "usb".into(), usb.clone()));
+        }
+        let mut faults = dated(seen);
         let before = std::mem::take(&mut self.faults);
         for (reason, subject, message) in found {
             let key = (reason.to_string(), subject.clone());
@@ -168,6 +173,30 @@ impl Assembler {
         }
         faults
     }
+}
+
+/// What a miner does whose boards do not hash: it waits for those that are being brought up, or for somebody to act.
+fn without_threads(boards: &BoardReports) -> (MinerState, String) {
+    let is = |state| move |board: &&BoardReport| board.state == state;
+    let mut boards = boards.boards.values();
+    if let Some(board) = boards.clone().find(is(BoardState::Starting)) {
+        return (MinerState::Starting, format!("board {} is being brought up", board.id));
+    }
+    let why = match boards.find(|board| !board.state_reason.is_empty()) {
+        Some(board) => format!("board {}: {}", board.id, board.state_reason),
+        None => "see the boards".into(),
+    };
+    (MinerState::NoWork, format!("no hash thread is alive; {why}"))
+}
+
+/// Faults that say since when themselves: those of the spec, then those of the boards.
+fn dated(seen: &Seen<'_>) -> Vec<Fault> {
+    let of_boards: Vec<_> = seen.boards.boards.values().flat_map(|board| &board.faults).cloned().collect();
+    // A board that refuses its tuning says more of it than the spec can.
+    let said = of_boards.iter().any(|fault| fault.reason == FaultReason::TuningRefused);
+    let of_spec =
+        spec::faults(seen.spec).into_iter().filter(|fault| !said || fault.reason != FaultReason::TuningRefused);
+    of_spec.chain(of_boards).collect()
 }
 
 impl Drought {
@@ -220,32 +249,6 @@ fn pool(pool: &PoolSnapshot, seen: &Seen<'_>, now: SystemTime) -> PoolStatus {
         role: *role,
         work_split: *work_split,
         lifetime: seen.lifetimes.and_then(|book| book.of(name, &scope.totals)),
-    }
-}
-
-fn board(id: &BoardId, facts: &BoardFacts, scheduler: &scheduler::Snapshot) -> BoardStatus {
-    let BoardFacts { model, facts } = facts;
-    let scope = scheduler.boards.get(id).cloned().unwrap_or_default();
-    let threads = scheduler.threads.iter().filter(|thread| thread.board == *id).map(thread);
-    BoardStatus {
-        id: id.clone(),
-        model: model.clone(),
-        threads: threads.collect(),
-        totals: scope.totals,
-        rates: scope.rates,
-        facts: facts.clone(),
-    }
-}
-
-fn thread(thread: &ThreadScope) -> ThreadStatus {
-    let ThreadScope { id, board: _, state, failure: _, slot, nominal_hash_rate: _, scope } = thread;
-    ThreadStatus {
-        id: id.clone(),
-        state: *state,
-        totals: scope.totals,
-        rates: scope.rates.clone(),
-        hashes: scope.hashes,
-        slot: *slot,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the demo says at its end, for machines.
 
-use mujina_proto::types::v1::{MinerStatus, RateEstimate, ShareTotals};
+use mujina_proto::types::v1::{BoardStatus, MinerStatus, RateEstimate, ShareTotals};
 use prost_types::Timestamp;
 use serde::Serialize;
 
@@ -24,12 +24,48 @@ pub(super) struct Summary {
     pub(super) balanced: bool,
     /// Measured over the longest window that is observed, in hashes per second; 0 when nothing was measured.
     pub(super) hashrate_hps: f64,
+    /// The same for each board.
+    pub(super) boards: Vec<BoardSummary>,
     /// How the credited work compares with the reported rate.
     pub(super) work: WorkSummary,
     /// Absent when the run was too short for it.
     pub(super) reconnect: Option<ReconnectSummary>,
     /// Names of the spans of the reconnect's trace, of all three programs.
     pub(super) trace_span_names: Vec<String>,
+}
+
+/// What one board did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct BoardSummary {
+    /// Its id.
+    pub(super) id: String,
+    /// Its model.
+    pub(super) model: String,
+    /// Shares of it that the pool accepted.
+    pub(super) accepted: u64,
+    /// Shares of it that the pool refused.
+    pub(super) rejected: u64,
+    /// Shares of it that never got a verdict.
+    pub(super) lost: u64,
+    /// Nonces of it with an outcome.
+    pub(super) found: u64,
+    /// Measured over the longest window that is observed, in hashes per second; 0 when nothing was measured.
+    pub(super) hashrate_hps: f64,
+}
+
+impl BoardSummary {
+    fn new(board: &BoardStatus) -> Self {
+        let totals = board.totals.clone().unwrap_or_default();
+        Self {
+            id: board.board_id.clone(),
+            model: board.model.clone(),
+            accepted: totals.accepted,
+            rejected: totals.rejected,
+            lost: totals.lost,
+            found: totals.found,
+            hashrate_hps: best_rate(&board.rates).and_then(|rate| rate.hash_rate_hps).unwrap_or_default(),
+        }
+    }
 }
 
 /// Two views of the hash rate that must agree: what the pool credited, and what the miner reports of its verified nonces.
@@ -83,6 +119,7 @@ impl Summary {
             found: totals.found,
             balanced: totals.balanced,
             hashrate_hps: best_rate(&status.rates).and_then(|rate| rate.hash_rate_hps).unwrap_or_default(),
+            boards: status.boards.iter().map(BoardSummary::new).collect(),
             work: WorkSummary::new(status, &totals),
             reconnect,
             trace_span_names,

@@ -45,6 +45,8 @@ impl Screen {
              mujinactl status\n    \
              mujinactl pool reconnect --trace\n    \
              mujinactl shares tail\n    \
+             mujinactl board list\n    \
+             mujinactl board chips emberone-00-5eed0002 --map\n    \
              mujinactl pause --wait && mujinactl resume --wait\n    \
              mujinactl --address {miner} status\n"
         ));
@@ -105,11 +107,17 @@ fn lines(status: &MinerStatus, reconnect: Option<&ReconnectSummary>, elapsed: Du
         || "-".into(),
         |one| format!("work gap {:.3} ms, {} shares lost, trace {}", one.work_gap_ms, one.shares_lost, one.trace_id),
     );
+    let boards = status.boards.iter().map(|board| {
+        let accepted = board.totals.as_ref().map_or(0, |totals| totals.accepted);
+        format!("{} {accepted}", board.board_id)
+    });
+    let boards: Vec<_> = boards.collect();
     vec![
         format!("up {}", duration::human(elapsed)),
         format!("hash rate {rate}"),
         format!("pool {}", if status.live_pool.is_empty() { "-" } else { &status.live_pool }),
         format!("shares accepted {}, rejected {}, lost {}", totals.accepted, totals.rejected, totals.lost),
+        format!("accepted by board: {}", boards.join(", ")),
         format!("last reconnect: {reconnect}"),
     ]
 }

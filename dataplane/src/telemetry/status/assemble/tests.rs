@@ -1,16 +1,18 @@
 use super::*;
 use crate::{
+    backplane::standing,
     pool::ConnectionFacts,
-    scheduler::{ConnectionScope, Scope},
+    scheduler::{ConnectionScope, Scope, ThreadScope},
     source::ConnectionSnapshot,
 };
 use mujina_core::{
+    board::SensorReport,
     id::Generation,
     pool::PoolStrategy,
     share::ShareTotals,
-    spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft, SpecOrigin},
+    spec::{GroupDraft, MinerSpec, PoolDraft, SpecDraft, SpecOrigin, SpecSection},
     status::PoolRole,
-    units::{Difficulty, Work},
+    units::{Celsius, Difficulty, Work},
 };
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -24,6 +26,7 @@ struct World {
     source: source::Snapshot,
     spec: SpecState,
     storage: Option<&'static str>,
+    boards: BoardReports,
     stopping: bool,
 }
 
@@ -94,18 +97,26 @@ impl World {
             settled: 1,
             ..source::Snapshot::default()
         };
-        Self { assembler: Assembler::new(identity), scheduler, source, spec: spec(), storage: None, stopping: false }
+        let cpu = standing::report("cpu".parse().unwrap(), "cpu", BTreeMap::new(), at(0));
+        Self {
+            assembler: Assembler::new(identity),
+            scheduler,
+            source,
+            spec: spec(),
+            storage: None,
+            boards: BoardReports { boards: [(cpu.id.clone(), cpu)].into(), usb_problem: String::new() },
+            stopping: false,
+        }
     }
 
     fn look(&mut self, second: u64) -> MinerStatus {
-        let boards = [("cpu".parse().unwrap(), BoardFacts { model: "cpu".into(), facts: BTreeMap::new() })].into();
         let seen = Seen {
             scheduler: &self.scheduler,
             source: &self.source,
             spec: &self.spec,
             storage: self.storage,
             lifetimes: None,
-            boards: &boards,
+            boards: &self.boards,
             stopping: self.stopping,
         };
         self.assembler.assemble(&seen, at(second))
@@ -230,4 +241,76 @@ fn shares_that_come_more_rarely_than_the_pool_wants_are_no_fault() {
     world.look(1);
     world.scheduler.connections.get_mut(&ConnectionId(7)).unwrap().hashes = 50 * 4_295_032_833;
     assert!(world.look(2).faults.is_empty());
+}
+
+impl World {
+    fn cpu(&mut self) -> &mut mujina_core::board::BoardReport {
+        self.boards.boards.get_mut("cpu".parse().as_ref().unwrap()).unwrap()
+    }
+}
+
+fn fault(reason: FaultReason) -> Fault {
+    Fault { reason, subject: "board/cpu".into(), message: "see to it".into(), since: at(3) }
+}
+
+#[test]
+fn board_shows_its_state_and_readings_beside_its_threads() {
+    let mut world = World::mining();
+    let board = world.cpu();
+    (board.state, board.state_reason) = (BoardState::Waiting, "cools down".into());
+    board.sensors.push(SensorReport {
+        name: "asic".into(),
+        temperature: Some(Celsius::from_degrees(71.0)),
+        soft_limit: Celsius::from_degrees(70.0),
+        hard_limit: Celsius::from_degrees(80.0),
+        problem: String::new(),
+    });
+    let status = world.look(5);
+    let board = &status.boards[0];
+    assert_eq!((board.summary.state, board.summary.state_reason.as_str()), (BoardState::Waiting, "cools down"));
+    assert_eq!(board.summary.hottest, Some(("asic".into(), Celsius::from_degrees(71.0))));
+    assert_eq!((board.nominal_hash_rate, board.threads.len()), (Some(HashRate::from_megahashes_per_second(5.0)), 1));
+    world.scheduler.threads[0].state = ThreadState::Dead;
+    assert_eq!(world.look(6).boards[0].nominal_hash_rate, None);
+}
+
+#[test]
+fn faults_of_boards_are_faults_of_the_miner_with_their_own_times() {
+    let mut world = World::mining();
+    world.cpu().faults.push(fault(FaultReason::FanStalled));
+    world.boards.usb_problem = "no sysfs; mount it".into();
+    world.look(5);
+    let status = world.look(9);
+    let said: Vec<_> = status.faults.iter().map(|one| (one.reason, one.subject.as_str(), one.since)).collect();
+    assert_eq!(said, [(FaultReason::FanStalled, "board/cpu", at(3)), (FaultReason::UsbUnavailable, "usb", at(5))]);
+    assert_eq!(status.boards[0].summary.faults, [FaultReason::FanStalled]);
+}
+
+#[test]
+fn refused_tuning_is_told_by_the_board_or_else_by_the_spec() {
+    let mut world = World::mining();
+    let refused = SpecSection { path: "boards", applying: Some("board cpu: too much".into()), refused: true };
+    world.spec.sections = vec![refused];
+    let status = world.look(1);
+    assert_eq!(status.faults[0].subject, "spec/boards");
+    assert!(status.faults[0].message.starts_with("board cpu: too much; "), "{:?}", status.faults);
+    world.cpu().faults.push(fault(FaultReason::TuningRefused));
+    let status = world.look(2);
+    assert_eq!((status.faults.len(), status.faults[0].subject.as_str()), (1, "board/cpu"));
+}
+
+#[test]
+fn miner_without_threads_waits_for_its_boards_or_says_what_they_say() {
+    let mut world = World::mining();
+    world.scheduler.threads.clear();
+    world.lose_work(PoolState::Ready, "");
+    world.cpu().state = BoardState::Starting;
+    let status = world.look(1);
+    assert_eq!((status.state, status.state_reason.as_str()), (MinerState::Starting, "board cpu is being brought up"));
+    assert!(status.faults.is_empty(), "{:?}", status.faults);
+    (world.cpu().state, world.cpu().state_reason) = (BoardState::Waiting, "cools down".into());
+    let status = world.look(2);
+    let expected = "no hash thread is alive; board cpu: cools down";
+    assert_eq!((status.state, status.state_reason.as_str()), (MinerState::NoWork, expected));
+    assert_eq!(reasons(&status), [FaultReason::NoWork]);
 }

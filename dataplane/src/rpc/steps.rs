@@ -1,8 +1,7 @@
-//! Work with phases that a caller follows: the phases as they end, then what came of it.
+//! Work with steps that a caller follows: the steps as they end, then what came of it.
 //!
 //! The answers carry the span of the call: it lasts as long as somebody follows, and what the work begins is its child.
 
-use mujina_core::status::ConnectPhase;
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -12,38 +11,40 @@ use tokio_stream::Stream;
 use tonic::Status;
 use tracing::Span;
 
-/// Phases that a slow reader may be behind: those of a few attempts. The result has them all in any case.
-pub(super) const PHASES: usize = 32;
+/// Steps that a slow reader may be behind: those of a few attempts. The result has them all in any case.
+pub(super) const STEPS: usize = 32;
 
 /// What there is to tell.
-pub(super) enum Step<T> {
-    Phase(ConnectPhase),
+pub(super) enum Step<P, T> {
+    /// One ended.
+    Told(P),
+    /// What came of all.
     Outcome(T),
 }
 
 /// The work, followed. Dropping this drops the future that waits for it.
-pub(super) struct Steps<T, M> {
-    phases: mpsc::Receiver<ConnectPhase>,
+pub(super) struct Steps<P, T, M> {
+    ended: mpsc::Receiver<P>,
     /// `None` once it has answered.
     answer: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     /// Its answer, until it is told.
     outcome: Option<T>,
-    tell: fn(Step<T>) -> Result<M, Status>,
+    tell: fn(Step<P, T>) -> Result<M, Status>,
     /// Kept open, not used.
     _call: Span,
 }
 
-impl<T, M> Steps<T, M> {
+impl<P, T, M> Steps<P, T, M> {
     pub(super) fn new(
-        phases: mpsc::Receiver<ConnectPhase>,
+        ended: mpsc::Receiver<P>,
         answer: impl Future<Output = T> + Send + 'static,
-        tell: fn(Step<T>) -> Result<M, Status>,
+        tell: fn(Step<P, T>) -> Result<M, Status>,
     ) -> Self {
-        Self { phases, answer: Some(Box::pin(answer)), outcome: None, tell, _call: Span::current() }
+        Self { ended, answer: Some(Box::pin(answer)), outcome: None, tell, _call: Span::current() }
     }
 }
 
-impl<T: Unpin, M> Stream for Steps<T, M> {
+impl<P, T: Unpin, M> Stream for Steps<P, T, M> {
     type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -55,8 +56,8 @@ impl<T: Unpin, M> Stream for Steps<T, M> {
             this.outcome = Some(outcome);
         }
         // After the answer was looked for: what it told of before, it told of here.
-        if let Poll::Ready(Some(phase)) = this.phases.poll_recv(context) {
-            return Poll::Ready(Some((this.tell)(Step::Phase(phase))));
+        if let Poll::Ready(Some(step)) = this.ended.poll_recv(context) {
+            return Poll::Ready(Some((this.tell)(Step::Told(step))));
         }
         match this.outcome.take() {
             Some(outcome) => Poll::Ready(Some((this.tell)(Step::Outcome(outcome)))),
@@ -69,25 +70,22 @@ impl<T: Unpin, M> Stream for Steps<T, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mujina_core::status::PhaseName;
-    use std::time::Duration;
     use tokio_stream::StreamExt;
 
     #[tokio::test]
-    async fn all_phases_come_before_the_outcome_and_nothing_after() {
-        let phase = |name| ConnectPhase { name, elapsed: Duration::from_millis(2), detail: String::new() };
-        let (sender, phases) = mpsc::channel(PHASES);
+    async fn all_steps_come_before_the_outcome_and_nothing_after() {
+        let (sender, ended) = mpsc::channel(STEPS);
         let answer = async move {
-            for name in [PhaseName::Tcp, PhaseName::Noise] {
-                sender.send(phase(name)).await.unwrap();
+            for name in ["tcp", "noise"] {
+                sender.send(name).await.unwrap();
             }
             7
         };
         let tell = |step| match step {
-            Step::Phase(phase) => Ok(phase.name.as_str().to_owned()),
+            Step::Told(name) => Ok(str::to_owned(name)),
             Step::Outcome(number) => Ok::<_, Status>(format!("{number}")),
         };
-        let told: Vec<_> = Steps::new(phases, answer, tell).map(Result::unwrap).collect().await;
+        let told: Vec<_> = Steps::new(ended, answer, tell).map(Result::unwrap).collect().await;
         assert_eq!(told, ["tcp", "noise", "7"]);
     }
 }

@@ -1,0 +1,332 @@
+//! Boards behind a bitaxe-raw controller: how the steps of their bring-up and shutdown are taken.   Used by board tasks.
+//!
+//! What all have in common is here: lines of the controller, the core supply behind a TPS546, the safe state. What a family
+//! has of its own, parts and waits, is in a file of its own; [`Drivers`] opens a device and finds out what it is. Orders and
+//! waits are those of boards 2.2, 2.3, 3.2 and 3.3.
+
+mod bitaxe;
+mod emberone;
+mod identify;
+mod open;
+#[cfg(test)]
+mod tests;
+
+pub use open::Drivers;
+
+use super::{
+    hardware::{Hardware, HardwareError, Survey},
+    known::{Board, Family},
+    led::Rgb,
+    safe::{SafeGuard, SafeStep, gpio},
+    thermal::RegulatorReading,
+};
+use crate::{
+    bridge::{Bridge, request::Request},
+    peripheral::tps546::{Tps546, configuration::Configuration},
+    transport::serial::SerialPort,
+};
+use bitaxe::Bitaxe;
+use emberone::EmberOne;
+use mujina_core::{
+    board::{RailReport, SafeStateReport},
+    units::{Celsius, Volts},
+};
+use std::time::{Duration, SystemTime};
+use tokio::time::{sleep, timeout};
+
+/// Most time for bringing the core supply up: the waits of the sheets are about a second, the rest are some fifty requests.
+const POWER_UP: Duration = Duration::from_secs(15);
+/// Most time for one short step.
+const STEP: Duration = Duration::from_secs(5);
+/// Most time for a look at everything. A part that hangs costs a second.
+const SURVEY: Duration = Duration::from_secs(4);
+/// Times that a step towards the safe state is taken.
+const SAFE_TRIES: u32 = 2;
+/// Time that chips are held in reset (ESP-Miner).
+const RESET: Duration = Duration::from_millis(100);
+/// Time that the core supply has after it was turned on, until it is measured.
+const SUPPLY_SETTLES: Duration = Duration::from_millis(500);
+/// The same after a small move.
+const MOVE_SETTLES: Duration = Duration::from_millis(50);
+
+/// A board that was opened.
+#[derive(Debug)]
+pub struct Driver {
+    bridge: Bridge<SerialPort>,
+    guard: SafeGuard,
+    safe_steps: Vec<SafeStep>,
+    parts: Parts,
+    configuration: Configuration,
+    /// Once it was configured; forgotten when the board is made safe, because it may lose its power then.
+    regulator: Option<Tps546>,
+    set: Option<Volts>,
+}
+
+/// What a family has besides the core supply.
+#[derive(Debug)]
+enum Parts {
+    Bitaxe(Bitaxe),
+    EmberOne(EmberOne),
+}
+
+impl Parts {
+    /// How far the core may be from what it was told.
+    fn tolerance(&self, told: Volts) -> Volts {
+        match self {
+            Self::Bitaxe(_) => Volts::from_volts(told.volts() * 0.05),
+            Self::EmberOne(_) => Volts::from_millivolts(200),
+        }
+    }
+
+    /// Time from the end of reset until chips listen.
+    fn wake(&self) -> Duration {
+        match self {
+            Self::Bitaxe(_) => Duration::from_millis(200),
+            Self::EmberOne(_) => Duration::from_millis(500),
+        }
+    }
+}
+
+/// Bounds a step, whatever hangs in it.
+async fn within<T>(
+    deadline: Duration,
+    part: &'static str,
+    step: impl Future<Output = Result<T, HardwareError>>,
+) -> Result<T, HardwareError> {
+    match timeout(deadline, step).await {
+        Ok(done) => done,
+        Err(_) => {
+            let problem = format!("not done within {} s; plug the board in again if this stays", deadline.as_secs());
+            Err(HardwareError::Part { part, problem })
+        }
+    }
+}
+
+impl Driver {
+    fn new(bridge: Bridge<SerialPort>, guard: SafeGuard, safe_steps: Vec<SafeStep>, family: Family) -> Self {
+        let (parts, configuration) = match family {
+            Family::Bitaxe => (Parts::Bitaxe(Bitaxe::default()), bitaxe::configuration_to_identify()),
+            Family::EmberOne => (Parts::EmberOne(EmberOne::default()), super::known::EMBER_ONE.regulator()),
+        };
+        Self { bridge, guard, safe_steps, parts, configuration, regulator: None, set: None }
+    }
+
+    /// From now on it is one of this model.
+    fn becomes(&mut self, board: &Board) {
+        self.configuration = board.regulator();
+        if let Parts::Bitaxe(parts) = &mut self.parts {
+            parts.becomes(board);
+        }
+    }
+
+    /// Drives a line of the controller, and reads it back.
+    async fn drive(&mut self, line: u8, high: bool, part: &'static str) -> Result<(), HardwareError> {
+        self.bridge.ask(&Request::GpioWrite(line, high)).await?;
+        let level = self.bridge.ask(&Request::GpioRead(line)).await?;
+        if level == [u8::from(high)] {
+            Ok(())
+        } else {
+            let problem = format!("reads back {level:02x?} after it was told {}; update the firmware", u8::from(high));
+            Err(HardwareError::Part { part, problem })
+        }
+    }
+
+    async fn supply_up(&mut self, voltage: Volts) -> Result<(), HardwareError> {
+        self.drive(gpio::RESET, false, "reset line").await?;
+        if matches!(self.parts, Parts::EmberOne(_)) {
+            self.drive(gpio::POWER, true, "power line").await?;
+            self.drive(gpio::IO_POWER, true, "I/O power line").await?;
+        }
+        match &mut self.parts {
+            Parts::Bitaxe(parts) => parts.prepare(&mut self.bridge).await?,
+            Parts::EmberOne(parts) => parts.prepare(&mut self.bridge).await?,
+        }
+        let regulator = Tps546::start(&mut self.bridge, &self.configuration).await?;
+        self.regulator = Some(regulator);
+        sleep(RESET).await;
+        regulator.set_voltage(&mut self.bridge, voltage).await?;
+        self.set = Some(voltage);
+        regulator.turn_on(&mut self.bridge).await?;
+        sleep(SUPPLY_SETTLES).await;
+        self.check_supply(regulator, voltage).await
+    }
+
+    async fn check_supply(&mut self, regulator: Tps546, told: Volts) -> Result<(), HardwareError> {
+        let measured = regulator.telemetry(&mut self.bridge).await.map_err(bus)?;
+        let status = regulator.status(&mut self.bridge).await.map_err(bus)?;
+        let off = (measured.vout.volts() - told.volts()).abs();
+        if off > self.parts.tolerance(told).volts() {
+            let problem = format!("gives {} though it was told {told}; check the input power", measured.vout);
+            return Err(HardwareError::Part { part: "core supply", problem });
+        }
+        if status.has_fault() {
+            let problem = format!("{status} right after it was turned on; check the input power");
+            return Err(HardwareError::Part { part: "core supply", problem });
+        }
+        Ok(())
+    }
+
+    /// Takes one step towards the safe state, and proves it.
+    async fn safe_step(&mut self, step: &SafeStep) -> Result<String, String> {
+        let SafeStep { what, request, proof } = step;
+        let mut problem = String::new();
+        for _ in 0..SAFE_TRIES {
+            let done = self.bridge.ask(request).await;
+            let Some((question, expected)) = proof else {
+                return Ok(done.map_or_else(|problem| format!("{what} not known: {problem}"), |_| (*what).to_owned()));
+            };
+            match self.bridge.ask(question).await {
+                Ok(answer) if answer == *expected => return Ok((*what).to_owned()),
+                Ok(answer) => problem = format!("{what} failed: reads back {answer:02x?}"),
+                Err(failure) => problem = format!("{what} not proven: {failure}"),
+            }
+        }
+        Err(problem)
+    }
+
+    /// The regulator's measurements, if it answers.
+    async fn regulator(&mut self, survey: &mut Survey) {
+        let Some(regulator) = self.regulator else { return };
+        let measured = regulator.telemetry(&mut self.bridge).await;
+        let status = regulator.status(&mut self.bridge).await;
+        let temperature = measured.as_ref().map_err(ToString::to_string).and_then(|seen| plausible(seen.temperature));
+        survey.readings.temperatures.insert("regulator".into(), temperature);
+        let measured = measured.ok();
+        survey.readings.regulator = status.ok().map(|status| RegulatorReading {
+            status_word: status.word(),
+            voltage: measured.map(|seen| seen.vout),
+            current: measured.map(|seen| seen.iout),
+            input: measured.map(|seen| seen.vin),
+        });
+        let core = RailReport {
+            name: "core".into(),
+            set: self.set,
+            voltage: measured.map(|seen| seen.vout),
+            current: measured.map(|seen| seen.iout),
+            power: measured.map(|seen| seen.power()),
+        };
+        let input = RailReport {
+            name: "input".into(),
+            set: None,
+            voltage: measured.map(|seen| seen.vin),
+            current: None,
+            power: None,
+        };
+        survey.rails = vec![core, input];
+    }
+
+    async fn look(&mut self, survey: &mut Survey) {
+        // A question that only the controller itself answers.
+        if let Err(silent) = self.bridge.ask(&Request::GpioRead(gpio::RESET)).await {
+            survey.readings.problem = silent.to_string();
+            return;
+        }
+        survey.readings.answered = true;
+        match &mut self.parts {
+            Parts::Bitaxe(parts) => parts.look(&mut self.bridge, &mut survey.readings).await,
+            Parts::EmberOne(parts) => parts.look(&mut self.bridge, &mut survey.readings).await,
+        }
+        self.regulator(survey).await;
+    }
+}
+
+impl Hardware for Driver {
+    async fn power_up(&mut self, voltage: Volts) -> Result<(), HardwareError> {
+        self.guard.arm();
+        within(POWER_UP, "core supply", self.supply_up(voltage)).await
+    }
+
+    async fn restart_chips(&mut self) -> Result<(), HardwareError> {
+        let wake = self.parts.wake();
+        let restart = async {
+            self.drive(gpio::RESET, false, "reset line").await?;
+            sleep(RESET).await;
+            self.drive(gpio::RESET, true, "reset line").await?;
+            sleep(wake).await;
+            Ok(())
+        };
+        within(STEP, "reset line", restart).await
+    }
+
+    async fn set_voltage(&mut self, voltage: Volts) -> Result<(), HardwareError> {
+        let Some(regulator) = self.regulator else {
+            let problem = "it was not turned on".to_owned();
+            return Err(HardwareError::Part { part: "core supply", problem });
+        };
+        let set = async {
+            regulator.set_voltage(&mut self.bridge, voltage).await?;
+            sleep(MOVE_SETTLES).await;
+            Ok(())
+        };
+        within(STEP, "core supply", set).await?;
+        self.set = Some(voltage);
+        Ok(())
+    }
+
+    async fn make_safe(&mut self, reason: &str) -> SafeStateReport {
+        let steps = self.safe_steps.clone();
+        let mut seen = Vec::new();
+        for step in &steps {
+            seen.push(self.safe_step(step).await);
+        }
+        self.set = None;
+        self.regulator = None;
+        let confirmed = seen.iter().all(Result::is_ok);
+        if confirmed {
+            self.guard.disarm();
+            let detail: Vec<_> = seen.into_iter().map(|step| step.unwrap_or_else(|problem| problem)).collect();
+            return SafeStateReport {
+                at: SystemTime::now(),
+                reason: reason.into(),
+                confirmed,
+                detail: detail.join(", "),
+            };
+        }
+        // It has another handle on the port and asks in another way. The board stays armed: whoever ends the task tries again.
+        let outcome = self.guard.attempt().await;
+        if outcome.confirmed {
+            self.guard.disarm();
+        }
+        outcome.report(reason)
+    }
+
+    async fn survey(&mut self) -> Survey {
+        let mut survey = Survey::default();
+        if timeout(SURVEY, self.look(&mut survey)).await.is_err() {
+            survey.readings.problem = format!("the board was not read within {} s", SURVEY.as_secs());
+            survey.readings.answered = false;
+        }
+        survey
+    }
+
+    async fn drive_fan(&mut self, percent: f64) {
+        if let Parts::Bitaxe(parts) = &mut self.parts {
+            parts.drive_fan(&mut self.bridge, percent).await;
+        }
+    }
+
+    async fn shine(&mut self, Rgb { red, green, blue }: Rgb) {
+        if self.has_led() {
+            // The next light comes in a moment.
+            let _ = self.bridge.ask(&Request::Led([red, green, blue])).await;
+        }
+    }
+
+    fn has_led(&self) -> bool {
+        matches!(self.parts, Parts::EmberOne(_))
+    }
+}
+
+/// A failure of the bus that the parts of a regulator would carry.
+fn bus(error: crate::peripheral::BusError) -> HardwareError {
+    HardwareError::Regulator(error.into())
+}
+
+/// The regulator does not check what it measures of itself.
+fn plausible(temperature: Celsius) -> Result<Celsius, String> {
+    if (-30.0..=150.0).contains(&temperature.degrees()) {
+        Ok(temperature)
+    } else {
+        Err(format!("{temperature} is no plausible temperature; check the sensor"))
+    }
+}

@@ -1,0 +1,126 @@
+//! From a device to a board: contact, chips into reset, and what it is.
+
+use super::{Driver, identify, within};
+use crate::{
+    board::{
+        hardware::{Hardware, HardwareError, OpenError, Opened, Opener},
+        known::{self, Board, Device, Family},
+        safe::{self, SafeGuard},
+    },
+    bridge::{Bridge, Takeover, frame::Protocol},
+    peripheral::I2c,
+    transport::{device::BoardDevice, serial::SerialPort},
+};
+use mujina_core::id::BoardId;
+use std::{collections::BTreeMap, time::Duration};
+
+/// The control port has no rate of its own; any is taken.
+const CONTROL_BAUD: u32 = 115_200;
+/// Most time for finding out what a device is.
+const IDENTIFY: Duration = Duration::from_secs(20);
+/// Regulator of boards that cannot be driven (peripherals 6).
+const DS4432U: u8 = 0x48;
+
+/// Opens devices of this machine, and emulated ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Drivers;
+
+impl Opener for Drivers {
+    type Hardware = Driver;
+
+    async fn open(&mut self, device: &BoardDevice, id: &BoardId) -> Result<Opened<Driver>, OpenError> {
+        let family = match known::device(&device.manufacturer, &device.product) {
+            Some(Device::Family(family)) => family,
+            Some(Device::Refused { model, reason }) => {
+                return Err(OpenError::Unsupported { model: model.into(), reason: reason.into() });
+            }
+            None => {
+                let reason = "it is no board that this version knows".into();
+                return Err(OpenError::Unsupported { model: device.product.clone(), reason });
+            }
+        };
+        let mut driver = contact(device, id, family).await?;
+        let identified = driver.identify(device, family).await;
+        let safe = driver.make_safe("it was opened").await;
+        let board = identified?;
+        if !safe.confirmed {
+            let problem = format!("could not be proven safe: {}; cut its power", safe.detail);
+            return Err(HardwareError::Part { part: "board", problem }.into());
+        }
+        driver.becomes(&board);
+        let facts = facts(device, &driver, &board);
+        Ok(Opened { board, hardware: driver, facts })
+    }
+}
+
+/// The way to the controller. Nothing but its I2C clock was set.
+async fn contact(device: &BoardDevice, id: &BoardId, family: Family) -> Result<Driver, OpenError> {
+    let port = SerialPort::open(&device.control, CONTROL_BAUD).map_err(|error| OpenError::Port(error.to_string()))?;
+    let takeover = Takeover::default();
+    let mut bridge = Bridge::new(port, Protocol::of_release(device.release), takeover.clone());
+    bridge.open().await.map_err(HardwareError::from)?;
+    let steps = match family {
+        Family::Bitaxe => safe::bitaxe_steps(),
+        Family::EmberOne => safe::ember_one_steps(),
+    };
+    let guard = SafeGuard::new(id.clone(), &device.control, bridge.protocol(), steps.clone(), takeover)
+        .map_err(|error| OpenError::Port(error.to_string()))?;
+    // Its chips may be hashing for somebody who is gone.
+    guard.arm();
+    Ok(Driver::new(bridge, guard, steps, family))
+}
+
+impl Driver {
+    async fn identify(&mut self, device: &BoardDevice, family: Family) -> Result<Board, OpenError> {
+        match family {
+            // Its strings say all; its chips are counted when they are brought up.
+            Family::EmberOne => Ok(known::EMBER_ONE),
+            Family::Bitaxe => {
+                let chip_id = within(IDENTIFY, "board", self.bitaxe_chip(device)).await;
+                let chip_id = match chip_id {
+                    Err(HardwareError::Regulator(silent)) if self.has_ds4432u().await => {
+                        tracing::debug!(cause = %silent, "no TPS546");
+                        let (model, reason) = ("bitaxe".into(), known::NO_DS4432U.into());
+                        return Err(OpenError::Unsupported { model, reason });
+                    }
+                    other => other?,
+                };
+                known::bitaxe(chip_id).map_err(|unknown| {
+                    let model = format!("bitaxe with chip {chip_id:#06x}");
+                    OpenError::Unsupported { model, reason: unknown.to_string() }
+                })
+            }
+        }
+    }
+
+    async fn bitaxe_chip(&mut self, device: &BoardDevice) -> Result<u16, HardwareError> {
+        self.supply_up(known::bitaxe_identified_at()).await?;
+        self.restart_chips().await?;
+        identify::chip_id(&device.data).await
+    }
+
+    /// Only asked when there is no TPS546.
+    async fn has_ds4432u(&mut self) -> bool {
+        let mut register = [0];
+        self.bridge.write_read(DS4432U, &[0xF8], &mut register).await.is_ok()
+    }
+}
+
+fn facts(device: &BoardDevice, driver: &Driver, board: &Board) -> BTreeMap<String, String> {
+    let BoardDevice { place, serial, release, .. } = device;
+    let [revision, firmware] = release.to_be_bytes();
+    let protocol = match driver.bridge.protocol() {
+        Protocol::V0 => "0",
+        Protocol::V1 => "1",
+    };
+    let facts = [
+        ("title", board.title.to_owned()),
+        ("place", place.clone()),
+        ("serial", serial.clone()),
+        ("chip", format!("{:#06x}", board.chip.constants().chip_id)),
+        ("hardware_revision", if revision == 0 { String::new() } else { revision.to_string() }),
+        ("controller_firmware", format!("{}.{}", firmware >> 4, firmware & 0x0F)),
+        ("controller_protocol", protocol.to_owned()),
+    ];
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
+}
