@@ -32,3 +32,6 @@ pub struct BoardFacts {
     /// Facts of the model.
     pub facts: BTreeMap<String, String>,
 }
+
+#[cfg(test)]
+mod tests;

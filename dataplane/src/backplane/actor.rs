@@ -267,13 +267,13 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
                     self.spawn(board.clone(), device);
                     self.publish();
                 }
-                self.pass_on(board, reply, TaskOrder::Reinitialize);
+                self.pass_on(&board, reply, TaskOrder::Reinitialize);
             }
             BoardCommand::Locate(board, time, reply) => {
-                self.pass_on(board, reply, |reply| TaskOrder::Locate(time, reply));
+                self.pass_on(&board, reply, |reply| TaskOrder::Locate(time, reply));
             }
             BoardCommand::SelfTest(board, steps, reply) => {
-                self.pass_on(board, reply, |reply| TaskOrder::SelfTest(steps, reply));
+                self.pass_on(&board, reply, |reply| TaskOrder::SelfTest(steps, reply));
             }
             BoardCommand::Tune(tuning, reply) => {
                 self.wishes.send_modify(|wishes| wishes.tuning = tuning);
@@ -287,13 +287,13 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
         }
     }
 
-    fn pass_on(&self, board: BoardId, reply: task::Reply, order: impl FnOnce(task::Reply) -> TaskOrder) {
+    fn pass_on(&self, board: &BoardId, reply: task::Reply, order: impl FnOnce(task::Reply) -> TaskOrder) {
         let refuse = |reply: task::Reply, refusal| drop(reply.send(Err(refusal)));
         let cannot = |reason: &str| BoardRefusal::Cannot { board: board.clone(), reason: reason.to_owned() };
-        if let Some(refusal) = self.standing.refusal(&board) {
+        if let Some(refusal) = self.standing.refusal(board) {
             return refuse(reply, refusal);
         }
-        let Some(slot) = self.slots.get(&board) else {
+        let Some(slot) = self.slots.get(board) else {
             return refuse(reply, BoardRefusal::Unknown(board.to_string()));
         };
         let Some(running) = slot.running.as_ref().filter(|_| slot.present) else {
@@ -339,7 +339,7 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
                 // It never had power.
                 None => info!(board.id = %id, "board was not powered"),
                 Some(safe) => {
-                    error!(board.id = %id, detail = safe.detail, "board is not known to be safe; cut its power")
+                    error!(board.id = %id, detail = safe.detail, "board is not known to be safe; cut its power");
                 }
             }
         }

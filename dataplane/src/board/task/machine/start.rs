@@ -1,6 +1,6 @@
 //! From the safe state to chips that run, and back.
 
-use super::{Ask, Failure, Machine, Next, Now, Phase, SAFE_AGAIN, Trouble};
+use super::{Ask, Failure, Machine, Next, Now, Phase, SAFE_AGAIN, Trouble, test::Test};
 use crate::{
     asic::bm13xx::ramp,
     board::{
@@ -26,7 +26,7 @@ impl Machine {
             }
             return None;
         }
-        let tests = self.test.as_ref().is_some_and(|test| test.waits_for_power());
+        let tests = self.test.as_ref().is_some_and(Test::waits_for_power);
         // Nothing is known yet of how warm it is.
         if self.seen.is_none() || self.paused && !tests {
             return None;

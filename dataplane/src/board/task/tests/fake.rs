@@ -382,7 +382,7 @@ async fn chain(
             let mut state = bench.state();
             match &order {
                 ChainOrder::BringUp(_) if done.is_ok() => {
-                    (state.up, state.clock) = (true, Frequency::from_megahertz(56.25))
+                    (state.up, state.clock) = (true, Frequency::from_megahertz(56.25));
                 }
                 ChainOrder::SetFrequency(to, _) if done.is_ok() => {
                     state.clock = *to;
