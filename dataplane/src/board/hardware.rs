@@ -7,7 +7,7 @@
 use crate::{
     board::{known::Board, led::Rgb, thermal::Readings},
     bridge::{BridgeError, Recovery},
-    peripheral::tps546::Tps546Error,
+    peripheral::{BusError, tps546::Tps546Error},
     transport::device::BoardDevice,
 };
 use mujina_core::{
@@ -136,12 +136,19 @@ pub enum HardwareError {
         /// What, and what to do.
         problem: String,
     },
+    /// The device went away while one of its parts was spoken to.
+    #[error("{0}")]
+    Gone(String),
 }
 
 impl HardwareError {
     /// Whether the device itself is gone, so that it makes no sense to try again before it is back.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Bridge(bridge) if bridge.recovery() == Recovery::Gone)
+        match self {
+            Self::Bridge(bridge) => bridge.recovery() == Recovery::Gone,
+            Self::Regulator(Tps546Error::Bus(BusError::Gone(_))) | Self::Gone(_) => true,
+            Self::Regulator(_) | Self::Part { .. } => false,
+        }
     }
 }

@@ -22,7 +22,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -145,17 +145,38 @@ impl Entry {
     }
 }
 
-/// Boards that have power, in this process. Held for the time of a look only.
-static ARMED: Mutex<BTreeMap<u64, Arc<Entry>>> = Mutex::new(BTreeMap::new());
+/// Boards that have power. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Registry(Arc<Mutex<Armed>>);
 
-fn armed() -> MutexGuard<'static, BTreeMap<u64, Arc<Entry>>> {
-    ARMED.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug, Default)]
+struct Armed {
+    /// Guards that were ever made.
+    count: u64,
+    entries: BTreeMap<u64, Arc<Entry>>,
+}
+
+/// Those of this process.
+static PROCESS: LazyLock<Registry> = LazyLock::new(Registry::default);
+
+impl Registry {
+    /// That of this process, which panic hook and signals know.
+    #[must_use]
+    pub fn of_process() -> Self {
+        PROCESS.clone()
+    }
+
+    /// Held for the time of a look only.
+    fn armed(&self) -> MutexGuard<'_, Armed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Keeps a board from being left alone with power. Armed from before it gets power until the safe state was confirmed;
 /// dropped while armed, it makes the board safe itself and blocks for up to [`WITHIN`].
 #[derive(Debug)]
 pub struct SafeGuard {
+    registry: Registry,
     number: u64,
     entry: Arc<Entry>,
 }
@@ -166,22 +187,29 @@ impl SafeGuard {
     /// # Errors
     /// It does not open.
     pub fn new(
+        registry: &Registry,
         board: BoardId,
         control: &Path,
         protocol: Protocol,
         steps: Vec<SafeStep>,
         takeover: Takeover,
     ) -> io::Result<Self> {
-        static NEXT: Mutex<u64> = Mutex::new(0);
         let line = Line::open(control)?;
-        let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
-        *next += 1;
-        Ok(Self { number: *next, entry: Arc::new(Entry { board, protocol, steps, line, takeover }) })
+        let number = {
+            let mut armed = registry.armed();
+            armed.count += 1;
+            armed.count
+        };
+        Ok(Self {
+            registry: registry.clone(),
+            number,
+            entry: Arc::new(Entry { board, protocol, steps, line, takeover }),
+        })
     }
 
     /// From now on the board must not be left alone.
     pub fn arm(&self) {
-        armed().insert(self.number, self.entry.clone());
+        self.registry.armed().entries.insert(self.number, self.entry.clone());
     }
 
     /// Tries the last resort's way while the board's task still has the port and waits. Takes up to [`WITHIN`]; the board
@@ -202,13 +230,13 @@ impl SafeGuard {
 
     /// The board is safe, and was seen to be.
     pub fn disarm(&self) {
-        armed().remove(&self.number);
+        self.registry.armed().entries.remove(&self.number);
     }
 }
 
 impl Drop for SafeGuard {
     fn drop(&mut self) {
-        let left = armed().remove(&self.number);
+        let left = self.registry.armed().entries.remove(&self.number);
         if let Some(entry) = left {
             let outcome = entry.make_safe(Instant::now() + WITHIN);
             log(&outcome, "its task ended");
@@ -216,13 +244,17 @@ impl Drop for SafeGuard {
     }
 }
 
-/// Puts all boards that have power into the safe state and tells what came of it, within [`WITHIN`] for all of them
+/// Puts all boards of the process that have power into the safe state and tells what came of it, within [`WITHIN`] for all of them
 /// together. They stay taken from their tasks: each must be opened anew.
 ///
 /// Blocks; needs no runtime. Safe to be called by several threads.
 #[must_use]
 pub fn make_all_safe(reason: &str) -> Vec<SafeOutcome> {
-    let entries: Vec<_> = std::mem::take(&mut *armed()).into_values().collect();
+    make_all_of(&PROCESS, reason)
+}
+
+fn make_all_of(registry: &Registry, reason: &str) -> Vec<SafeOutcome> {
+    let entries: Vec<_> = std::mem::take(&mut registry.armed().entries).into_values().collect();
     let deadline = Instant::now() + WITHIN;
     let outcomes = thread::scope(|scope| {
         let spawn = |entry: &Arc<Entry>| {
@@ -247,12 +279,12 @@ pub fn make_all_safe(reason: &str) -> Vec<SafeOutcome> {
 /// happen, and stop no board.
 ///
 /// `supervises` is asked with the name of the panicking thread.
-pub fn install_panic_hook(supervises: fn(Option<&str>) -> bool) {
+pub fn install_panic_hook(registry: Registry, supervises: fn(Option<&str>) -> bool) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         if supervises(thread::current().name()) {
-            let _ = make_all_safe("a thread that supervises boards panicked");
+            let _ = make_all_of(&registry, "a thread that supervises boards panicked");
         }
     }));
 }

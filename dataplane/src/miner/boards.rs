@@ -66,7 +66,7 @@ pub(super) fn start(
         let _ = told.try_send(DeviceEvent::Arrived(board.device()));
     }
     let plan = BackplanePlan {
-        opener: Drivers,
+        opener: Drivers::new(safe::Registry::of_process()),
         chains,
         standing,
         devices: [Some(events), devices].into_iter().flatten().collect(),

@@ -8,7 +8,8 @@ use crate::{
     },
     bridge::Bridge,
     peripheral::{
-        emc2101::{ChipSensor, Emc2101},
+        BusError,
+        emc2101::{ChipSensor, Emc2101, Emc2101Error},
         tps546::configuration::{self, Configuration},
     },
     transport::serial::SerialPort,
@@ -47,7 +48,10 @@ impl Bitaxe {
     pub(super) async fn prepare(&mut self, bridge: &mut Bridge<SerialPort>) -> Result<(), HardwareError> {
         self.duty = None;
         let started = self.fan.start(bridge).await;
-        started.map_err(|error| HardwareError::Part { part: "fan controller", problem: error.to_string() })?;
+        started.map_err(|error| match error {
+            Emc2101Error::Bus(BusError::Gone(problem)) => HardwareError::Gone(problem),
+            other => HardwareError::Part { part: "fan controller", problem: other.to_string() },
+        })?;
         (self.duty, self.write_failed) = (Some(100.0), None);
         Ok(())
     }

@@ -3,7 +3,11 @@
 use crate::{
     board::{hardware::HardwareError, thermal::Readings},
     bridge::Bridge,
-    peripheral::{tmp451::Tmp451, tmp1075::Tmp1075},
+    peripheral::{
+        BusError,
+        tmp451::{Tmp451, Tmp451Error},
+        tmp1075::{Tmp1075, Tmp1075Error},
+    },
     transport::serial::SerialPort,
 };
 use std::time::Duration;
@@ -35,10 +39,14 @@ impl EmberOne {
     /// Sensors are there before anything gets warm.
     pub(super) async fn prepare(&mut self, bridge: &mut Bridge<SerialPort>) -> Result<(), HardwareError> {
         sleep(IO_RISES).await;
-        let left = self.left.start(bridge).await;
-        left.map_err(|error| HardwareError::Part { part: "left sensor", problem: error.to_string() })?;
-        let right = self.right.start(bridge, DIODE_OFFSET).await;
-        right.map_err(|error| HardwareError::Part { part: "right sensor", problem: error.to_string() })
+        self.left.start(bridge).await.map_err(|error| match error {
+            Tmp1075Error::Bus(BusError::Gone(problem)) => HardwareError::Gone(problem),
+            other => HardwareError::Part { part: "left sensor", problem: other.to_string() },
+        })?;
+        self.right.start(bridge, DIODE_OFFSET).await.map_err(|error| match error {
+            Tmp451Error::Bus(BusError::Gone(problem)) => HardwareError::Gone(problem),
+            other => HardwareError::Part { part: "right sensor", problem: other.to_string() },
+        })
     }
 
     pub(super) async fn look(&mut self, bridge: &mut Bridge<SerialPort>, readings: &mut Readings) {

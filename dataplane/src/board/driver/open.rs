@@ -5,7 +5,7 @@ use crate::{
     board::{
         hardware::{Hardware, HardwareError, OpenError, Opened, Opener},
         known::{self, Board, Device, Family},
-        safe::{self, SafeGuard},
+        safe::{self, Registry, SafeGuard},
     },
     bridge::{Bridge, Takeover, frame::Protocol},
     peripheral::I2c,
@@ -22,8 +22,19 @@ const IDENTIFY: Duration = Duration::from_secs(20);
 const DS4432U: u8 = 0x48;
 
 /// Opens devices of this machine, and emulated ones.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Drivers;
+#[derive(Debug, Clone)]
+pub struct Drivers {
+    /// Who makes their boards safe when nobody else does.
+    registry: Registry,
+}
+
+impl Drivers {
+    /// With this last resort.
+    #[must_use]
+    pub fn new(registry: Registry) -> Self {
+        Self { registry }
+    }
+}
 
 impl Opener for Drivers {
     type Hardware = Driver;
@@ -39,12 +50,15 @@ impl Opener for Drivers {
                 return Err(OpenError::Unsupported { model: device.product.clone(), reason });
             }
         };
-        let mut driver = contact(device, id, family).await?;
+        let mut driver = contact(&self.registry, device, id, family).await?;
         let identified = driver.identify(device, family).await;
         let safe = driver.make_safe("it was opened").await;
         let board = identified?;
         if !safe.confirmed {
-            let problem = format!("could not be proven safe: {}; cut its power", safe.detail);
+            let problem = format!(
+                "could not be proven safe: {}; without input power its regulator never answers, otherwise cut its power",
+                safe.detail
+            );
             return Err(HardwareError::Part { part: "board", problem }.into());
         }
         driver.becomes(&board);
@@ -54,7 +68,7 @@ impl Opener for Drivers {
 }
 
 /// The way to the controller. Nothing but its I2C clock was set.
-async fn contact(device: &BoardDevice, id: &BoardId, family: Family) -> Result<Driver, OpenError> {
+async fn contact(registry: &Registry, device: &BoardDevice, id: &BoardId, family: Family) -> Result<Driver, OpenError> {
     let port = SerialPort::open(&device.control, CONTROL_BAUD).map_err(|error| OpenError::Port(error.to_string()))?;
     let takeover = Takeover::default();
     let mut bridge = Bridge::new(port, Protocol::of_release(device.release), takeover.clone());
@@ -63,7 +77,7 @@ async fn contact(device: &BoardDevice, id: &BoardId, family: Family) -> Result<D
         Family::Bitaxe => safe::bitaxe_steps(),
         Family::EmberOne => safe::ember_one_steps(),
     };
-    let guard = SafeGuard::new(id.clone(), &device.control, bridge.protocol(), steps.clone(), takeover)
+    let guard = SafeGuard::new(registry, id.clone(), &device.control, bridge.protocol(), steps.clone(), takeover)
         .map_err(|error| OpenError::Port(error.to_string()))?;
     // Its chips may be hashing for somebody who is gone.
     guard.arm();

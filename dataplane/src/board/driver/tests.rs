@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    board::hardware::{OpenError, Opened, Opener},
+    board::{
+        hardware::{OpenError, Opened, Opener},
+        safe::Registry,
+    },
     simulate::{BoardKind, Event, Fault, Options, RegulatorFault, Remote, SimulatedBoard},
 };
 use mujina_core::id::BoardId;
@@ -25,7 +28,7 @@ impl Rig {
 
     async fn try_open(&self) -> Result<Opened<Driver>, OpenError> {
         let id: BoardId = "board-1".parse().unwrap();
-        Drivers.open(&self.board.device(), &id).await
+        Drivers::new(Registry::default()).open(&self.board.device(), &id).await
     }
 
     async fn open(&self) -> Opened<Driver> {

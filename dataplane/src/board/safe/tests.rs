@@ -14,13 +14,6 @@ use std::{
     thread::JoinHandle,
 };
 
-/// The registry is one for the process: tests that empty it take turns.
-static TURNS: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURNS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How a controller behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mood {
@@ -37,6 +30,7 @@ enum Mood {
 struct Controller {
     path: PathBuf,
     requests: mpsc::Receiver<Vec<u8>>,
+    registry: Registry,
     /// Keeps the raw mode of the terminal, as whoever uses the port does.
     _user: File,
     _thread: JoinHandle<()>,
@@ -64,11 +58,12 @@ impl Controller {
                 }
             }
         });
-        Self { path, requests, _user: user, _thread: thread }
+        Self { path, requests, registry: Registry::default(), _user: user, _thread: thread }
     }
 
     fn guard(&self, board: &str, steps: Vec<SafeStep>) -> SafeGuard {
-        SafeGuard::new(board.parse().unwrap(), &self.path, Protocol::V0, steps, Takeover::default()).unwrap()
+        SafeGuard::new(&self.registry, board.parse().unwrap(), &self.path, Protocol::V0, steps, Takeover::default())
+            .unwrap()
     }
 
     /// Page, command and data of everything that was asked.
@@ -100,11 +95,10 @@ fn answer(request: &[u8], mood: Mood) -> Vec<u8> {
 
 #[test]
 fn bitaxe_is_made_safe_in_order_and_proven() {
-    let _turn = turn();
     let controller = Controller::new(Mood::Well);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let [outcome] = &make_all_safe("test")[..] else { panic!() };
+    let [outcome] = &make_all_of(&controller.registry, "test")[..] else { panic!() };
     assert!(outcome.confirmed, "{outcome:?}");
     assert_eq!(outcome.detail, "reset low, core off, fan full");
     let expected: [&[u8]; 5] = [
@@ -121,11 +115,10 @@ fn bitaxe_is_made_safe_in_order_and_proven() {
 
 #[test]
 fn ember_one_loses_its_supplies_in_order() {
-    let _turn = turn();
     let controller = Controller::new(Mood::Well);
     let guard = controller.guard("a", ember_one_steps());
     guard.arm();
-    let outcomes = make_all_safe("test");
+    let outcomes = make_all_of(&controller.registry, "test");
     assert!(outcomes[0].confirmed, "{outcomes:?}");
     let writes: Vec<_> = controller.asked().into_iter().filter(|asked| asked.len() == 3 || asked[1] == 0x20).collect();
     let expected: [&[u8]; 4] = [&[0x06, 0, 0], &[0x05, 0x20, 0x24, 0x01, 0x00], &[0x06, 1, 0], &[0x06, 2, 0]];
@@ -134,32 +127,30 @@ fn ember_one_loses_its_supplies_in_order() {
 
 #[test]
 fn board_that_stays_on_is_not_called_safe_and_the_rest_is_still_done() {
-    let _turn = turn();
     let controller = Controller::new(Mood::StuckOn);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let outcomes = make_all_safe("test");
+    let outcomes = make_all_of(&controller.registry, "test");
     assert!(!outcomes[0].confirmed && outcomes[0].detail.contains("core off failed: reads back [80]"), "{outcomes:?}");
     assert_eq!(controller.asked().last().unwrap(), &[0x05, 0x20, 0x4C, 0x4C, 0x3F], "the fan is still driven");
 }
 
 #[test]
 fn request_that_gets_lost_is_asked_again() {
-    let _turn = turn();
     let controller = Controller::new(Mood::Forgetful);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let outcomes = make_all_safe("test");
+    let outcomes = make_all_of(&controller.registry, "test");
     assert!(outcomes[0].confirmed, "{outcomes:?}");
 }
 
 #[test]
 fn hung_controller_keeps_no_other_board_from_being_safe() {
-    let _turn = turn();
-    let (hung, well) = (Controller::new(Mood::Hung), Controller::new(Mood::Well));
+    let (hung, mut well) = (Controller::new(Mood::Hung), Controller::new(Mood::Well));
+    well.registry = hung.registry.clone();
     let guards = [hung.guard("hung", bitaxe_steps()), well.guard("well", ember_one_steps())];
     guards.iter().for_each(SafeGuard::arm);
-    let outcomes = make_all_safe("test");
+    let outcomes = make_all_of(&hung.registry, "test");
     let confirmed: BTreeMap<_, _> =
         outcomes.iter().map(|outcome| (outcome.board.as_str(), outcome.confirmed)).collect();
     assert_eq!(confirmed, BTreeMap::from([("hung", false), ("well", true)]));
@@ -167,22 +158,24 @@ fn hung_controller_keeps_no_other_board_from_being_safe() {
 
 #[test]
 fn unplugged_board_is_reported_as_not_proven() {
-    let _turn = turn();
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let path = PathBuf::from(ptsname_r(&master).unwrap());
-    let guard = SafeGuard::new("a".parse().unwrap(), &path, Protocol::V0, bitaxe_steps(), Takeover::default()).unwrap();
+    let registry = Registry::default();
+    let guard =
+        SafeGuard::new(&registry, "a".parse().unwrap(), &path, Protocol::V0, bitaxe_steps(), Takeover::default())
+            .unwrap();
     guard.arm();
     drop(master);
-    let outcomes = make_all_safe("test");
+    let outcomes = make_all_of(&registry, "test");
     assert!(!outcomes[0].confirmed && outcomes[0].detail.contains("the port"), "{outcomes:?}");
 }
 
 #[test]
 fn armed_guard_that_is_dropped_makes_its_board_safe_and_no_other() {
-    let _turn = turn();
-    let (first, second) = (Controller::new(Mood::Well), Controller::new(Mood::Well));
+    let (first, mut second) = (Controller::new(Mood::Well), Controller::new(Mood::Well));
+    second.registry = first.registry.clone();
     let guards = [first.guard("a", bitaxe_steps()), second.guard("b", bitaxe_steps())];
     guards.iter().for_each(SafeGuard::arm);
     let [a, b] = guards;
@@ -196,11 +189,17 @@ fn armed_guard_that_is_dropped_makes_its_board_safe_and_no_other() {
 
 #[test]
 fn user_of_the_port_is_cut_off_first() {
-    let _turn = turn();
     let controller = Controller::new(Mood::Well);
     let takeover = Takeover::default();
-    let guard =
-        SafeGuard::new("a".parse().unwrap(), &controller.path, Protocol::V0, bitaxe_steps(), takeover.clone()).unwrap();
+    let guard = SafeGuard::new(
+        &controller.registry,
+        "a".parse().unwrap(),
+        &controller.path,
+        Protocol::V0,
+        bitaxe_steps(),
+        takeover.clone(),
+    )
+    .unwrap();
     guard.arm();
     assert!(!takeover.is_taken());
     drop(guard);
@@ -209,11 +208,10 @@ fn user_of_the_port_is_cut_off_first() {
 
 #[test]
 fn panic_of_a_supervising_thread_makes_boards_safe_before_it_unwinds() {
-    let _turn = turn();
     let controller = Controller::new(Mood::Well);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    install_panic_hook(|thread| thread == Some("boards under test"));
+    install_panic_hook(controller.registry.clone(), |thread| thread == Some("boards under test"));
     let panic = |name: &str| {
         let thread = thread::Builder::new().name(name.into()).spawn(|| panic!("as planned")).unwrap();
         assert!(thread.join().is_err());

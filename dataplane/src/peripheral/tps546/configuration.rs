@@ -110,7 +110,7 @@ pub fn ember_one() -> Configuration {
 }
 
 impl Configuration {
-    /// All registers in the order in which they are written (Mujina's; ESP-Miner's is the same but for what it adds).
+    /// All registers in the order in which they are written: Mujina's, but for the limits of the output.
     pub(super) fn settings(&self, mode: VoutMode) -> impl Iterator<Item = (u8, Value)> {
         // Limits of the output are ratios on this part; where it says otherwise, they are so many times the first voltage.
         let unit = if mode.is_relative() { 1.0 } else { self.vout_initial.volts() };
@@ -124,9 +124,10 @@ impl Configuration {
             (0x55, Value::Linear11(self.vin_ov_fault)),
             (0x56, Value::Byte(0xB7)),
             (0x29, Value::Linear11(self.scale_loop)),
-            (0x21, Value::Voltage(self.vout_initial.volts())),
+            // Before the voltage itself, which the part refuses outside of what it was told before.
             (0x24, Value::Voltage(self.vout_max.volts())),
             (0x2B, Value::Voltage(self.vout_min.volts())),
+            (0x21, Value::Voltage(self.vout_initial.volts())),
             (0x40, ratio(1.25)),
             (0x42, ratio(1.16)),
             (0x25, ratio(1.10)),
