@@ -1,7 +1,6 @@
-//! The thread that hashes for a board's chips, below everything else on the machine.
+//! The thread that hashes for a board's chips. At normal priority: chips that starve look like chips that are silent.
 
 use super::hasher::{Found, Hasher, Portion};
-use crate::thread::cpu::priority::yield_to_everybody;
 use std::{
     io::{self, Write},
     os::unix::net::UnixStream,
@@ -20,8 +19,6 @@ pub(super) fn start(
     mut wake: UnixStream,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("{name}-hash")).spawn(move || {
-        // At normal priority it works as well, and only disturbs more.
-        let _ = yield_to_everybody();
         let mut hasher = Hasher::new();
         while let Ok(batch) = portions.recv() {
             let batch = batch.into_iter().map(|portion| {
