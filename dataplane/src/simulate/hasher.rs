@@ -1,7 +1,7 @@
 //! The hashing itself: all cores of a chip at one counter, each with its versions.
 //!
 //! The core stands in the lowest byte of a header's nonce and a core's versions share all but the midstate, so the kernels
-//! of `thread::sha256d` fit: several midstates, one nonce at a time.
+//! of `thread::sha256d` fit: several midstates, and the nonces of all cores in one range.
 
 use super::{
     ChipModel,
@@ -75,20 +75,23 @@ impl Hasher {
         let (tail, midstates) = prepare(portion);
         let mut found = Vec::new();
         let mut first = 0_u8;
+        // Cores follow one another in steps of two: between them are those of another counter, which are hashed for nothing.
+        // That is far cheaper than a scan for each core.
+        let start = u32::from_le_bytes(number(0, portion.step.counter).to_be_bytes());
+        let count = 2 * u32::from(portion.model.cores()) - 1;
         for group in midstates.chunks(self.scanner.width().clamp(1, MAX_WIDTH)) {
             self.scanner.load(tail, group);
-            for core in 0..portion.model.cores() {
-                let nonce = number(core, portion.step.counter).to_be_bytes();
-                self.scanner.scan(u32::from_le_bytes(nonce), 1, |hit| {
-                    let sub_core = first.saturating_add(u8::try_from(hit.midstate).unwrap_or(u8::MAX));
+            self.scanner.scan(start, count, |hit| {
+                let Ok(core) = u8::try_from((hit.nonce.wrapping_sub(start)) / 2) else { return };
+                let is_of_counter = hit.nonce.wrapping_sub(start).is_multiple_of(2);
+                let sub_core = first.saturating_add(u8::try_from(hit.midstate).unwrap_or(u8::MAX));
+                if is_of_counter && portion.model.has(core, sub_core) {
                     let field = portion.fields.get(usize::from(sub_core)).copied().unwrap_or_default();
                     let mut hash = hit.hash;
                     hash.reverse();
-                    if portion.model.has(core, sub_core) {
-                        found.push(Found { core, sub_core, field, nonce, hash });
-                    }
-                });
-            }
+                    found.push(Found { core, sub_core, field, nonce: hit.nonce.to_le_bytes(), hash });
+                }
+            });
             first = first.saturating_add(u8::try_from(group.len()).unwrap_or(u8::MAX));
         }
         found.sort_by_key(|found| (found.core, found.sub_core));
