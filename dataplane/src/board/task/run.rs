@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
@@ -31,6 +31,8 @@ use tracing::{debug, error};
 const POWER_UP_WITHIN: Duration = Duration::from_secs(20);
 const RESTART_WITHIN: Duration = Duration::from_secs(10);
 const STEP_WITHIN: Duration = Duration::from_secs(5);
+/// The longest frame is on the slowest line for so long: what a chain wrote last has arrived then.
+const LINE_EMPTIES: Duration = Duration::from_millis(20);
 /// Between two tellings, at most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -145,10 +147,12 @@ impl<O: Opener, C: Chains> Task<'_, O, C> {
     async fn act(&mut self, action: &Action) {
         if let Action::MakeSafe(reason) = action {
             self.pending = None;
-            if let Some(link) = &self.link
-                && !link.halt().await
-            {
-                debug!(board.id = %self.seat.id, "the chain did not halt in time; its chips are reset anyway");
+            if let Some(link) = &self.link {
+                if link.halt().await {
+                    sleep(LINE_EMPTIES).await;
+                } else {
+                    debug!(board.id = %self.seat.id, "the chain did not halt in time; its chips are reset anyway");
+                }
             }
             let report = self.hardware.make_safe(reason).await;
             self.machine.done(action, Outcome::Safe(report), now());
