@@ -127,7 +127,7 @@ fn within_telemetry<E: Error + 'static>(
     };
     let telemetry = Telemetry::new(&settings, None)?;
     telemetry.install();
-    safe::install_panic_hook(safe::Registry::of_process(), backplane::supervises);
+    safe::install_panic_hook(backplane::supervises);
     let surroundings = Surroundings { spans: telemetry.spans(), ready: None };
     let mut builder = runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKERS).thread_name("mujina-service").enable_all().build()?;

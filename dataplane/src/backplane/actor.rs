@@ -5,12 +5,13 @@ use super::{
     names::Names,
     slot::{Running, Slot, unusable},
     standing::Standing,
-    supervise::{Contained, LastResort},
+    supervise::Contained,
 };
 use crate::{
     board::{
         hardware::Opener,
         known::{self, Device},
+        safe::Registry,
         task::{self, TaskOrder, TaskPlan, Teller, Wishes, chain::Chains},
     },
     transport::device::{BoardDevice, DeviceEvent},
@@ -47,7 +48,7 @@ pub(crate) struct BackplanePlan<O, C> {
     /// Leading zero bits that the chips of a device demand: 32 but for emulated ones.
     pub(crate) gate_bits: Box<dyn Fn(&BoardDevice) -> u8 + Send>,
     /// What makes boards safe that their tasks do not.
-    pub(crate) last_resort: LastResort,
+    pub(crate) last_resort: Registry,
 }
 
 /// See the module.
@@ -57,7 +58,7 @@ pub(crate) struct Backplane<O, C> {
     standing: Standing,
     devices: Vec<mpsc::Receiver<DeviceEvent>>,
     gate_bits: Box<dyn Fn(&BoardDevice) -> u8 + Send>,
-    last_resort: LastResort,
+    last_resort: Registry,
     names: Names,
     slots: BTreeMap<BoardId, Slot>,
     tasks: JoinSet<()>,
@@ -328,7 +329,7 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
         };
         if timeout(crate::board::safe::WITHIN, all).await.is_err() {
             error!("boards did not stop in time; the last resort makes them safe");
-            let _ = (self.last_resort)("boards did not stop in time");
+            let _ = self.last_resort.make_all_safe("boards did not stop in time");
             self.tasks.shutdown().await;
         }
         self.hear();

@@ -7,7 +7,7 @@ use super::actor::Backplane;
 use crate::{
     board::{
         hardware::Opener,
-        safe::{SafeOutcome, WITHIN},
+        safe::{Registry, WITHIN},
         task::chain::Chains,
     },
     transport::{
@@ -35,10 +35,6 @@ use tracing::{dispatcher, error};
 const NAME: &str = "mujina-boards";
 /// Time that the thread has to end: the boards' own, the last resort's, and some.
 const ENDS_WITHIN: Duration = WITHIN.saturating_mul(2).saturating_add(Duration::from_secs(1));
-
-/// Makes boards safe without the runtime, whoever drives them: [`make_all_safe`](crate::board::safe::make_all_safe), but in
-/// tests.
-pub(crate) type LastResort = fn(&str) -> Vec<SafeOutcome>;
 
 thread_local! {
     /// Whether a contained task is at work on this thread.
@@ -83,7 +79,7 @@ pub(crate) struct BoardsThread {
     ended: oneshot::Receiver<()>,
     /// The same for who cannot await.
     over: blocking::Receiver<()>,
-    last_resort: LastResort,
+    last_resort: Registry,
     is_over: bool,
 }
 
@@ -95,7 +91,7 @@ impl BoardsThread {
     pub(crate) fn start<O: Opener, C: Chains>(
         backplane: Backplane<O, C>,
         usb: Option<(UsbPlan, mpsc::Sender<DeviceEvent>)>,
-        last_resort: LastResort,
+        last_resort: Registry,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
@@ -132,8 +128,9 @@ impl BoardsThread {
         self.stop();
         if timeout(ENDS_WITHIN, &mut self.ended).await.is_err() {
             error!("the thread of the boards does not end; the last resort makes them safe");
-            let last_resort = self.last_resort;
-            let done = tokio::task::spawn_blocking(move || last_resort("the thread of the boards does not end"));
+            let last_resort = self.last_resort.clone();
+            let done =
+                tokio::task::spawn_blocking(move || last_resort.make_all_safe("the thread of the boards does not end"));
             // It panics for nobody, and is bounded.
             let _ = done.await;
         }
@@ -148,7 +145,7 @@ impl Drop for BoardsThread {
         }
         self.stop();
         if self.over.recv_timeout(ENDS_WITHIN) == Err(blocking::RecvTimeoutError::Timeout) {
-            let _ = (self.last_resort)("the thread of the boards does not end");
+            let _ = self.last_resort.make_all_safe("the thread of the boards does not end");
         }
     }
 }

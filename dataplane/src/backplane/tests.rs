@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     board::{
         known::{EMBER_ONE, GAMMA},
+        safe::Registry,
         task::tests::fake::{Bench, Benches, device},
     },
     transport::device::{BoardDevice, DeviceEvent},
@@ -41,7 +42,7 @@ impl World {
             standing: vec![cpu],
             devices: vec![events],
             gate_bits: Box::new(|_| 32),
-            last_resort: |reason| panic!("nobody needs it: {reason}"),
+            last_resort: Registry::default(),
         });
         let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(backplane.run(cancel.clone()));

@@ -22,7 +22,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::Path,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -156,14 +156,29 @@ struct Armed {
     entries: BTreeMap<u64, Arc<Entry>>,
 }
 
-/// Those of this process.
-static PROCESS: LazyLock<Registry> = LazyLock::new(Registry::default);
+/// Those of this process. Registries that nobody has any more are forgotten when another is made.
+static PROCESS: Mutex<Vec<Weak<Mutex<Armed>>>> = Mutex::new(Vec::new());
 
 impl Registry {
-    /// That of this process, which panic hook and signals know.
+    /// One that panic hook and signals know of: for the boards of a miner.
     #[must_use]
     pub fn of_process() -> Self {
-        PROCESS.clone()
+        let registry = Self::default();
+        let mut all = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| other.strong_count() > 0);
+        all.push(Arc::downgrade(&registry.0));
+        registry
+    }
+
+    /// Those of its boards that have power; they count as not armed from now on.
+    fn take(&self) -> Vec<Arc<Entry>> {
+        std::mem::take(&mut self.armed().entries).into_values().collect()
+    }
+
+    /// [`make_all_safe`] for the boards of this registry only.
+    #[must_use]
+    pub fn make_all_safe(&self, reason: &str) -> Vec<SafeOutcome> {
+        make_safe(self.take(), reason)
     }
 
     /// Held for the time of a look only.
@@ -250,11 +265,11 @@ impl Drop for SafeGuard {
 /// Blocks; needs no runtime. Safe to be called by several threads.
 #[must_use]
 pub fn make_all_safe(reason: &str) -> Vec<SafeOutcome> {
-    make_all_of(&PROCESS, reason)
+    let all = PROCESS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    make_safe(all.iter().filter_map(Weak::upgrade).flat_map(|armed| Registry(armed).take()).collect(), reason)
 }
 
-fn make_all_of(registry: &Registry, reason: &str) -> Vec<SafeOutcome> {
-    let entries: Vec<_> = std::mem::take(&mut registry.armed().entries).into_values().collect();
+fn make_safe(entries: Vec<Arc<Entry>>, reason: &str) -> Vec<SafeOutcome> {
     let deadline = Instant::now() + WITHIN;
     let outcomes = thread::scope(|scope| {
         let spawn = |entry: &Arc<Entry>| {
@@ -279,12 +294,12 @@ fn make_all_of(registry: &Registry, reason: &str) -> Vec<SafeOutcome> {
 /// happen, and stop no board.
 ///
 /// `supervises` is asked with the name of the panicking thread.
-pub fn install_panic_hook(registry: Registry, supervises: fn(Option<&str>) -> bool) {
+pub fn install_panic_hook(supervises: fn(Option<&str>) -> bool) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
         if supervises(thread::current().name()) {
-            let _ = make_all_of(&registry, "a thread that supervises boards panicked");
+            let _ = make_all_safe("a thread that supervises boards panicked");
         }
     }));
 }

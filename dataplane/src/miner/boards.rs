@@ -4,7 +4,7 @@
 
 use crate::{
     backplane::{Backplane, BackplanePlan, BoardsHandle, BoardsThread},
-    board::{driver::Drivers, known, safe, task::chain::ChainStarter},
+    board::{driver::Drivers, known, safe::Registry, task::chain::ChainStarter},
     simulate::{self, BoardKind, SimulatedBoard},
     transport::{
         device::{BoardDevice, DeviceEvent},
@@ -65,17 +65,18 @@ pub(super) fn start(
         // There is room for all of them.
         let _ = told.try_send(DeviceEvent::Arrived(board.device()));
     }
+    let registry = Registry::of_process();
     let plan = BackplanePlan {
-        opener: Drivers::new(safe::Registry::of_process()),
+        opener: Drivers::new(registry.clone()),
         chains,
         standing,
         devices: [Some(events), devices].into_iter().flatten().collect(),
         gate_bits: Box::new(move |device: &BoardDevice| gates.get(&device.place).copied().unwrap_or(gate_bits)),
-        last_resort: safe::make_all_safe,
+        last_resort: registry.clone(),
     };
     let (backplane, handle) = Backplane::new(plan);
     let usb = usb.then(|| (UsbPlan::of_this_machine(known::is_board), told.clone()));
-    let thread = BoardsThread::start(backplane, usb, safe::make_all_safe)?;
+    let thread = BoardsThread::start(backplane, usb, registry)?;
     Ok((Boards { thread, simulated, _devices: told }, handle))
 }
 

@@ -98,7 +98,7 @@ fn bitaxe_is_made_safe_in_order_and_proven() {
     let controller = Controller::new(Mood::Well);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let [outcome] = &make_all_of(&controller.registry, "test")[..] else { panic!() };
+    let [outcome] = &controller.registry.make_all_safe("test")[..] else { panic!() };
     assert!(outcome.confirmed, "{outcome:?}");
     assert_eq!(outcome.detail, "reset low, core off, fan full");
     let expected: [&[u8]; 5] = [
@@ -118,7 +118,7 @@ fn ember_one_loses_its_supplies_in_order() {
     let controller = Controller::new(Mood::Well);
     let guard = controller.guard("a", ember_one_steps());
     guard.arm();
-    let outcomes = make_all_of(&controller.registry, "test");
+    let outcomes = controller.registry.make_all_safe("test");
     assert!(outcomes[0].confirmed, "{outcomes:?}");
     let writes: Vec<_> = controller.asked().into_iter().filter(|asked| asked.len() == 3 || asked[1] == 0x20).collect();
     let expected: [&[u8]; 4] = [&[0x06, 0, 0], &[0x05, 0x20, 0x24, 0x01, 0x00], &[0x06, 1, 0], &[0x06, 2, 0]];
@@ -130,7 +130,7 @@ fn board_that_stays_on_is_not_called_safe_and_the_rest_is_still_done() {
     let controller = Controller::new(Mood::StuckOn);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let outcomes = make_all_of(&controller.registry, "test");
+    let outcomes = controller.registry.make_all_safe("test");
     assert!(!outcomes[0].confirmed && outcomes[0].detail.contains("core off failed: reads back [80]"), "{outcomes:?}");
     assert_eq!(controller.asked().last().unwrap(), &[0x05, 0x20, 0x4C, 0x4C, 0x3F], "the fan is still driven");
 }
@@ -140,7 +140,7 @@ fn request_that_gets_lost_is_asked_again() {
     let controller = Controller::new(Mood::Forgetful);
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    let outcomes = make_all_of(&controller.registry, "test");
+    let outcomes = controller.registry.make_all_safe("test");
     assert!(outcomes[0].confirmed, "{outcomes:?}");
 }
 
@@ -150,7 +150,7 @@ fn hung_controller_keeps_no_other_board_from_being_safe() {
     well.registry = hung.registry.clone();
     let guards = [hung.guard("hung", bitaxe_steps()), well.guard("well", ember_one_steps())];
     guards.iter().for_each(SafeGuard::arm);
-    let outcomes = make_all_of(&hung.registry, "test");
+    let outcomes = hung.registry.make_all_safe("test");
     let confirmed: BTreeMap<_, _> =
         outcomes.iter().map(|outcome| (outcome.board.as_str(), outcome.confirmed)).collect();
     assert_eq!(confirmed, BTreeMap::from([("hung", false), ("well", true)]));
@@ -168,7 +168,7 @@ fn unplugged_board_is_reported_as_not_proven() {
             .unwrap();
     guard.arm();
     drop(master);
-    let outcomes = make_all_of(&registry, "test");
+    let outcomes = registry.make_all_safe("test");
     assert!(!outcomes[0].confirmed && outcomes[0].detail.contains("the port"), "{outcomes:?}");
 }
 
@@ -208,10 +208,11 @@ fn user_of_the_port_is_cut_off_first() {
 
 #[test]
 fn panic_of_a_supervising_thread_makes_boards_safe_before_it_unwinds() {
-    let controller = Controller::new(Mood::Well);
+    let mut controller = Controller::new(Mood::Well);
+    controller.registry = Registry::of_process();
     let guard = controller.guard("a", bitaxe_steps());
     guard.arm();
-    install_panic_hook(controller.registry.clone(), |thread| thread == Some("boards under test"));
+    install_panic_hook(|thread| thread == Some("boards under test"));
     let panic = |name: &str| {
         let thread = thread::Builder::new().name(name.into()).spawn(|| panic!("as planned")).unwrap();
         assert!(thread.join().is_err());

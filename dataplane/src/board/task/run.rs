@@ -148,11 +148,10 @@ impl<O: Opener, C: Chains> Task<'_, O, C> {
         if let Action::MakeSafe(reason) = action {
             self.pending = None;
             if let Some(link) = &self.link {
-                if link.halt().await {
-                    sleep(LINE_EMPTIES).await;
-                } else {
+                if !link.halt().await {
                     debug!(board.id = %self.seat.id, "the chain did not halt in time; its chips are reset anyway");
                 }
+                sleep(LINE_EMPTIES).await;
             }
             let report = self.hardware.make_safe(reason).await;
             self.machine.done(action, Outcome::Safe(report), now());

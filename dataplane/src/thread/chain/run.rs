@@ -168,7 +168,13 @@ impl Chain {
             Input::Order(None) => self.state.assign(Assignment::Stop, now),
             Input::Read(count) => self.state.receive(buffer.get(..count?).unwrap_or_default(), now),
             Input::Room => self.outbox.flush()?,
-            Input::Due => self.state.tick(now),
+            Input::Due => {
+                // An answer that has come by now has come in time, however late this thread was woken.
+                if let Some(count) = read_now(&mut self.port, buffer).await? {
+                    self.state.receive(buffer.get(..count).unwrap_or_default(), now);
+                }
+                self.state.tick(now);
+            }
             Input::Report => {
                 *next_report = now + REPORT;
                 self.tell(now);
@@ -202,12 +208,8 @@ impl Chain {
     async fn discard(&mut self) -> io::Result<()> {
         let mut bytes = [0; BUFFER];
         for _ in 0..MOST_READS {
-            let mut buffer = ReadBuf::new(&mut bytes);
-            let port = &mut self.port;
-            let read = poll_fn(|context| Poll::Ready(Pin::new(&mut *port).poll_read(context, &mut buffer))).await;
-            match read {
-                Poll::Pending => break,
-                Poll::Ready(read) => read?,
+            if read_now(&mut self.port, &mut bytes).await?.is_none() {
+                break;
             }
         }
         Ok(())
@@ -220,6 +222,16 @@ impl Chain {
             *before = report;
             differs
         });
+    }
+}
+
+/// Reads what is there; `None` when there is nothing.
+async fn read_now(port: &mut SerialPort, bytes: &mut [u8; BUFFER]) -> io::Result<Option<usize>> {
+    let mut buffer = ReadBuf::new(bytes);
+    let read = poll_fn(|context| Poll::Ready(Pin::new(&mut *port).poll_read(context, &mut buffer))).await;
+    match read {
+        Poll::Pending => Ok(None),
+        Poll::Ready(read) => read.map(|()| Some(buffer.filled().len())),
     }
 }
 
