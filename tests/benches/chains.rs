@@ -218,8 +218,8 @@ async fn nonces(rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
     };
     let channel = ChannelPlan { target: [0xff; 32], ..ChannelPlan::default() };
     let mut chains = Chains::start(vec![spec], None, channel).await?;
-    let mut times = Vec::new();
-    while times.len() < usize::try_from(rounds)? {
+    let (mut times, mut missed) = (Vec::new(), 0_u32);
+    while times.len() < usize::try_from(rounds)? && missed < rounds {
         tokio::time::sleep(BETWEEN).await;
         let Chains { world, lines, .. } = &mut chains;
         let line = lines.first_mut().ok_or("there is a line")?;
@@ -231,21 +231,28 @@ async fn nonces(rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
         let begin = SystemTime::now();
         line.write(&found)?;
         let arrived = block_in_place(|| {
-            loop {
-                match world.session.arrivals().next() {
-                    Ok(None) => std::hint::spin_loop(),
-                    Ok(Some(at)) => return Ok(at),
-                    Err(error) => return Err(error),
+            let end = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < end {
+                if let Some(at) = world.session.arrivals().next()? {
+                    return Ok(Some(at));
                 }
+                std::hint::spin_loop();
             }
+            Ok::<_, Box<dyn Error>>(None)
         })?;
+        let Some(arrived) = arrived else {
+            missed += 1;
+            continue;
+        };
         times.push(arrived.duration_since(begin).unwrap_or_default().as_secs_f64());
-        // Eleven bytes each.
-        for _ in 0..found.len() / 11 {
-            let share = world.session.expect_share().await?;
-            world.session.accept(&share).await?;
+        // Some turns find more than one.
+        while let Ok(share) = tokio::time::timeout(Duration::from_millis(20), world.session.expect_share()).await {
+            world.session.accept(&share?).await?;
         }
         while world.session.arrivals().next()?.is_some() {}
+    }
+    if missed > 0 {
+        println!("{missed} frames came to nothing: their job had been replaced, or they had been found before");
     }
     chains.stop().await;
     Ok(times)

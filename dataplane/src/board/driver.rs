@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     bridge::{Bridge, request::Request},
-    peripheral::tps546::{Tps546, configuration::Configuration},
+    peripheral::tps546::{Telemetry, Tps546, configuration::Configuration},
     transport::serial::SerialPort,
 };
 use bitaxe::Bitaxe;
@@ -203,7 +203,7 @@ impl Driver {
             set: self.set,
             voltage: measured.map(|seen| seen.vout),
             current: measured.map(|seen| seen.iout),
-            power: measured.map(|seen| seen.power()),
+            power: measured.map(Telemetry::power),
         };
         let input = RailReport {
             name: "input".into(),

@@ -178,7 +178,7 @@ impl Registry {
     /// [`make_all_safe`] for the boards of this registry only.
     #[must_use]
     pub fn make_all_safe(&self, reason: &str) -> Vec<SafeOutcome> {
-        make_safe(self.take(), reason)
+        make_safe(&self.take(), reason)
     }
 
     /// Held for the time of a look only.
@@ -266,10 +266,11 @@ impl Drop for SafeGuard {
 #[must_use]
 pub fn make_all_safe(reason: &str) -> Vec<SafeOutcome> {
     let all = PROCESS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    make_safe(all.iter().filter_map(Weak::upgrade).flat_map(|armed| Registry(armed).take()).collect(), reason)
+    let entries: Vec<_> = all.iter().filter_map(Weak::upgrade).flat_map(|armed| Registry(armed).take()).collect();
+    make_safe(&entries, reason)
 }
 
-fn make_safe(entries: Vec<Arc<Entry>>, reason: &str) -> Vec<SafeOutcome> {
+fn make_safe(entries: &[Arc<Entry>], reason: &str) -> Vec<SafeOutcome> {
     let deadline = Instant::now() + WITHIN;
     let outcomes = thread::scope(|scope| {
         let spawn = |entry: &Arc<Entry>| {

@@ -113,7 +113,9 @@ async fn nonces_that_come_twice_are_submitted_once() {
         world.remote.clear(fault);
     }
     world.more_shares(5).await;
-    assert_eq!(world.snapshot.borrow().boards[&world.id].totals.duplicate, 0, "they go no further than the chain");
+    let totals = world.snapshot.borrow().boards[&world.id].totals;
+    assert!(totals.duplicate >= 10, "they are counted: {totals:?}");
+    assert_eq!(totals.rejected.sum(), 0, "{totals:?}");
     world.stop().await;
 }
 
@@ -179,8 +181,7 @@ async fn controller_that_goes_mute_ends_hashing() {
     let mut world = world(GAMMA).await;
     world.mines().await;
     world.remote.inject(Fault::ControlMute);
-    let board = world.board("is stopped", |board| board.state != BoardState::Mining).await;
-    assert!(!board.faults.is_empty(), "{board:?}");
+    world.board("has a fault", |board| !board.faults.is_empty()).await;
     let safe = |board: &BoardReport| board.safe_state.clone().filter(|safe| safe.reason.contains("polls"));
     let board = world.board("is made safe", |board| safe(board).is_some()).await;
     assert!(!safe(&board).unwrap().confirmed, "{board:?}");
