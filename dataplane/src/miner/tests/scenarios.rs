@@ -12,7 +12,7 @@
 //! | byte lost in a nonce | `byte_that_is_lost_or_wrong_costs_one_nonce` |
 //! | duplicate nonces | `nonces_that_come_twice_are_submitted_once` |
 //! | stale nonces, unknown job, below the ticket | `nonces_that_are_not_what_they_should_be_are_never_submitted` |
-//! | one chip slower | `chain::state::tests: slow_chip_is_noted_among_its_neighbours` |
+//! | one chip slower | `chain::state: slow_chip_is_noted_among_its_neighbours` |
 //! | hash-counting number too great | `simulate: too_great_hash_counting_number_overlaps_with_the_neighbour` |
 //! | no new job for an epoch | `simulate: epoch_that_is_over_repeats`, `chain::state: late_renewal_is_counted` |
 //! | heat | `heat_takes_clock_first_and_power_at_the_hard_limit` |

@@ -418,6 +418,21 @@ fn wrong_nonces_count_as_errors_of_the_chip() {
 }
 
 #[test]
+fn slow_chip_is_noted_among_its_neighbours() {
+    let mut rig = Rig::new(ember_one());
+    let mut slots = slots();
+    rig.give(Assignment::Work(work(1, job(), &mut slots)));
+    rig.bring_up().unwrap();
+    rig.set(400.0).unwrap();
+    rig.chips.inject(Fault::SlowChip { chip: 5, percent: 20 });
+    rig.run(Duration::from_secs(60));
+    for chip in rig.report().chips {
+        let is_noted = chip.notes.iter().any(|note| note.contains("of what its clock should give"));
+        assert_eq!(is_noted, chip.index == 5, "{chip:?}");
+    }
+}
+
+#[test]
 fn silence_of_all_chips_is_a_failure() {
     let mut rig = Rig::new(gamma());
     let mut slots = slots();
