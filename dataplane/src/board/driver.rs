@@ -57,7 +57,8 @@ pub struct Driver {
     safe_steps: Vec<SafeStep>,
     parts: Parts,
     configuration: Configuration,
-    /// Once it was configured; forgotten when the board is made safe, because it may lose its power then.
+    /// Once it was configured. Its temperature is looked at while the output is off, too: a board that got too hot starts
+    /// again by it.
     regulator: Option<Tps546>,
     set: Option<Volts>,
 }
@@ -186,7 +187,7 @@ impl Driver {
 
     /// The regulator's measurements, if it answers.
     async fn regulator(&mut self, survey: &mut Survey) {
-        let Some(regulator) = self.regulator else { return };
+        let (Some(regulator), Some(_)) = (self.regulator, self.set) else { return };
         let measured = regulator.telemetry(&mut self.bridge).await;
         let status = regulator.status(&mut self.bridge).await;
         let temperature = measured.as_ref().map_err(ToString::to_string).and_then(|seen| plausible(seen.temperature));
@@ -249,7 +250,7 @@ impl Hardware for Driver {
     }
 
     async fn set_voltage(&mut self, voltage: Volts) -> Result<(), HardwareError> {
-        let Some(regulator) = self.regulator else {
+        let (Some(regulator), Some(_)) = (self.regulator, self.set) else {
             let problem = "it was not turned on".to_owned();
             return Err(HardwareError::Part { part: "core supply", problem });
         };
@@ -270,7 +271,6 @@ impl Hardware for Driver {
             seen.push(self.safe_step(step).await);
         }
         self.set = None;
-        self.regulator = None;
         let confirmed = seen.iter().all(Result::is_ok);
         if confirmed {
             self.guard.disarm();

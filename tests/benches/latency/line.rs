@@ -40,7 +40,8 @@ impl Line {
         tcsetattr(&pty.slave, SetArg::TCSANOW, &settings)?;
         fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let path = ttyname(&pty.slave)?;
-        let now = Instant::now();
+        // So long ago that they listen now.
+        let now = Instant::now().checked_sub(Duration::from_millis(10)).ok_or("the machine has just started")?;
         let mut chips = simulate::Chain::new(model, count, options, now);
         chips.supply(Supply::GOOD, now);
         Ok(Self { near: pty.master, _far: pty.slave, path, chips })
