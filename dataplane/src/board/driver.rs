@@ -187,7 +187,7 @@ impl Driver {
 
     /// The regulator's measurements, if it answers.
     async fn regulator(&mut self, survey: &mut Survey) {
-        let (Some(regulator), Some(_)) = (self.regulator, self.set) else { return };
+        let Some(regulator) = self.regulator else { return };
         let measured = regulator.telemetry(&mut self.bridge).await;
         let status = regulator.status(&mut self.bridge).await;
         let temperature = measured.as_ref().map_err(ToString::to_string).and_then(|seen| plausible(seen.temperature));
