@@ -28,7 +28,7 @@ use mujina_dataplane::{
         mailbox::mailbox,
     },
 };
-use mujina_testbed::{percentile::percentile, scripted_pool::ChannelPlan};
+use mujina_testbed::scripted_pool::ChannelPlan;
 use std::{
     error::Error,
     time::{Duration, Instant, SystemTime},
@@ -37,7 +37,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::block_in_place,
 };
-use world::{BETWEEN, World};
+use world::{BETWEEN, World, report};
 
 /// Chips of a chain in a large miner.
 const CHIPS: u8 = 126;
@@ -230,16 +230,7 @@ async fn nonces(rounds: u32) -> Result<Vec<f64>, Box<dyn Error>> {
         }
         let begin = SystemTime::now();
         line.write(&found)?;
-        let arrived = block_in_place(|| {
-            let end = Instant::now() + Duration::from_secs(1);
-            while Instant::now() < end {
-                if let Some(at) = world.session.arrivals().next()? {
-                    return Ok(Some(at));
-                }
-                std::hint::spin_loop();
-            }
-            Ok::<_, Box<dyn Error>>(None)
-        })?;
+        let arrived = block_in_place(|| world.arrival())?;
         let Some(arrived) = arrived else {
             missed += 1;
             continue;
@@ -318,9 +309,9 @@ fn collect(line: &mut Line, virtual_now: &mut Instant) -> Result<Vec<Vec<u8>>, B
     while heard.len() < JOB {
         heard.extend_from_slice(line.read(&mut buffer)?);
     }
-    let mut frames = split(&line.chips.receive(&heard, *virtual_now));
-    // What was found in the job before is old.
-    frames.clear();
+    // What comes now was found in the job before.
+    drop(line.chips.receive(&heard, *virtual_now));
+    let mut frames = Vec::new();
     for _ in 0..20_000 {
         *virtual_now += Duration::from_millis(1);
         frames.extend(split(&line.chips.run(*virtual_now)));
@@ -380,16 +371,4 @@ fn wait_readable(lines: &[Line]) -> Result<(), Box<dyn Error>> {
     let mut ports: Vec<_> = lines.iter().map(Line::poll_for_input).collect();
     nix::poll::poll(&mut ports, nix::poll::PollTimeout::from(100_u8))?;
     Ok(())
-}
-
-fn report(what: &str, times: &[f64]) {
-    let at = |part: f64| percentile(times, part) * 1e3;
-    println!(
-        "{what:48}  {} times  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms  max {:.3} ms",
-        times.len(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0)
-    );
 }

@@ -33,7 +33,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::mpsc;
-use world::{BETWEEN, World, tip};
+use world::{BETWEEN, World, report, tip};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         report("nonce to the socket", &times);
         let allocations: Vec<_> = allocations.iter().map(|count| *count as f64).collect();
         let at = |part| percentile(&allocations, part);
-        println!("{:32}  allocations p50 {} p90 {} p99 {} max {}", "", at(0.5), at(0.9), at(0.99), at(1.0));
+        println!("{:48}  allocations p50 {} p90 {} p99 {} max {}", "", at(0.5), at(0.9), at(0.99), at(1.0));
         let (first, stale) = hashing(args.rounds.min(500)).await?;
         report("tip to a share, all cores hash", &first);
         report("last stale share after a tip", &stale);
@@ -157,15 +157,7 @@ async fn shares(rounds: u32) -> Result<(Vec<f64>, Vec<u64>), Box<dyn Error>> {
         let nonce =
             Nonce { thread, work: Arc::clone(&work), extranonce, version, ntime, nonce, ticket_target, found_at };
         events.send(ThreadEvent::Nonce(nonce)).await?;
-        let arrived = tokio::task::block_in_place(|| {
-            loop {
-                match guests.world.session.arrivals().next() {
-                    Ok(None) => std::hint::spin_loop(),
-                    Ok(Some(at)) => return Ok(at),
-                    Err(error) => return Err(error),
-                }
-            }
-        })?;
+        let arrived = tokio::task::block_in_place(|| guests.world.arrival())?.ok_or("no share came within a second")?;
         allocations.push(counting::allocations() - before);
         times.push(arrived.duration_since(begin).unwrap_or_default().as_secs_f64());
         let share = guests.world.session.expect_share().await?;
@@ -211,16 +203,4 @@ async fn hashing(rounds: u32) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     }
     world.stop(|| ()).await;
     Ok((first, stale))
-}
-
-fn report(what: &str, times: &[f64]) {
-    let at = |part: f64| percentile(times, part) * 1e3;
-    println!(
-        "{what:32}  {} times  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms  max {:.3} ms",
-        times.len(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0)
-    );
 }

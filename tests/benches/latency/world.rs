@@ -9,10 +9,13 @@ use mujina_dataplane::{
     source::SourcePolicy,
     thread::{ThreadEntry, ThreadEvent},
 };
-use mujina_testbed::scripted_pool::{ChannelPlan, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now};
+use mujina_testbed::{
+    percentile::percentile,
+    scripted_pool::{ChannelPlan, JobPlan, ScriptedOptions, ScriptedPool, Session, message, now},
+};
 use std::{
     error::Error,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use stratum_apps::stratum_core::parsers_sv2::MiningOwned;
 use tokio::sync::mpsc;
@@ -83,6 +86,18 @@ impl World {
         Ok(begin)
     }
 
+    /// When the next bytes came into the pool's socket, by the kernel's time stamp; `None` after a second without. Spins.
+    pub(crate) fn arrival(&self) -> Result<Option<SystemTime>, Box<dyn Error>> {
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            if let Some(at) = self.session.arrivals().next()? {
+                return Ok(Some(at));
+            }
+            std::hint::spin_loop();
+        }
+        Ok(None)
+    }
+
     /// `before_end` runs between the order to end and the end.
     pub(crate) async fn stop(mut self, before_end: impl FnOnce()) {
         self.cancel.cancel();
@@ -98,4 +113,17 @@ pub(crate) fn tip(channel_id: u32, number: u32) -> MiningOwned {
     let mut prev_hash = [0x22; 32];
     prev_hash.split_at_mut(4).0.copy_from_slice(&number.to_le_bytes());
     message::tip(channel_id, number, prev_hash, now())
+}
+
+/// A row of seconds, told in milliseconds.
+pub(crate) fn report(what: &str, times: &[f64]) {
+    let at = |part: f64| percentile(times, part) * 1e3;
+    println!(
+        "{what:48}  {} times  p50 {:.3} ms  p90 {:.3} ms  p99 {:.3} ms  max {:.3} ms",
+        times.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
 }
