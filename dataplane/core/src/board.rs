@@ -93,6 +93,33 @@ pub struct BoardReport {
     pub faults: Vec<Fault>,
 }
 
+impl BoardReport {
+    /// A board of which no more is known.
+    #[must_use]
+    pub fn new(id: BoardId, model: &str, state: BoardState, state_since: SystemTime) -> Self {
+        Self {
+            id,
+            model: model.to_owned(),
+            state,
+            state_reason: String::new(),
+            state_since,
+            facts: BTreeMap::new(),
+            expected_chips: 0,
+            chips: Vec::new(),
+            sensors: Vec::new(),
+            fans: Vec::new(),
+            rails: Vec::new(),
+            tuning: TuningReport::default(),
+            constraints: BoardConstraints::default(),
+            led: None,
+            locate_until: None,
+            safe_state: None,
+            starts: 0,
+            faults: Vec::new(),
+        }
+    }
+}
+
 /// One chip of a chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChipReport {

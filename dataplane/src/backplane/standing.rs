@@ -3,7 +3,7 @@
 use super::BoardRefusal;
 use crate::board::task::Wishes;
 use mujina_core::{
-    board::{BoardConstraints, BoardReport, BoardState, BoardTuning, TuningReport},
+    board::{BoardReport, BoardState, BoardTuning},
     id::BoardId,
 };
 use std::{collections::BTreeMap, time::SystemTime};
@@ -50,24 +50,5 @@ impl Standing {
 
 /// The report of a board that just hashes.
 pub(crate) fn report(id: BoardId, model: &str, facts: BTreeMap<String, String>, since: SystemTime) -> BoardReport {
-    BoardReport {
-        id,
-        model: model.to_owned(),
-        state: BoardState::Mining,
-        state_reason: String::new(),
-        state_since: since,
-        facts,
-        expected_chips: 0,
-        chips: Vec::new(),
-        sensors: Vec::new(),
-        fans: Vec::new(),
-        rails: Vec::new(),
-        tuning: TuningReport::default(),
-        constraints: BoardConstraints::default(),
-        led: None,
-        locate_until: None,
-        safe_state: None,
-        starts: 1,
-        faults: Vec::new(),
-    }
+    BoardReport { facts, starts: 1, ..BoardReport::new(id, model, BoardState::Mining, since) }
 }

@@ -136,33 +136,13 @@ impl ChipTotals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        board::{BoardConstraints, TuningReport},
-        units::Amperes,
-    };
+    use crate::units::Amperes;
     use std::time::UNIX_EPOCH;
 
     fn report() -> BoardReport {
-        BoardReport {
-            id: "bitaxe-gamma-1".parse().unwrap(),
-            model: "bitaxe-gamma".into(),
-            state: BoardState::Mining,
-            state_reason: String::new(),
-            state_since: UNIX_EPOCH,
-            facts: [].into(),
-            expected_chips: 2,
-            chips: Vec::new(),
-            sensors: Vec::new(),
-            fans: Vec::new(),
-            rails: Vec::new(),
-            tuning: TuningReport::default(),
-            constraints: BoardConstraints::default(),
-            led: None,
-            locate_until: None,
-            safe_state: None,
-            starts: 1,
-            faults: Vec::new(),
-        }
+        let id = "bitaxe-gamma-1".parse().unwrap();
+        let report = BoardReport::new(id, "bitaxe-gamma", BoardState::Mining, UNIX_EPOCH);
+        BoardReport { expected_chips: 2, starts: 1, ..report }
     }
 
     fn sensor(name: &str, temperature: Option<f64>, hard: f64) -> SensorReport {

@@ -12,11 +12,11 @@ use crate::{
     transport::device::BoardDevice,
 };
 use mujina_core::{
-    board::{BoardConstraints, BoardReport, BoardState, TuningReport},
+    board::{BoardReport, BoardState},
     fault::{Fault, FaultReason},
     id::BoardId,
 };
-use std::{collections::BTreeMap, time::SystemTime};
+use std::time::SystemTime;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -182,23 +182,8 @@ pub(crate) fn unopened(
     let facts = [("place", &device.place), ("serial", &device.serial), ("product", &device.product)];
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
     BoardReport {
-        id: id.clone(),
-        model: model.to_owned(),
-        state,
         state_reason: reason.to_owned(),
-        state_since: SystemTime::now(),
-        facts: facts.map(|(name, value)| (name.to_owned(), value.clone())).collect::<BTreeMap<_, _>>(),
-        expected_chips: 0,
-        chips: Vec::new(),
-        sensors: Vec::new(),
-        fans: Vec::new(),
-        rails: Vec::new(),
-        tuning: TuningReport::default(),
-        constraints: BoardConstraints::default(),
-        led: None,
-        locate_until: None,
-        safe_state: None,
-        starts: 0,
-        faults: Vec::new(),
+        facts: facts.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        ..BoardReport::new(id.clone(), model, state, SystemTime::now())
     }
 }
