@@ -2,7 +2,7 @@
 
 use crate::{
     board::{
-        limits::BoardLimits,
+        limits::{BoardLimits, LimitRefusal},
         task::{self, Memory, TaskOrder, Told},
     },
     transport::device::BoardDevice,
@@ -109,8 +109,7 @@ impl Slot {
     /// Why a tuning does not fit this board; `None` when it does, or that is not known yet.
     pub(super) fn refusal_of(&self, tuning: &BoardTuning) -> Option<String> {
         let refusals = self.limits.as_ref().filter(|_| self.present)?.tightened(tuning).err()?;
-        let words: Vec<_> = refusals.iter().map(ToString::to_string).collect();
-        Some(words.join("; "))
+        Some(LimitRefusal::in_words(&refusals))
     }
 }
 

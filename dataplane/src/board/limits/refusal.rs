@@ -35,6 +35,12 @@ pub enum LimitRefusal {
 }
 
 impl LimitRefusal {
+    /// All of them, for a person.
+    #[must_use]
+    pub fn in_words(refusals: &[Self]) -> String {
+        refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     fn out_of_range<T: Display>(name: impl Into<String>, asked: T, range: &Range<T>, reason: &str) -> Self {
         Self::OutOfRange {
             name: name.into(),

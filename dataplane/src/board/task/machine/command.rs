@@ -1,7 +1,10 @@
 //! What people and the spec want of the board.
 
 use super::{Cause, Machine, Now, Phase, test::Test};
-use crate::{backplane::BoardRefusal, board::task::Reply};
+use crate::{
+    backplane::BoardRefusal,
+    board::{limits::LimitRefusal, task::Reply},
+};
 use mujina_core::{
     board::{BoardState, BoardTuning, SelfTestStep},
     fault::{Fault, FaultReason},
@@ -90,14 +93,13 @@ impl Machine {
                 self.guard.set_limits(limits.clone());
                 self.tuner.set(limits.clone(), tuning.mode);
                 self.limits = limits;
-                self.mode = tuning.mode;
                 self.tuning = tuning;
                 self.refused = None;
                 self.poll_due = now.at;
             }
             Err(refusals) => {
-                let words: Vec<_> = refusals.iter().map(ToString::to_string).collect();
-                let message = format!("its tuning is not granted, and it goes on without: {}", words.join("; "));
+                let words = LimitRefusal::in_words(&refusals);
+                let message = format!("its tuning is not granted, and it goes on without: {words}");
                 let since = self.refused.as_ref().map_or(now.wall, |fault| fault.since);
                 let reason = FaultReason::TuningRefused;
                 self.refused = Some(Fault { reason, subject: self.subject(), message, since });

@@ -68,7 +68,7 @@ impl Machine {
         let mut learnt = Learnt::words(self.tuner.learnt());
         learnt.extend(self.ceiling().map(|ceiling| format!("no more than {ceiling} for heat, until it is cooler")));
         TuningReport {
-            wanted: self.mode,
+            wanted: self.tuning.mode,
             frequency: self.at.filter(|_| up).map(|at| self.sent.map_or(at.frequency, |sent| sent.frequency)),
             voltage: self.at.map(|at| at.voltage),
             limited_by: self.limited_by.clone(),
