@@ -75,6 +75,11 @@ pub enum ReadingError {
 
 /// A temperature that a running board can have. Down to a cold shed in winter, up to what chips do not survive.
 fn plausible(degrees: f64) -> Result<Celsius, ReadingError> {
+    plausible_up_to(125.0, degrees)
+}
+
+/// The same for what survives another greatest temperature.
+pub(crate) fn plausible_up_to(greatest: f64, degrees: f64) -> Result<Celsius, ReadingError> {
     let temperature = Celsius::from_degrees(degrees);
-    if (-30.0..=125.0).contains(&degrees) { Ok(temperature) } else { Err(ReadingError::Implausible(temperature)) }
+    if (-30.0..=greatest).contains(&degrees) { Ok(temperature) } else { Err(ReadingError::Implausible(temperature)) }
 }

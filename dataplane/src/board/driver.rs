@@ -22,16 +22,19 @@ use super::{
 };
 use crate::{
     bridge::{Bridge, request::Request},
-    peripheral::tps546::{Telemetry, Tps546, configuration::Configuration},
+    peripheral::{
+        self,
+        tps546::{Telemetry, Tps546, Tps546Error, configuration::Configuration},
+    },
     transport::serial::SerialPort,
 };
 use bitaxe::Bitaxe;
 use emberone::EmberOne;
 use mujina_core::{
     board::{RailReport, SafeStateReport},
-    units::{Celsius, Volts},
+    units::Volts,
 };
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Most time for bringing the core supply up: the waits of the sheets are about a second, the rest are some fifty requests.
@@ -48,13 +51,14 @@ const RESET: Duration = Duration::from_millis(100);
 const SUPPLY_SETTLES: Duration = Duration::from_millis(500);
 /// The same after a small move.
 const MOVE_SETTLES: Duration = Duration::from_millis(50);
+/// The greatest temperature that a regulator can still tell of itself, in degrees.
+const HOTTEST_REGULATOR: f64 = 150.0;
 
 /// A board that was opened.
 #[derive(Debug)]
 pub struct Driver {
     bridge: Bridge<SerialPort>,
     guard: SafeGuard,
-    safe_steps: Vec<SafeStep>,
     parts: Parts,
     configuration: Configuration,
     /// Once it was configured. Its temperature is looked at while the output is off, too: a board that got too hot starts
@@ -104,12 +108,12 @@ async fn within<T>(
 }
 
 impl Driver {
-    fn new(bridge: Bridge<SerialPort>, guard: SafeGuard, safe_steps: Vec<SafeStep>, family: Family) -> Self {
+    fn new(bridge: Bridge<SerialPort>, guard: SafeGuard, family: Family) -> Self {
         let (parts, configuration) = match family {
             Family::Bitaxe => (Parts::Bitaxe(Bitaxe::default()), bitaxe::configuration_to_identify()),
             Family::EmberOne => (Parts::EmberOne(EmberOne::default()), super::known::EMBER_ONE.regulator()),
         };
-        Self { bridge, guard, safe_steps, parts, configuration, regulator: None, set: None }
+        Self { bridge, guard, parts, configuration, regulator: None, set: None }
     }
 
     /// From now on it is one of this model.
@@ -153,8 +157,8 @@ impl Driver {
     }
 
     async fn check_supply(&mut self, regulator: Tps546, told: Volts) -> Result<(), HardwareError> {
-        let measured = regulator.telemetry(&mut self.bridge).await.map_err(bus)?;
-        let status = regulator.status(&mut self.bridge).await.map_err(bus)?;
+        let measured = regulator.telemetry(&mut self.bridge).await.map_err(Tps546Error::from)?;
+        let status = regulator.status(&mut self.bridge).await.map_err(Tps546Error::from)?;
         let off = (measured.vout.volts() - told.volts()).abs();
         if off > self.parts.tolerance(told).volts() {
             let problem = format!("gives {} though it was told {told}; check the input power", measured.vout);
@@ -169,20 +173,16 @@ impl Driver {
 
     /// Takes one step towards the safe state, and proves it.
     async fn safe_step(&mut self, step: &SafeStep) -> Result<String, String> {
-        let SafeStep { what, request, proof } = step;
-        let mut problem = String::new();
+        let mut seen = Ok(String::new());
         for _ in 0..SAFE_TRIES {
-            let done = self.bridge.ask(request).await;
-            let Some((question, expected)) = proof else {
-                return Ok(done.map_or_else(|problem| format!("{what} not known: {problem}"), |_| (*what).to_owned()));
-            };
-            match self.bridge.ask(question).await {
-                Ok(answer) if answer == *expected => return Ok((*what).to_owned()),
-                Ok(answer) => problem = format!("{what} failed: reads back {answer:02x?}"),
-                Err(failure) => problem = format!("{what} not proven: {failure}"),
+            let done = self.bridge.ask(&step.request).await;
+            let Some((question, expected)) = &step.proof else { return Ok(step.helped(done)) };
+            seen = step.proven(self.bridge.ask(question).await, expected);
+            if seen.is_ok() {
+                break;
             }
         }
-        Err(problem)
+        seen
     }
 
     /// The regulator's measurements, if it answers.
@@ -190,7 +190,12 @@ impl Driver {
         let Some(regulator) = self.regulator else { return };
         let measured = regulator.telemetry(&mut self.bridge).await;
         let status = regulator.status(&mut self.bridge).await;
-        let temperature = measured.as_ref().map_err(ToString::to_string).and_then(|seen| plausible(seen.temperature));
+        // It does not check what it measures of itself.
+        let plausible = |seen: &Telemetry| {
+            peripheral::plausible_up_to(HOTTEST_REGULATOR, seen.temperature.degrees())
+                .map_err(|error| error.to_string())
+        };
+        let temperature = measured.as_ref().map_err(ToString::to_string).and_then(plausible);
         survey.readings.temperatures.insert("regulator".into(), temperature);
         let measured = measured.ok();
         survey.readings.regulator = status.ok().map(|status| RegulatorReading {
@@ -265,22 +270,14 @@ impl Hardware for Driver {
     }
 
     async fn make_safe(&mut self, reason: &str) -> SafeStateReport {
-        let steps = self.safe_steps.clone();
         let mut seen = Vec::new();
-        for step in &steps {
-            seen.push(self.safe_step(step).await);
+        for step in self.guard.steps().to_vec() {
+            seen.push(self.safe_step(&step).await);
         }
         self.set = None;
-        let confirmed = seen.iter().all(Result::is_ok);
-        if confirmed {
-            self.guard.disarm();
-            let detail: Vec<_> = seen.into_iter().map(|step| step.unwrap_or_else(|problem| problem)).collect();
-            return SafeStateReport {
-                at: SystemTime::now(),
-                reason: reason.into(),
-                confirmed,
-                detail: detail.join(", "),
-            };
+        let outcome = self.guard.conclude(seen);
+        if outcome.confirmed {
+            return outcome.report(reason);
         }
         // It has another handle on the port and asks in another way. The board stays armed: whoever ends the task tries again.
         let outcome = self.guard.attempt().await;
@@ -314,19 +311,5 @@ impl Hardware for Driver {
 
     fn has_led(&self) -> bool {
         matches!(self.parts, Parts::EmberOne(_))
-    }
-}
-
-/// A failure of the bus that the parts of a regulator would carry.
-fn bus(error: crate::peripheral::BusError) -> HardwareError {
-    HardwareError::Regulator(error.into())
-}
-
-/// The regulator does not check what it measures of itself.
-fn plausible(temperature: Celsius) -> Result<Celsius, String> {
-    if (-30.0..=150.0).contains(&temperature.degrees()) {
-        Ok(temperature)
-    } else {
-        Err(format!("{temperature} is no plausible temperature; check the sensor"))
     }
 }

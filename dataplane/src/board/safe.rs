@@ -20,6 +20,7 @@ use line::Line;
 use mujina_core::{board::SafeStateReport, id::BoardId};
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -61,6 +62,24 @@ fn core_off() -> SafeStep {
     let (_, register) = tps546::off_read_back();
     let proof = Request::I2cWriteRead { address, bytes: vec![register], count: 1 };
     SafeStep { what: "core off", request: Request::I2cWrite { address, bytes }, proof: Some((proof, vec![0])) }
+}
+
+impl SafeStep {
+    /// What is to be said of it when it has no proof.
+    pub(super) fn helped(&self, done: Result<Vec<u8>, impl Display>) -> String {
+        let Self { what, .. } = self;
+        done.map_or_else(|problem| format!("{what} not known: {problem}"), |_| (*what).to_owned())
+    }
+
+    /// What the answer to its proof says.
+    pub(super) fn proven(&self, answer: Result<Vec<u8>, impl Display>, expected: &[u8]) -> Result<String, String> {
+        let Self { what, .. } = self;
+        match answer {
+            Ok(answer) if answer == expected => Ok((*what).to_owned()),
+            Ok(answer) => Err(format!("{what} failed: reads back {answer:02x?}")),
+            Err(problem) => Err(format!("{what} not proven: {problem}")),
+        }
+    }
 }
 
 /// Steps for a Bitaxe (boards 2.3).
@@ -125,6 +144,10 @@ impl Entry {
             |error| vec![Err(format!("the port: {error}"))],
             |()| self.steps.iter().map(|step| self.take(step, deadline)).collect(),
         );
+        self.outcome(seen)
+    }
+
+    fn outcome(&self, seen: Vec<Result<String, String>>) -> SafeOutcome {
         let confirmed = seen.iter().all(Result::is_ok);
         let detail: Vec<_> = seen.into_iter().map(|step| step.unwrap_or_else(|problem| problem)).collect();
         SafeOutcome { board: self.board.clone(), confirmed, detail: detail.join(", "), at: SystemTime::now() }
@@ -132,15 +155,10 @@ impl Entry {
 
     /// Takes one step and proves it. The next is taken whatever comes of it.
     fn take(&self, step: &SafeStep, deadline: Instant) -> Result<String, String> {
-        let SafeStep { what, request, proof } = step;
-        let done = self.line.ask(self.protocol, request, deadline);
-        match proof {
-            None => Ok(done.map_or_else(|problem| format!("{what} not known: {problem}"), |_| (*what).to_owned())),
-            Some((question, expected)) => match self.line.ask(self.protocol, question, deadline) {
-                Ok(answer) if answer == *expected => Ok((*what).to_owned()),
-                Ok(answer) => Err(format!("{what} failed: reads back {answer:02x?}")),
-                Err(problem) => Err(format!("{what} not proven: {problem}")),
-            },
+        let done = self.line.ask(self.protocol, &step.request, deadline);
+        match &step.proof {
+            None => Ok(step.helped(done)),
+            Some((question, expected)) => step.proven(self.line.ask(self.protocol, question, deadline), expected),
         }
     }
 }
@@ -225,6 +243,20 @@ impl SafeGuard {
     /// From now on the board must not be left alone.
     pub fn arm(&self) {
         self.registry.armed().entries.insert(self.number, self.entry.clone());
+    }
+
+    /// The steps to the safe state.
+    pub(super) fn steps(&self) -> &[SafeStep] {
+        &self.entry.steps
+    }
+
+    /// What came of them when somebody else took them; disarms when all were proven.
+    pub(super) fn conclude(&self, seen: Vec<Result<String, String>>) -> SafeOutcome {
+        let outcome = self.entry.outcome(seen);
+        if outcome.confirmed {
+            self.disarm();
+        }
+        outcome
     }
 
     /// Tries the last resort's way while the board's task still has the port and waits. Takes up to [`WITHIN`]; the board

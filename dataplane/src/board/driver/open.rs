@@ -77,11 +77,11 @@ async fn contact(registry: &Registry, device: &BoardDevice, id: &BoardId, family
         Family::Bitaxe => safe::bitaxe_steps(),
         Family::EmberOne => safe::ember_one_steps(),
     };
-    let guard = SafeGuard::new(registry, id.clone(), &device.control, bridge.protocol(), steps.clone(), takeover)
+    let guard = SafeGuard::new(registry, id.clone(), &device.control, bridge.protocol(), steps, takeover)
         .map_err(|error| OpenError::Port(error.to_string()))?;
     // Its chips may be hashing for somebody who is gone.
     guard.arm();
-    Ok(Driver::new(bridge, guard, steps, family))
+    Ok(Driver::new(bridge, guard, family))
 }
 
 impl Driver {

@@ -292,7 +292,8 @@ async fn cable_pulled_in_the_middle_of_the_start_is_told_as_gone() {
         }
         rig.remote.unplug();
     };
-    let (failure, ()) = tokio::join!(hardware.power_up(gamma()), pulling);
+    let both = async { tokio::join!(hardware.power_up(gamma()), pulling) };
+    let (failure, ()) = timeout(Duration::from_secs(60), both).await.expect("the core comes on in time");
     assert!(failure.unwrap_err().is_gone());
     let safe = hardware.make_safe("the cable").await;
     assert!(!safe.confirmed, "{safe:?}");
