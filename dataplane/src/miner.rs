@@ -6,8 +6,6 @@ mod compose;
 use crate::{backplane::BoardsHandle, pool::probe::Prober, scheduler::SchedulerHandle, source::SourceHandle};
 pub use boards::BoardsPlan;
 pub use compose::{GuestThreads, Guests, Miner, MinerError, MinerPlan};
-use mujina_core::id::BoardId;
-use std::collections::BTreeMap;
 
 /// What the service side knows of the mining side. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,19 +16,8 @@ pub struct MinerHandle {
     pub source: SourceHandle,
     /// Tests of pools, beside the mining.
     pub prober: Prober,
-    /// Model and facts of each board.
-    pub boards: BTreeMap<BoardId, BoardFacts>,
     /// How boards are, and what may be asked of them.
-    pub boards_handle: BoardsHandle,
-}
-
-/// What never changes of a board.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardFacts {
-    /// Model, for example `cpu`.
-    pub model: String,
-    /// Facts of the model.
-    pub facts: BTreeMap<String, String>,
+    pub boards: BoardsHandle,
 }
 
 #[cfg(test)]

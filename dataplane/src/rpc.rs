@@ -67,7 +67,7 @@ pub async fn serve(plan: RpcPlan, listeners: Listeners, cancel: CancellationToke
             cancel: cancel.clone(),
         }))
         .add_service(BoardServiceServer::new(board::Service {
-            boards: miner.boards_handle,
+            boards: miner.boards,
             counted: miner.scheduler.snapshot(),
             cancel: cancel.clone(),
         }))

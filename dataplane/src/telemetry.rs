@@ -68,7 +68,7 @@ pub fn start(plan: TelemetryPlan, supervisor: &mut Supervisor, cancel: &Cancella
         spec,
         storage: history_handle.failure(),
         lifetimes: history_handle.lifetimes(),
-        boards: miner.boards_handle.reports(),
+        boards: miner.boards.reports(),
     };
     let (publisher, status) = status::Publisher::new(identity, seen);
     let shares = ShareLog::default();

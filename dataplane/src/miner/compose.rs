@@ -5,7 +5,7 @@
 //! handles and the facts of its boards.
 
 use super::{
-    BoardFacts, MinerHandle,
+    MinerHandle,
     boards::{self, BoardsPlan},
 };
 use crate::{
@@ -31,7 +31,6 @@ use crate::{
 };
 use mujina_core::pool::PoolEndpoint;
 use std::{
-    collections::BTreeMap,
     fmt, io,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -176,12 +175,12 @@ fn mine(
     runtime.block_on(async {
         let (thread_events, events) = mpsc::channel(thread::EVENT_QUEUE);
         let (scheduler, scheduler_handle) = Scheduler::with_limits(events, plan.scheduler_limits);
-        let mut boards = BTreeMap::new();
+        let mut standing = Vec::new();
         let mut entries = Vec::new();
         let mut cpu = None;
         if let Some(config) = &plan.cpu {
             let (threads, board) = CpuBoard::start(config, thread_events.clone()).map_err(MinerError::Board)?;
-            boards.insert(board.id(), BoardFacts { model: "cpu".into(), facts: board.facts() });
+            standing.push(standing::report(board.id(), "cpu", board.facts(), SystemTime::now()));
             entries.extend(threads);
             cpu = Some(board);
         }
@@ -204,17 +203,13 @@ fn mine(
             // The scheduler was started a line above and runs until it is told otherwise.
             let _ = scheduler_handle.send(scheduler::Command::AddThread(entry)).await;
         }
-        let reports = boards.iter().map(|(id, BoardFacts { model, facts })| {
-            standing::report(id.clone(), model, facts.clone(), SystemTime::now())
-        });
         let (chain_entries, chains_join) = mpsc::channel(CHAINS_JOIN);
         let chains = ChainStarter { events: thread_events, entries: chain_entries };
-        let (boards_thread, boards_handle) =
-            boards::start(plan.boards, reports.collect(), devices, chains).map_err(MinerError::Boards)?;
+        let (boards_thread, boards) =
+            boards::start(plan.boards, standing, devices, chains).map_err(MinerError::Boards)?;
         let joining = join_scheduler(chains_join, scheduler_handle.clone());
         supervisor.spawn("chains", ExitPolicy::Expendable, joining);
-        let handle =
-            MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards, boards_handle };
+        let handle = MinerHandle { scheduler: scheduler_handle.clone(), source: source_handle, prober, boards };
         let _ = up.send(handle);
 
         let failure = tokio::select! {

@@ -44,7 +44,7 @@ impl Mining for MinerHandle {
     }
 
     fn set_paused(&self, paused: bool) -> Wish<Result<(), SchedulerGone>> {
-        let (scheduler, boards) = (self.scheduler.clone(), self.boards_handle.clone());
+        let (scheduler, boards) = (self.scheduler.clone(), self.boards.clone());
         Box::pin(async move {
             if paused {
                 let stopped = scheduler.pause().await;
@@ -58,7 +58,7 @@ impl Mining for MinerHandle {
     }
 
     fn tune(&self, wanted: BTreeMap<String, BoardTuning>) -> Wish<Result<(), TuneError>> {
-        let boards = self.boards_handle.clone();
+        let boards = self.boards.clone();
         Box::pin(async move {
             let refusals =
                 boards.ask(|reply| BoardCommand::Tune(wanted, reply)).await.map_err(|gone| TuneError(vec![gone]))?;
