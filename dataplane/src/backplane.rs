@@ -15,6 +15,7 @@ pub(crate) use actor::{Backplane, BackplanePlan};
 pub(crate) use supervise::BoardsThread;
 pub use supervise::supervises;
 
+use crate::board::tuner::Learnt;
 use mujina_core::{
     board::{BoardReport, BoardTuning, SelfTestStep},
     id::BoardId,
@@ -29,6 +30,8 @@ pub struct BoardReports {
     pub boards: BTreeMap<BoardId, BoardReport>,
     /// Why boards on USB cannot be found; empty when they can, or are not looked for.
     pub usb_problem: String,
+    /// What was learnt of boards by tuning them, now or in an earlier process; to be given to the next one.
+    pub learnt: BTreeMap<BoardId, Learnt>,
 }
 
 /// What may be asked of boards.

@@ -55,7 +55,8 @@ const SUPPLY_SETTLES: Duration = Duration::from_millis(500);
 /// The same after a small move.
 const MOVE_SETTLES: Duration = Duration::from_millis(50);
 /// Said of a board whose lines are not as they were driven.
-const RESTARTED: &str = "the reset line is not as it was driven: the board's controller has restarted; check its cable and supply";
+const RESTARTED: &str =
+    "the reset line is not as it was driven: the board's controller has restarted; check its cable and supply";
 /// The greatest temperature that a regulator can still tell of itself, in degrees.
 const HOTTEST_REGULATOR: f64 = 150.0;
 

@@ -93,7 +93,8 @@ impl Driver {
         if !safe.confirmed && self.is_held_without_regulator().await {
             // Nothing more can be done, and nothing more is needed.
             self.guard.disarm();
-            let problem = "its regulator does not answer, its chips are held in reset; check the input power".to_owned();
+            let problem =
+                "its regulator does not answer, its chips are held in reset; check the input power".to_owned();
             return Err(identified.err().unwrap_or_else(|| HardwareError::Part { part: "board", problem }.into()));
         }
         let board = identified?;
@@ -103,9 +104,8 @@ impl Driver {
         }
         self.becomes(&board);
         // Configured, and off: from now on its temperature is known before it gets power.
-        let regulator = within(STEP, "core supply", async {
-            Ok(Tps546::start(&mut self.bridge, &self.configuration).await?)
-        });
+        let regulator =
+            within(STEP, "core supply", async { Ok(Tps546::start(&mut self.bridge, &self.configuration).await?) });
         self.regulator = Some(regulator.await?);
         Ok(board)
     }

@@ -84,7 +84,7 @@ struct World {
 
 fn reports(boards: impl IntoIterator<Item = BoardReport>) -> Arc<BoardReports> {
     let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
-    Arc::new(BoardReports { boards, usb_problem: "no sysfs".into() })
+    Arc::new(BoardReports { boards, usb_problem: "no sysfs".into(), ..BoardReports::default() })
 }
 
 impl World {
