@@ -4,6 +4,7 @@
 pub mod convert;
 pub mod dial;
 pub mod failure;
+pub mod home;
 pub mod serve;
 pub mod trace;
 

@@ -34,7 +34,7 @@ use operation::Operations;
 use registry::{Registry, Session};
 use spec::Specs;
 use statistics::Collector;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use store::Store;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -95,10 +95,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
-    for miner in registry.iter() {
-        tasks.spawn("session", Session::new(miner.clone(), store.database_id()).run(stop.clone()));
-        tasks.spawn("collector", Collector::new(miner.clone(), store.clone()).run(stop.clone()));
-    }
+    tasks.spawn("miners", look_after(registry.clone(), store.clone(), stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let parts = api::Parts { store: store.clone(), registry, specs, operations, spans, cancel: stop.clone() };
@@ -130,6 +127,37 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     drop(lock);
     info!("control plane stopped");
     result
+}
+
+/// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
+async fn look_after(registry: Registry, store: Store, cancel: CancellationToken) {
+    let mut arrivals = registry.arrivals();
+    let (mut known, mut tasks) = (BTreeSet::new(), JoinSet::new());
+    let failure = loop {
+        let miners = arrivals.borrow_and_update().clone();
+        for (name, miner) in miners.iter() {
+            if known.insert(name.clone()) {
+                let session = Session::new(miner.clone(), store.database_id());
+                tasks.spawn(session.run(cancel.clone()).in_current_span());
+                tasks.spawn(Collector::new(miner.clone(), store.clone()).run(cancel.clone()).in_current_span());
+            }
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break None,
+            Some(ended) = tasks.join_next() => break Some(ended),
+            // The registry lives as long as this task.
+            _ = arrivals.changed() => {}
+        }
+    };
+    if let Some(Err(error)) = failure
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+    if cancel.is_cancelled() {
+        while tasks.join_next().await.is_some() {}
+    }
 }
 
 enum Ended {

@@ -302,7 +302,7 @@ impl Operations {
                 }
                 miners
             }
-            None => self.registry.iter().map(|miner| miner.name.clone()).collect(),
+            None => self.registry.all().keys().cloned().collect(),
         };
         match miners.len() {
             0 => Err(OperationError::NoMiners),

@@ -6,6 +6,7 @@
 mod convert;
 mod link;
 mod session;
+mod way;
 
 use crate::{
     config::MinerConfig,
@@ -16,7 +17,8 @@ pub(crate) use link::deepest;
 pub use link::{CallError, CallKind, Link, ReconnectEvent};
 use mujina_core::id::{Generation, MinerName};
 use mujina_proto::{
-    dial::{self, Address, Client, DialError},
+    dial::{self, Address, DialError},
+    home::Attached,
     types::v1,
 };
 pub(crate) use session::Session;
@@ -26,6 +28,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::sync::watch;
+pub use way::{NotAtHome, Way};
 
 /// First delay before a miner is tried again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -41,27 +44,32 @@ pub fn backoff(failures: u32, jitter: f64) -> Duration {
 
 /// All miners. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Registry(Arc<Miners>);
+pub struct Registry(Arc<Shared>);
 
 #[derive(Debug)]
-struct Miners {
-    miners: BTreeMap<MinerName, Arc<Miner>>,
+struct Shared {
+    miners: watch::Sender<Arc<Miners>>,
     changes: watch::Sender<u64>,
 }
+
+/// Miners by their names.
+pub type Miners = BTreeMap<MinerName, Arc<Miner>>;
 
 /// One miner.
 #[derive(Debug)]
 pub struct Miner {
-    /// Name in the configuration.
+    /// Name in the configuration, or in its certificate.
     pub name: MinerName,
-    /// Where it is reached.
-    pub address: Address,
-    /// From the configuration.
+    /// Where it is reached; `None` = it calls home.
+    pub address: Option<Address>,
+    /// From the configuration, or from the token that it enrolled with.
     pub labels: BTreeMap<String, String>,
     /// For calls of our own.
     pub link: Link,
-    /// For calls of others, on a connection of their own: their streams never use up ours.
-    pub relay: Client,
+    /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
+    pub relay: Way,
+    /// Where the newest connection of a miner goes that calls home.
+    home: watch::Sender<Option<Attached>>,
     view: watch::Sender<Arc<MinerView>>,
     desired: watch::Sender<Option<Arc<DesiredState>>>,
     /// Shared with the registry.
@@ -110,42 +118,64 @@ impl Registry {
         let changes = watch::Sender::new(0);
         let miner = |(name, config): (&MinerName, &MinerConfig)| {
             let MinerConfig { address, labels } = config;
-            let desired = desired.remove(name);
-            let view = MinerView {
-                revision: 0,
-                reachability: Reachability::Untried,
-                since: SystemTime::now(),
-                agreement: Agreement::default(),
-                desired_generation: desired.as_ref().map(|desired| desired.generation).unwrap_or_default(),
-                confirmed: None,
-                spec_state: None,
-                status: None,
-            };
-            let miner = Miner {
+            let way = || dial::dial_lazy(address).map(Way::Dialled);
+            let plan = MinerPlan {
                 name: name.clone(),
-                address: address.clone(),
+                address: Some(address.clone()),
                 labels: labels.clone(),
-                link: Link::new(dial::dial_lazy(address)?),
-                relay: dial::dial_lazy(address)?,
-                view: watch::Sender::new(Arc::new(view)),
-                desired: watch::Sender::new(desired),
-                changes: changes.clone(),
+                link: way()?,
+                relay: way()?,
+                home: watch::Sender::new(None),
+                desired: desired.remove(name),
             };
-            Ok((name.clone(), Arc::new(miner)))
+            Ok((name.clone(), Arc::new(plan.miner(&changes))))
         };
-        let miners = miners.iter().map(miner).collect::<Result<_, DialError>>()?;
-        Ok(Self(Arc::new(Miners { miners, changes })))
+        let miners: Miners = miners.iter().map(miner).collect::<Result<_, DialError>>()?;
+        Ok(Self(Arc::new(Shared { miners: watch::Sender::new(Arc::new(miners)), changes })))
+    }
+
+    /// Knows one more miner from now on, which calls home. `false` = the name is known already, and nothing changed.
+    pub fn enrolled(&self, name: &MinerName, labels: BTreeMap<String, String>, desired: Option<DesiredState>) -> bool {
+        let added = self.0.miners.send_if_modified(|miners| {
+            if miners.contains_key(name) {
+                return false;
+            }
+            let home = watch::Sender::new(None);
+            let plan = MinerPlan {
+                name: name.clone(),
+                address: None,
+                labels,
+                link: Way::Home(home.subscribe()),
+                relay: Way::Home(home.subscribe()),
+                home,
+                desired: desired.map(Arc::new),
+            };
+            let miner = Arc::new(plan.miner(&self.0.changes));
+            Arc::make_mut(miners).insert(name.clone(), miner);
+            true
+        });
+        if added {
+            self.0.changes.send_modify(|count| *count += 1);
+        }
+        added
     }
 
     /// The miner of this name.
     #[must_use]
     pub fn get(&self, name: &MinerName) -> Option<Arc<Miner>> {
-        self.0.miners.get(name).cloned()
+        self.0.miners.borrow().get(name).cloned()
     }
 
-    /// All miners in order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Miner>> {
-        self.0.miners.values()
+    /// All miners.
+    #[must_use]
+    pub fn all(&self) -> Arc<Miners> {
+        self.0.miners.borrow().clone()
+    }
+
+    /// All miners now, and from now on with each that is added.
+    #[must_use]
+    pub fn arrivals(&self) -> watch::Receiver<Arc<Miners>> {
+        self.0.miners.subscribe()
     }
 
     /// Told of each change of any view.
@@ -155,7 +185,52 @@ impl Registry {
     }
 }
 
+/// What a miner is made of.
+struct MinerPlan {
+    name: MinerName,
+    address: Option<Address>,
+    labels: BTreeMap<String, String>,
+    link: Way,
+    relay: Way,
+    home: watch::Sender<Option<Attached>>,
+    desired: Option<Arc<DesiredState>>,
+}
+
+impl MinerPlan {
+    fn miner(self, changes: &watch::Sender<u64>) -> Miner {
+        let Self { name, address, labels, link, relay, home, desired } = self;
+        let view = MinerView {
+            revision: *changes.borrow(),
+            reachability: Reachability::Untried,
+            since: SystemTime::now(),
+            agreement: Agreement::default(),
+            desired_generation: desired.as_ref().map(|desired| desired.generation).unwrap_or_default(),
+            confirmed: None,
+            spec_state: None,
+            status: None,
+        };
+        Miner {
+            name,
+            address,
+            labels,
+            link: Link::new(link),
+            relay,
+            home,
+            view: watch::Sender::new(Arc::new(view)),
+            desired: watch::Sender::new(desired),
+            changes: changes.clone(),
+        }
+    }
+}
+
 impl Miner {
+    /// Its newest connection, on which it called home. The one before is closed.
+    pub fn attach(&self, connection: Attached) {
+        if let Some(before) = self.home.send_replace(Some(connection)) {
+            before.close();
+        }
+    }
+
     /// What was last seen of it.
     #[must_use]
     pub fn view(&self) -> Arc<MinerView> {

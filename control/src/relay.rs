@@ -63,7 +63,7 @@ impl Relay {
                            an operation; the miner's own call would be undone or reported as drift";
             return Err(Failure::new(Code::FailedPrecondition, "USE_DESIRED_STATE", message).with("miner", &name));
         }
-        miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, &error))
+        miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn keep(folder: StateDir, mut reports: watch::Receiver<Arc<Boar
                     return;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let over = stop.run_until_cancelled(changed).await.is_none();
         let learnt = reports.borrow_and_update().learnt.clone();

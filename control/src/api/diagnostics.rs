@@ -23,7 +23,7 @@ impl DiagnosticsService for Service {
         if trace_id.len() != 32 || !trace_id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(Failure::invalid_field("trace_id", "is no trace; give its 32 hex digits").into());
         }
-        let miners: Vec<_> = self.0.registry.iter().cloned().collect();
+        let miners: Vec<_> = self.0.registry.all().values().cloned().collect();
         let answers = join_all(miners.iter().map(|miner| of_miner(miner, &trace_id))).await;
         let mut spans = self.0.spans.of_trace(&trace_id);
         let mut unreachable_miners = Vec::new();

@@ -27,7 +27,8 @@ impl MinerRegistryService for Service {
             "" => None,
             token => Some(token.parse::<MinerName>().map_err(|_| refuse(bad_token()))?),
         };
-        let mut rest = self.0.registry.iter().filter(|miner| after.as_ref().is_none_or(|after| miner.name > *after));
+        let all = self.0.registry.all();
+        let mut rest = all.values().filter(|miner| after.as_ref().is_none_or(|after| miner.name > *after));
         let page: Vec<_> = rest.by_ref().take(most).collect();
         let has_more = rest.next().is_some();
         let next_page_token = page.last().filter(|_| has_more).map(|last| last.name.to_string()).unwrap_or_default();
@@ -58,7 +59,8 @@ impl MinerRegistryService for Service {
                     }
                     changes.borrow_and_update();
                     let is_news = |view: &MinerView| seen.is_none_or(|seen| view.revision > seen);
-                    let views: Vec<_> = registry.iter().map(|miner| (miner, miner.view())).collect();
+                    let all = registry.all();
+                    let views: Vec<_> = all.values().map(|miner| (miner, miner.view())).collect();
                     let newest = views.iter().map(|(_, view)| view.revision).max().unwrap_or_default();
                     let news = views.iter().filter(|(_, view)| is_news(view));
                     let miners: Vec<_> = news.map(|(miner, view)| message(miner, view)).collect();
@@ -82,7 +84,7 @@ fn message(miner: &Miner, view: &MinerView) -> v1::Miner {
     };
     v1::Miner {
         name: miner.name.to_string(),
-        address: miner.address.to_string(),
+        address: miner.address.as_ref().map(ToString::to_string).unwrap_or_default(),
         reachability: reachability.into(),
         reachability_since: Some(timestamp(view.since)),
         unreachable_reason: unreachable_reason.into(),

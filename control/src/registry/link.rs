@@ -3,7 +3,7 @@
 //! Calls that a person caused continue that person's trace. Those that only watch are made outside every trace, and tell
 //! the miner so; otherwise polling would push commands out of everybody's memory of spans.
 
-use super::convert;
+use super::{Way, convert};
 use crate::{
     operation::{Phase, ReconnectMode, ReconnectResult},
     reconcile::Confirmed,
@@ -20,7 +20,6 @@ use mujina_proto::{
         self as wire, diagnostics_service_client::DiagnosticsServiceClient, miner_service_client::MinerServiceClient,
         pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
-    dial::Client,
     failure::Failure,
     types::v1,
 };
@@ -106,7 +105,7 @@ pub(crate) fn deepest<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (
 
 /// The way to one miner. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Link(Client);
+pub struct Link(Way);
 
 /// A spec as the miner said it, and as a value.
 #[derive(Debug, Clone)]
@@ -133,11 +132,16 @@ pub struct ReconnectEvents(Streaming<wire::ReconnectPoolResponse>);
 pub(crate) struct Statuses(Streaming<wire::WatchMinerResponse>);
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
-        Self(client)
+    pub(super) fn new(way: Way) -> Self {
+        Self(way)
     }
 
-    fn miner(&self) -> MinerServiceClient<Client> {
+    /// Waits until it makes sense to call.
+    pub(crate) async fn opens(&self) {
+        self.0.opens().await;
+    }
+
+    fn miner(&self) -> MinerServiceClient<Way> {
         MinerServiceClient::new(self.0.clone())
     }
 

@@ -55,6 +55,7 @@ impl Session {
     async fn keep_connected(&mut self) {
         let mut failures = 0_u32;
         loop {
+            self.miner.link.opens().await;
             let begun = Instant::now();
             let Err(error) = self.stay_connected().await;
             failures = if begun.elapsed() >= GOOD { 1 } else { failures.saturating_add(1) };

@@ -1,0 +1,217 @@
+//! Calling home: a miner dials its control plane, and then serves its API on that connection; the control plane calls.
+//!
+//! ```text
+//!  miner                                          control plane
+//!  dial, handshake ──────── one connection ──────▶ accept, handshake
+//!  serve: routes ◀───────── calls ──────────────── attach: a client like any other
+//! ```
+//!
+//! One service definition is enough for a local socket, a port and the way home. Both halves work on any stream, and both
+//! tell when it has ended: the miner dials again, the control plane knows that the miner is gone.
+
+use crate::{
+    dial::Client,
+    serve::{KEEPALIVE, MAX_STREAMS},
+    trace::{TraceLayer, Traced},
+};
+use hyper::server::conn::http2;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
+use tonic::{
+    service::Routes,
+    transport::{Channel, Endpoint},
+};
+use tower::{Layer, service_fn};
+
+/// Time that calls under way have once the stop was asked for.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How often a connection is probed by the control plane, and how long the answer may take: below the timers of the NAT
+/// boxes in between.
+const PROBE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// Serves calls that come over one connection until it ends, or until `cancel`: then calls under way get a second.
+///
+/// # Errors
+/// The connection broke, or the other end did not answer a probe.
+pub async fn serve<S>(stream: S, routes: Routes, cancel: CancellationToken) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(TraceLayer.layer(routes.prepare()));
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .keep_alive_interval(KEEPALIVE.0)
+            .keep_alive_timeout(KEEPALIVE.1)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = cancel.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::time::timeout(DRAIN, connection).await.unwrap_or(Ok(()))
+}
+
+/// The way to a miner that called home.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// Calls it. Clones share the connection; none makes another.
+    pub client: Client,
+    ended: CancellationToken,
+    close: CancellationToken,
+}
+
+impl Attached {
+    /// Waits until the connection has ended, for whatever reason.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// Ends it now; calls under way fail.
+    pub fn close(&self) {
+        self.close.cancel();
+    }
+}
+
+/// Makes a connection that a miner has dialled the way to it.
+///
+/// # Errors
+/// It does not speak HTTP/2.
+pub async fn attach<S>(stream: S) -> Result<Attached, tonic::transport::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (ended, close) = (CancellationToken::new(), CancellationToken::new());
+    let watched =
+        Watched { stream, closed: Box::pin(close.clone().cancelled_owned()), _ended: ended.clone().drop_guard() };
+    // Given away once: whoever asks again meets a miner that is gone.
+    let once = Arc::new(Mutex::new(Some(TokioIo::new(watched))));
+    let connector = service_fn(move |_: http::Uri| {
+        let stream = once.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move { stream.ok_or_else(|| io::Error::other("the miner's connection has ended")) }
+    });
+    let channel: Channel = Endpoint::from_static("http://miner")
+        .http2_keep_alive_interval(PROBE.0)
+        .keep_alive_timeout(PROBE.1)
+        .keep_alive_while_idle(true)
+        .connect_with_connector(connector)
+        .await?;
+    Ok(Attached { client: Traced::new(channel), ended, close })
+}
+
+/// Tells when it is dropped, which its user does when the connection has ended; and breaks when it is told to.
+struct Watched<S> {
+    stream: S,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    _ended: DropGuard,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::standard_routes;
+    use tokio::{io::duplex, task::JoinHandle, time::timeout};
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A miner that has called home, and its control plane's way to it.
+    async fn pair() -> (Attached, CancellationToken, JoinHandle<Result<(), hyper::Error>>) {
+        let (here, there) = duplex(1 << 16);
+        let (routes, _) = standard_routes();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(there, routes.routes(), stop.clone()));
+        (attach(here).await.unwrap(), stop, serving)
+    }
+
+    async fn is_healthy(attached: &Attached) -> bool {
+        let mut client = HealthClient::new(attached.client.clone());
+        let checked = timeout(PATIENCE, client.check(HealthCheckRequest::default())).await.unwrap();
+        checked.is_ok_and(|answer| answer.into_inner().status == 1)
+    }
+
+    #[tokio::test]
+    async fn miner_that_called_home_is_called_and_its_end_is_told() {
+        let (attached, stop, serving) = pair().await;
+        assert!(is_healthy(&attached).await && !attached.has_ended());
+        stop.cancel();
+        timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+        timeout(PATIENCE, attached.ended()).await.unwrap();
+        assert!(!is_healthy(&attached).await, "a connection is used once");
+    }
+
+    #[tokio::test]
+    async fn connection_that_is_closed_here_ends_on_both_sides_with_its_calls() {
+        let (attached, _stop, serving) = pair().await;
+        let mut client = HealthClient::new(attached.client.clone());
+        let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        assert!(watch.message().await.unwrap().is_some());
+        attached.close();
+        timeout(PATIENCE, attached.ended()).await.unwrap();
+        assert!(timeout(PATIENCE, watch.message()).await.unwrap().is_err());
+        // Broken, or ended: the other end hears it one way or the other.
+        let _ = timeout(PATIENCE, serving).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn clients_that_are_dropped_end_the_connection() {
+        let (attached, _stop, serving) = pair().await;
+        assert!(is_healthy(&attached).await);
+        drop(attached);
+        timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+    }
+}
