@@ -5,6 +5,7 @@ pub mod convert;
 pub mod dial;
 pub mod failure;
 pub mod serve;
+pub mod tls;
 pub mod trace;
 
 /// Shared messages: desired state, status, shares, spans.
