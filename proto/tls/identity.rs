@@ -3,8 +3,10 @@
 use super::{Fingerprint, Peer, TlsError, peer, private_file};
 use rustls::{
     RootCertStore,
+    client::verify_server_name,
     crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 use std::{
@@ -96,6 +98,17 @@ impl Identity {
         self.peer.not_after.duration_since(now).unwrap_or_default()
     }
 
+    /// Whether clients that dial `host` take the certificate.
+    ///
+    /// # Errors
+    /// `host` is neither a host name nor an IP address.
+    pub fn is_for(&self, host: &str) -> Result<bool, TlsError> {
+        let name = super::server_name(host)?;
+        let own = self.chain.first().ok_or(TlsError::Missing("certificate"))?;
+        let parsed = ParsedCertificate::try_from(own).map_err(TlsError::Library)?;
+        Ok(verify_server_name(&parsed, &name).is_ok())
+    }
+
     /// The authority that came with it, when the chain is whole.
     ///
     /// # Errors
@@ -184,6 +197,24 @@ impl Roots {
     /// Of each certificate.
     pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.certificates.iter().map(|one| Fingerprint::of(one))
+    }
+
+    /// Of the public key of each.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read.
+    pub fn keys(&self) -> Result<Vec<Fingerprint>, TlsError> {
+        self.certificates.iter().map(|one| Ok(Fingerprint::of(peer::parse(one)?.public_key().raw))).collect()
+    }
+
+    /// When the first of them ceases to be valid.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read.
+    pub fn expires_at(&self) -> Result<SystemTime, TlsError> {
+        let ends = self.certificates.iter().map(|one| peer::not_after(&peer::parse(one)?));
+        let ends = ends.collect::<Result<Vec<_>, _>>()?;
+        ends.into_iter().min().ok_or(TlsError::Missing("certificate"))
     }
 
     pub(super) fn store(&self) -> Arc<RootCertStore> {

@@ -132,6 +132,10 @@ fn time(time: ASN1Time) -> Result<SystemTime, TlsError> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(TlsError::Field("validity"))
 }
 
+pub(super) fn not_after(certificate: &X509Certificate<'_>) -> Result<SystemTime, TlsError> {
+    time(certificate.validity().not_after)
+}
+
 /// Whether the certificate may sign others, and when.
 pub(super) fn is_authority(certificate: &CertificateDer<'_>, now: SystemTime) -> Result<bool, TlsError> {
     let parsed = parse(certificate)?;

@@ -179,6 +179,23 @@ fn identity_whose_parts_do_not_belong_together_is_refused() {
 }
 
 #[test]
+fn authority_and_server_say_what_they_are_for() {
+    let authority = Authority::new("one");
+    let server = authority.server();
+    assert!(server.is_for("localhost").unwrap());
+    assert!(!server.is_for("control.example.org").unwrap() && !server.is_for("127.0.0.1").unwrap());
+    assert!(matches!(server.is_for("a b"), Err(TlsError::Host(_))));
+    let left = authority.roots().expires_at().unwrap().duration_since(SystemTime::now()).unwrap();
+    assert!(left > Duration::from_secs(8 * DAY) && left <= Duration::from_secs(9 * DAY), "{left:?}");
+    let both = Roots::from_pem(&format!("{}{}", authority.roots().to_pem(), Authority::new("two").roots().to_pem()));
+    let both = both.unwrap();
+    assert_eq!(both.keys().unwrap().len(), 2);
+    assert_eq!(both.keys().unwrap().first(), authority.roots().keys().unwrap().first());
+    assert!(matches!(Roots::from_pem(&server.to_pem()), Err(TlsError::NoAuthority)));
+    assert!(matches!(Roots::from_pem("x"), Err(TlsError::Missing("certificate"))));
+}
+
+#[test]
 fn host_is_a_name_or_an_address() {
     assert_eq!(check_host("192.0.2.7").unwrap(), Ok("192.0.2.7".parse().unwrap()));
     assert_eq!(check_host("::1").unwrap(), Ok("::1".parse().unwrap()));
