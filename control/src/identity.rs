@@ -21,5 +21,5 @@ pub use attempts::Attempts;
 pub use authority::{Authority, AuthorityError, Issued};
 pub use enrolment::{Ask, Certificate, Decision, EnrolError, Enrolment, Outcome};
 pub use enrolments::Enrolments;
-pub use revoked::{Revoked, Revocation};
+pub use revoked::{Revocation, Revoked};
 pub use token::{NewToken, StoredToken, TokenRefusal};

@@ -49,11 +49,14 @@ impl Server {
     }
 
     async fn dial(&self) -> TcpStream {
-        TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap()
+        let stream = TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     async fn accept(&self) -> Result<Accepted<TcpStream>, TlsError> {
         let (stream, _) = self.listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
         self.tls.accept(stream, DEADLINE).await
     }
 

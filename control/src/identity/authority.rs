@@ -5,8 +5,8 @@
 
 use mujina_core::id::{MinerName, PeerName};
 use mujina_proto::tls::{
-    Fingerprint, Identity, NewKey, Peer, PeerKind, PublicKey, Roots, TicketSecret, TlsError, check_host, create_private,
-    read_private, write_public,
+    Fingerprint, Identity, NewKey, Peer, PeerKind, PublicKey, Roots, TicketSecret, TlsError, check_host,
+    create_private, read_private, write_public,
 };
 use rand::{TryRngCore, rngs::OsRng};
 use rcgen::{
@@ -52,7 +52,9 @@ pub enum AuthorityError {
     #[error("a server needs a host name or an IP address that miners dial; give at least one")]
     NoNames,
     /// At the end of its life.
-    #[error("the authority has expired or is not valid yet; check the clock, or make a new one and enrol all miners again")]
+    #[error(
+        "the authority has expired or is not valid yet; check the clock, or make a new one and enrol all miners again"
+    )]
     OutOfTime,
     /// Signing failed.
     #[error("the authority cannot sign; check {AUTHORITY} and /dev/urandom")]
@@ -97,7 +99,9 @@ impl Authority {
         let path = folder.join(AUTHORITY);
         let text = format!("{}{}", key.serialize_pem(), certificate);
         create_private(&path, &text).map_err(|error| match error {
-            TlsError::Write(path, cause) if cause.kind() == io::ErrorKind::AlreadyExists => AuthorityError::Exists(path),
+            TlsError::Write(path, cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                AuthorityError::Exists(path)
+            }
             error => error.into(),
         })?;
         write_public(&folder.join(CERTIFICATE), &roots.to_pem())?;

@@ -9,6 +9,7 @@ use std::{
     net::IpAddr,
     time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 
 /// What a new miner sends.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Ask<'a> {
     pub miner: &'a str,
     /// Where it asks from.
     pub source: IpAddr,
+    /// When the question came, by a clock that does not jump.
+    pub received: Instant,
 }
 
 /// How an enrolment stands.
@@ -122,7 +125,9 @@ pub enum EnrolError {
     #[error("the name of the miner {0}")]
     Name(#[from] NameError),
     /// Somebody has the name.
-    #[error("there is a {kind} `{name}` with a valid certificate or a pending enrolment; choose another name, or revoke that one first")]
+    #[error(
+        "there is a {kind} `{name}` with a valid certificate or a pending enrolment; choose another name, or revoke that one first"
+    )]
     NameTaken {
         /// What it is.
         kind: PeerKind,

@@ -1,8 +1,8 @@
 //! Gives certificates to those who may have them, and takes them away. Each step is one transaction of the store.
 
 use super::{
-    Ask, Attempts, Authority, Certificate, Decision, EnrolError, Enrolment, Issued, NewToken, Outcome,
-    Revocation, Revoked, StoredToken, token,
+    Ask, Attempts, Authority, Certificate, Decision, EnrolError, Enrolment, Issued, NewToken, Outcome, Revocation,
+    Revoked, StoredToken, token,
 };
 use crate::store::{
     Store, StoreError, Write,
@@ -104,7 +104,7 @@ impl Enrolments {
     /// # Errors
     /// See [`EnrolError`]; nothing of the token is used then.
     pub async fn enrol(&self, ask: Ask<'_>, now: SystemTime) -> Result<Outcome, EnrolError> {
-        self.attempts().begin(ask.source, Instant::now()).map_err(EnrolError::TooMany)?;
+        self.attempts().begin(ask.source, ask.received).map_err(EnrolError::TooMany)?;
         let token = self.verify(ask.token).await?;
         // Whoever knows a secret does not guess.
         self.attempts().succeeded(ask.source);

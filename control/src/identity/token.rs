@@ -8,9 +8,9 @@ use std::{
 use subtle::{Choice, ConstantTimeEq};
 
 /// Longest time that a token may be good for.
-pub const MAX_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub(super) const MAX_TTL: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Most miners that one token may enrol.
-pub const MAX_USES: u32 = 10_000;
+pub(super) const MAX_USES: u32 = 10_000;
 
 /// A token that shall be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -57,9 +57,8 @@ impl Store {
 
     /// All of them, the newest first.
     pub(crate) async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM enrolment_tokens ORDER BY created_at DESC, id")
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM enrolment_tokens ORDER BY created_at DESC, id").fetch_all(&self.readers).await?;
         rows.iter().map(|row| Ok(read_token(row)?.token)).collect()
     }
 

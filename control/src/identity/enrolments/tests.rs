@@ -65,7 +65,7 @@ impl World {
         now: SystemTime,
     ) -> Result<Outcome, EnrolError> {
         let request = key.request(miner).unwrap();
-        self.enrolments.enrol(Ask { token, request: &request, miner, source }, now).await
+        self.enrolments.enrol(Ask { token, request: &request, miner, source, received: Instant::now() }, now).await
     }
 
     async fn uses_left(&self) -> Vec<u32> {
@@ -219,12 +219,13 @@ async fn wrong_tokens_are_told_nothing_and_right_ones_why() {
     let world = World::new().await;
     let (token, foreign) = (world.token(1, false).await, World::new().await.token(1, false).await);
     let mut wrong = token.expose();
-    assert!(matches!(world.ask(&wrong.split_off(60), &key(), "a", source(2), now()).await, Err(EnrolError::TokenText(_))));
+    assert!(matches!(
+        world.ask(&wrong.split_off(60), &key(), "a", source(2), now()).await,
+        Err(EnrolError::TokenText(_))
+    ));
     let unknown = world.enrol(&foreign, &key(), "rig-7").await.unwrap_err().to_string();
-    let mut other_secret = TokenRow {
-        token: world.enrolments.tokens().await.unwrap().remove(0),
-        secret_hash: foreign.secret_hash(),
-    };
+    let mut other_secret =
+        TokenRow { token: world.enrolments.tokens().await.unwrap().remove(0), secret_hash: foreign.secret_hash() };
     // A token of a known id with another secret, as somebody makes it who has seen a list of tokens.
     other_secret.token.id = foreign.id();
     other_secret.secret_hash[0] ^= 1;
@@ -241,23 +242,25 @@ async fn wrong_tokens_are_told_nothing_and_right_ones_why() {
     assert!(matches!(bad, Err(EnrolError::Name(_))));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn source_that_tries_tokens_has_to_wait_and_others_do_not() {
     let world = World::new().await;
     let (token, foreign) = (world.token(9, false).await, World::new().await.token(1, false).await);
-    let wrong = foreign.expose();
-    for _ in 0..5 {
-        let refused = world.ask(&wrong, &key(), "rig-7", source(6), now()).await;
-        assert!(matches!(refused, Err(EnrolError::UnknownToken)));
+    let begin = Instant::now();
+    let ask = async |token: &Token, last, received| {
+        let (token, request) = (token.expose(), key().request("x").unwrap());
+        let miner = format!("rig-{last}");
+        let ask = Ask { token: &token, request: &request, miner: &miner, source: source(last), received };
+        world.enrolments.enrol(ask, now()).await
+    };
+    for _ in 0..30 {
+        assert!(matches!(ask(&foreign, 6, begin).await, Err(EnrolError::UnknownToken)));
     }
     // The right one is not looked at either, or trying would go on.
-    let EnrolError::TooMany(wait) = world.ask(&token.expose(), &key(), "rig-6", source(6), now()).await.unwrap_err()
-    else {
-        panic!("not refused")
-    };
-    chain(world.ask(&token.expose(), &key(), "rig-7", source(7), now()).await);
-    tokio::time::advance(wait).await;
-    chain(world.ask(&token.expose(), &key(), "rig-6", source(6), now()).await);
+    let EnrolError::TooMany(wait) = ask(&token, 6, begin).await.unwrap_err() else { panic!("let through") };
+    chain(ask(&token, 7, begin).await);
+    assert!(matches!(ask(&token, 6, begin + wait - Duration::from_millis(1)).await, Err(EnrolError::TooMany(_))));
+    chain(ask(&token, 6, begin + wait).await);
 }
 
 #[tokio::test]
@@ -272,12 +275,12 @@ async fn tokens_have_bounds() {
     }
     make(90 * DAY, 10_000).await.unwrap();
     let unknown = TokenId::from([7; 16]);
-    assert!(matches!(world.enrolments.revoke_token(unknown, now()).await, Err(EnrolError::NoToken(id)) if id == unknown));
-    let bad = world.ask(&world.token(1, false).await.expose(), &key(), "rig-7", source(1), now()).await;
-    chain(bad);
+    assert!(
+        matches!(world.enrolments.revoke_token(unknown, now()).await, Err(EnrolError::NoToken(id)) if id == unknown)
+    );
     let request = "-----BEGIN CERTIFICATE REQUEST-----\n";
     let token = world.token(1, false).await.expose();
-    let ask = Ask { token: &token, request, miner: "rig-9", source: source(1) };
+    let ask = Ask { token: &token, request, miner: "rig-9", source: source(1), received: Instant::now() };
     let refused = world.enrolments.enrol(ask, now()).await;
     assert!(matches!(refused, Err(EnrolError::Authority(crate::identity::AuthorityError::Tls(TlsError::Request(_))))));
 }

@@ -16,9 +16,8 @@ impl Store {
 
     /// All revocations, the newest first.
     pub(crate) async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM revocations ORDER BY revoked_at DESC, serial")
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM revocations ORDER BY revoked_at DESC, serial").fetch_all(&self.readers).await?;
         let read = |row: &SqliteRow| {
             Ok(Revocation {
                 serial: parsed(row, "serial")?,
