@@ -6,9 +6,8 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::time::Instant;
 
 /// A rack behind one address that is enrolled at once hardly notices it: what succeeds is paid back within milliseconds.
 const SOURCE: Rate = Rate { burst: 30, interval: Duration::from_secs(2) };

@@ -7,9 +7,8 @@ use mujina_proto::tls::{Fingerprint, Peer, PeerKind, TlsError, TokenError, Token
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
-use tokio::time::Instant;
 
 /// What a new miner sends.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ mod renewal;
 
 use super::*;
 use crate::identity::TokenRefusal;
-use mujina_proto::tls::{Fingerprint, TlsError};
-use std::{collections::BTreeMap, net::IpAddr};
+use mujina_proto::tls::{Fingerprint, Identity, NewKey, Serial, TlsError};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -1,6 +1,7 @@
 //! What happens to certificates after they were issued.
 
 use super::*;
+use crate::identity::enrolments::certificates::MOST_CERTIFICATES;
 use mujina_proto::tls::Revocations;
 
 impl World {
