@@ -14,7 +14,8 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use std::{
-    fmt, io,
+    fmt, fs, io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -96,6 +97,8 @@ impl Authority {
         let params = authority_params(&key, begin, end);
         let certificate = params.self_signed(&key)?.pem();
         let roots = Roots::from_pem(&certificate)?;
+        let failed = |error| TlsError::Write(folder.into(), error);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let path = folder.join(AUTHORITY);
         let text = format!("{}{}", key.serialize_pem(), certificate);
         create_private(&path, &text).map_err(|error| match error {
@@ -104,8 +107,8 @@ impl Authority {
             }
             error => error.into(),
         })?;
-        write_public(&folder.join(CERTIFICATE), &roots.to_pem())?;
         let authority = Self::new(key, roots, folder, now)?;
+        authority.publish()?;
         authority.server(names, now)?;
         Ok(authority)
     }
@@ -122,7 +125,16 @@ impl Authority {
         if roots.keys()? != [Fingerprint::of(&key.subject_public_key_info())] {
             return Err(AuthorityError::Mismatch(path));
         }
-        Self::new(key, roots, folder, now)
+        let authority = Self::new(key, roots, folder, now)?;
+        authority.publish()?;
+        Ok(authority)
+    }
+
+    /// Writes the certificate for others, where it is not there: it may have been killed before it did.
+    fn publish(&self) -> Result<(), TlsError> {
+        let path = self.folder.join(CERTIFICATE);
+        let is_there = Roots::load(&path).is_ok_and(|found| found.fingerprints().eq(self.roots.fingerprints()));
+        if is_there { Ok(()) } else { write_public(&path, &self.roots.to_pem()) }
     }
 
     fn new(key: KeyPair, roots: Roots, folder: &Path, now: SystemTime) -> Result<Self, AuthorityError> {

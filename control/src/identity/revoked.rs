@@ -3,7 +3,7 @@
 //! The store is the truth, also for what other processes revoke; this is what of it is known here.
 
 use crate::store::{Store, StoreError};
-use mujina_proto::tls::{Revocations, Serial};
+use mujina_proto::tls::{Peer, Refusal, Revocations, Serial};
 use std::{
     collections::HashSet,
     sync::Arc,
@@ -15,6 +15,9 @@ use tracing::warn;
 
 /// How often the store is asked for what others revoked: connections shall be closed within 5 s.
 const POLL: Duration = Duration::from_secs(2);
+
+/// How often a connection looks whether its certificate has expired.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// A certificate that was revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +70,17 @@ impl Revoked {
         let _ = self.watch().wait_for(|known| known.contains(&serial)).await;
     }
 
+    /// Waits until the certificate of an open connection counts no more, and says why.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ended(&self, peer: &Peer) -> Refusal {
+        tokio::select! {
+            () = self.revoked(peer.serial) => Refusal::Revoked,
+            () = expired(peer) => Refusal::Expired,
+        }
+    }
+
     /// Reads again what is revoked, and tells it when it changed.
     ///
     /// # Errors
@@ -101,6 +115,13 @@ impl Revoked {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// Looks at the clock again and again, because it may be set.
+async fn expired(peer: &Peer) {
+    while let Ok(left) = peer.not_after.duration_since(SystemTime::now()) {
+        tokio::time::sleep(left.min(LOOK)).await;
     }
 }
 

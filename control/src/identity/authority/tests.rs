@@ -1,5 +1,5 @@
 use super::*;
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 
 fn names() -> Vec<String> {
     vec!["control.example.org".into(), "127.0.0.1".into()]
@@ -33,6 +33,10 @@ fn authority_is_the_same_when_it_is_opened_and_is_never_made_twice() {
     assert_eq!((mode(AUTHORITY), mode(SERVER), mode(CERTIFICATE)), (0o600, 0o600, 0o644));
     let public = Roots::load(&folder.path().join(CERTIFICATE)).unwrap();
     assert_eq!(public.fingerprints().collect::<Vec<_>>(), [made.fingerprint()]);
+    // Killed before it had written everything.
+    fs::remove_file(folder.path().join(CERTIFICATE)).unwrap();
+    Authority::open(folder.path(), now()).unwrap();
+    assert_eq!(Roots::load(&folder.path().join(CERTIFICATE)).unwrap().to_pem(), made.roots().to_pem());
     let other = tempfile::tempdir().unwrap();
     assert_ne!(Authority::create(other.path(), &names(), now()).unwrap().fingerprint(), made.fingerprint());
     let end = now() + AUTHORITY_LIFE;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::identity::enrolments::certificates::MOST_CERTIFICATES;
-use mujina_proto::tls::Revocations;
+use mujina_proto::tls::{Refusal, Revocations};
 
 impl World {
     async fn miner(&self, name: &str) -> Identity {
@@ -128,6 +128,19 @@ async fn revocation_by_another_process_is_learnt_in_time() {
     tokio::time::timeout(Duration::from_secs(60), other.revoked(lost.peer().serial)).await.unwrap();
     cancel.cancel();
     tasks.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn open_connection_learns_why_its_certificate_counts_no_more() {
+    let world = World::new().await;
+    let (lost, old) = (world.miner("rig-7").await, world.miner("rig-8").await);
+    let revoked = world.enrolments.revoked();
+    let live = Peer { not_after: SystemTime::now() + DAY, ..lost.peer().clone() };
+    let waiting = tokio::time::timeout(Duration::from_secs(60), revoked.ended(&live));
+    let (refusal, _) = tokio::join!(waiting, world.revoke(&lost));
+    assert_eq!(refusal, Ok(Refusal::Revoked));
+    let past = Peer { not_after: SystemTime::now() - DAY, ..old.peer().clone() };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(60), revoked.ended(&past)).await, Ok(Refusal::Expired));
 }
 
 #[tokio::test]
