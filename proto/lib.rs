@@ -6,6 +6,7 @@ pub mod dial;
 pub mod failure;
 pub mod home;
 pub mod serve;
+pub mod tls;
 pub mod trace;
 
 /// Shared messages: desired state, status, shares, spans.

@@ -106,6 +106,11 @@ fn stratum_v2_types_stay_in_their_module() {
 #[test]
 fn types_of_the_tls_library_stay_in_their_module() {
     assert_eq!(offenders("dataplane/src", &["rustls"], &["dataplane/src/pool/sv1"]), Vec::<String>::new());
+    let libraries = ["rustls", "x509_parser", "rcgen"];
+    let mut found = offenders("proto", &libraries, &["proto/tls.rs", "proto/tls/"]);
+    found.extend(offenders("control/src", &libraries, &["control/src/identity/authority"]));
+    found.extend(offenders("cli/src", &libraries, &[]));
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]
@@ -294,6 +299,10 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/telemetry/status/assemble.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "control/src/identity/attempts.rs",
+        "control/src/identity/authority.rs",
+        "control/src/identity/enrolment.rs",
+        "control/src/identity/token.rs",
         "control/src/reconcile/plan.rs",
     ];
     let chips = product("dataplane/src/asic");

@@ -13,6 +13,7 @@
 mod api;
 pub mod config;
 mod finish;
+pub mod identity;
 pub mod operation;
 pub mod reconcile;
 pub mod registry;

@@ -4,6 +4,7 @@
 //! read beside it. Commits are synced to disk before anybody is answered: a stored desired state or operation is a promise,
 //! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
 
+pub(crate) mod identity;
 mod operation;
 mod spec;
 mod statistics;

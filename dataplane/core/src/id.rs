@@ -96,6 +96,8 @@ names! {
     MinerId
     /// Names a miner in a control plane's configuration.
     MinerName
+    /// Names who holds a certificate: a server, a miner or an operator.
+    PeerName
 }
 
 macro_rules! numbers {

@@ -1,0 +1,197 @@
+//! Certificates and their revocations on disk.
+
+use super::{Store, StoreError, Write, from_millis, millis, parsed};
+use crate::identity::{Certificate, Issued, Revocation};
+use mujina_core::id::PeerName;
+use mujina_proto::tls::{Fingerprint, Peer, PeerKind, Serial};
+use sqlx::{Row, sqlite::SqliteRow};
+use std::{collections::HashSet, time::SystemTime};
+
+impl Store {
+    /// All serials that are revoked.
+    pub(crate) async fn revoked_serials(&self) -> Result<HashSet<Serial>, StoreError> {
+        let rows = sqlx::query("SELECT serial FROM revocations").fetch_all(&self.readers).await?;
+        rows.iter().map(|row| parsed(row, "serial")).collect()
+    }
+
+    /// All revocations, the newest first.
+    pub(crate) async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM revocations ORDER BY revoked_at DESC, serial").fetch_all(&self.readers).await?;
+        let read = |row: &SqliteRow| {
+            Ok(Revocation {
+                serial: parsed(row, "serial")?,
+                not_after: from_millis(row.try_get("not_after")?),
+                revoked_at: from_millis(row.try_get("revoked_at")?),
+                revoked_by: row.try_get("revoked_by")?,
+                reason: row.try_get("reason")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Certificates that have not expired, of all holders or of one, by holder and age.
+    pub(crate) async fn certificates(
+        &self,
+        holder: Option<(PeerKind, &PeerName)>,
+        now: SystemTime,
+    ) -> Result<Vec<Certificate>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT certificates.*, revocations.serial IS NOT NULL AS is_revoked
+             FROM certificates LEFT JOIN revocations USING (serial)
+             WHERE (?1 IS NULL OR (kind = ?1 AND name = ?2)) AND certificates.not_after > ?3
+             ORDER BY kind, name, issued_at",
+        )
+        .bind(holder.map(|(kind, _)| kind.as_str()))
+        .bind(holder.map(|(_, name)| name.as_str()))
+        .bind(millis(now))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+impl Write {
+    pub(crate) async fn insert_certificate(
+        &mut self,
+        issued: &Issued,
+        by: &str,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let Issued { chain, peer, key } = issued;
+        let Peer { kind, name, serial, fingerprint, not_before, not_after } = peer;
+        sqlx::query(
+            "INSERT INTO certificates
+                 (serial, kind, name, fingerprint, key, not_before, not_after, issued_at, issued_by, chain)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(serial.to_string())
+        .bind(kind.as_str())
+        .bind(name.as_str())
+        .bind(fingerprint.to_string())
+        .bind(key.to_string())
+        .bind(millis(*not_before))
+        .bind(millis(*not_after))
+        .bind(millis(now))
+        .bind(by)
+        .bind(chain)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// How many certificates of this holder count.
+    pub(crate) async fn valid_certificates(
+        &mut self,
+        kind: PeerKind,
+        name: &PeerName,
+        now: SystemTime,
+    ) -> Result<i64, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*) FROM certificates WHERE kind = ? AND name = ? AND not_after > ?
+             AND serial NOT IN (SELECT serial FROM revocations)",
+        )
+        .bind(kind.as_str())
+        .bind(name.as_str())
+        .bind(millis(now))
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// The chain of a holder's certificate that counts and has this key.
+    pub(crate) async fn chain_of_key(
+        &mut self,
+        peer: &Peer,
+        key: Fingerprint,
+        now: SystemTime,
+    ) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query(
+            "SELECT chain FROM certificates WHERE kind = ? AND name = ? AND not_after > ? AND key = ? AND serial <> ?
+             AND serial NOT IN (SELECT serial FROM revocations) ORDER BY not_after DESC LIMIT 1",
+        )
+        .bind(peer.kind.as_str())
+        .bind(peer.name.as_str())
+        .bind(millis(now))
+        .bind(key.to_string())
+        .bind(peer.serial.to_string())
+        .fetch_optional(&mut *self.0)
+        .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    pub(crate) async fn is_revoked(&mut self, serial: Serial) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM revocations WHERE serial = ?")
+            .bind(serial.to_string())
+            .fetch_optional(&mut *self.0)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// When a certificate expires, if it is known.
+    pub(crate) async fn certificate_end(&mut self, serial: Serial) -> Result<Option<SystemTime>, StoreError> {
+        let row = sqlx::query("SELECT not_after FROM certificates WHERE serial = ?")
+            .bind(serial.to_string())
+            .fetch_optional(&mut *self.0)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.map(from_millis))
+    }
+
+    /// Revokes one certificate; `false` when it was revoked before, whose word stands then.
+    pub(crate) async fn insert_revocation(&mut self, revocation: &Revocation) -> Result<bool, StoreError> {
+        let Revocation { serial, not_after, revoked_at, revoked_by, reason } = revocation;
+        let inserted = sqlx::query(
+            "INSERT INTO revocations (serial, not_after, revoked_at, revoked_by, reason) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(serial.to_string())
+        .bind(millis(*not_after))
+        .bind(millis(*revoked_at))
+        .bind(revoked_by)
+        .bind(reason)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(inserted.rows_affected() > 0)
+    }
+
+    /// Revokes all certificates of a holder that count; returns their serials.
+    pub(crate) async fn revoke_holder(
+        &mut self,
+        (kind, name): (PeerKind, &PeerName),
+        (by, at): (&str, SystemTime),
+        reason: &str,
+    ) -> Result<Vec<Serial>, StoreError> {
+        let rows = sqlx::query(
+            "INSERT INTO revocations (serial, not_after, revoked_at, revoked_by, reason)
+             SELECT serial, not_after, ?1, ?2, ?3 FROM certificates WHERE kind = ?4 AND name = ?5 AND not_after > ?1
+             ON CONFLICT DO NOTHING RETURNING serial",
+        )
+        .bind(millis(at))
+        .bind(by)
+        .bind(reason)
+        .bind(kind.as_str())
+        .bind(name.as_str())
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.iter().map(|row| parsed(row, "serial")).collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Certificate, StoreError> {
+    let kind: String = row.try_get("kind")?;
+    let peer = Peer {
+        kind: PeerKind::from_name(&kind).ok_or_else(|| StoreError::corrupt("the kind of a certificate"))?,
+        name: parsed(row, "name")?,
+        serial: parsed(row, "serial")?,
+        fingerprint: parsed(row, "fingerprint")?,
+        not_before: from_millis(row.try_get("not_before")?),
+        not_after: from_millis(row.try_get("not_after")?),
+    };
+    Ok(Certificate {
+        peer,
+        key: parsed(row, "key")?,
+        issued_at: from_millis(row.try_get("issued_at")?),
+        issued_by: row.try_get("issued_by")?,
+        is_revoked: row.try_get("is_revoked")?,
+    })
+}
