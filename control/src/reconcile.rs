@@ -2,6 +2,7 @@
 //!
 //! The decision is `plan`, pure; the session of the miner acts on it.
 
+pub mod evidence;
 pub mod plan;
 
 use mujina_core::{
@@ -49,8 +50,10 @@ pub enum SyncState {
     InSync,
     /// On its way or being made true.
     Applying,
-    /// Changed by somebody else since.
+    /// Changed by somebody else since, and left alone.
     Drifted,
+    /// Changed on the miner itself, which is respected for a time; then what is wanted is applied again.
+    Overridden,
     /// Refused.
     Rejected,
     /// The miner is not reached.

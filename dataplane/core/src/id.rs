@@ -96,6 +96,8 @@ names! {
     MinerId
     /// Names a miner in a control plane's configuration.
     MinerName
+    /// Names a profile of a control plane.
+    ProfileName
 }
 
 macro_rules! numbers {
