@@ -17,6 +17,8 @@ pub mod operation;
 pub mod reconcile;
 pub mod registry;
 pub mod relay;
+pub mod scan;
+pub mod selector;
 pub mod spec;
 pub mod statistics;
 pub mod store;
