@@ -12,6 +12,7 @@
 
 mod api;
 pub mod config;
+pub mod filter;
 mod finish;
 pub mod operation;
 pub mod reconcile;
