@@ -12,11 +12,14 @@
 
 mod api;
 pub mod config;
+pub mod filter;
 mod finish;
 pub mod operation;
 pub mod reconcile;
 pub mod registry;
 pub mod relay;
+pub mod scan;
+pub mod selector;
 pub mod spec;
 pub mod statistics;
 pub mod store;
