@@ -4,10 +4,16 @@
 //! read beside it. Commits are synced to disk before anybody is answered: a stored desired state or operation is a promise,
 //! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
 
+mod fragment;
 mod operation;
+mod profile;
+mod reconcile;
+mod rollout;
 mod spec;
 mod statistics;
 
+pub use profile::OwnFragment;
+pub use rollout::StoredRollout;
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,

@@ -114,8 +114,7 @@ impl Rejects {
 
     /// How likely chance alone gives the wave as many or more, compared with `reference`; `None` without shares there.
     fn chance(self, reference: Self) -> Option<f64> {
-        (reference.judged > 0)
-            .then(|| fisher::at_least(self.refused, self.judged, reference.refused, reference.judged))
+        (reference.judged > 0).then(|| fisher::at_least(self.refused, self.judged, reference.refused, reference.judged))
     }
 }
 

@@ -84,7 +84,9 @@ impl Ramp {
         self.recent.retain(|(at, _)| *at + SECOND > now);
         let mut used: u64 = self.recent.iter().map(|(_, moved)| *moved).fold(0, u64::saturating_add);
         let mut switched = Vec::new();
-        while let Some((miner, moved)) = self.waiting.pop_front_if(|(_, moved)| used.saturating_add(*moved) <= self.budget) {
+        while let Some((miner, moved)) =
+            self.waiting.pop_front_if(|(_, moved)| used.saturating_add(*moved) <= self.budget)
+        {
             used = used.saturating_add(moved);
             if moved > 0 {
                 self.recent.push_back((now, moved));
@@ -132,7 +134,11 @@ impl Ramp {
 
 /// Whole milliwatts; more than a number holds is all of it.
 fn milliwatts(watts: f64, round: impl Fn(f64) -> f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and no power is negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, and no power is negative"
+    )]
     let milliwatts = round(watts * 1000.0).max(0.0) as u64;
     milliwatts
 }

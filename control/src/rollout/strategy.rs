@@ -229,7 +229,10 @@ impl Strategy {
             refuse("gates.least_drop", format!("is {least_drop}; use 0 up to but not 1, for example 0.01"));
         }
         if self.gates.need_counts() && self.soak.is_zero() {
-            refuse("soak", "is zero, and shares cannot be judged over no time; give a span or leave those gates out".into());
+            refuse(
+                "soak",
+                "is zero, and shares cannot be judged over no time; give a span or leave those gates out".into(),
+            );
         }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }

@@ -31,12 +31,7 @@ impl Rollout {
     }
 
     /// Whether the rollout as a whole moved, so that there may be more to move.
-    fn advance(
-        &mut self,
-        now: SystemTime,
-        seen: &BTreeMap<MinerName, Seen>,
-        measured: Option<&Measurements>,
-    ) -> bool {
+    fn advance(&mut self, now: SystemTime, seen: &BTreeMap<MinerName, Seen>, measured: Option<&Measurements>) -> bool {
         match &self.course.status {
             Status::Planned | Status::Paused { .. } | Status::Finished { .. } => false,
             Status::Running => self.advance_wave(now, seen, measured),

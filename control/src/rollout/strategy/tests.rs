@@ -2,7 +2,9 @@ use super::*;
 
 #[test]
 fn sizes_are_counts_or_parts_rounded_up_and_never_nothing() {
-    for (size, total, expected) in [("1", 50, 1), ("10%", 5, 1), ("10%", 11, 2), ("100%", 7, 7), ("80", 7, 7), ("3", 0, 0)] {
+    for (size, total, expected) in
+        [("1", 50, 1), ("10%", 5, 1), ("10%", 11, 2), ("100%", 7, 7), ("80", 7, 7), ("3", 0, 0)]
+    {
         assert_eq!(size.parse::<Size>().unwrap().of(total), expected, "{size} of {total}");
     }
     for bad in ["", "0", "0%", "101%", "-1", "ten", "1.5", "%"] {

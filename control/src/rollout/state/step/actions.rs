@@ -43,11 +43,12 @@ impl Rollout {
     /// When something happens by itself.
     fn deadlines(&self) -> impl Iterator<Item = SystemTime> {
         let within = self.course.strategy.confirm_within;
-        let targets = self.targets.values().filter_map(move |target| match (target.phase, target.applied, target.revert) {
-            (Phase::Applying | Phase::InForce, Some(applied), _) => Some(applied.at + within),
-            (Phase::Reverting, _, Some(Revert { since, generation: Some(_) })) => Some(since + within),
-            _ => None,
-        });
+        let targets =
+            self.targets.values().filter_map(move |target| match (target.phase, target.applied, target.revert) {
+                (Phase::Applying | Phase::InForce, Some(applied), _) => Some(applied.at + within),
+                (Phase::Reverting, _, Some(Revert { since, generation: Some(_) })) => Some(since + within),
+                _ => None,
+            });
         let wave = match (&self.course.status, self.course.stage) {
             (Status::Running, Stage::Soaking { begun: _, since }) => {
                 let due = since + self.course.strategy.soak;

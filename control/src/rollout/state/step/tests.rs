@@ -123,14 +123,19 @@ fn wave_whose_hash_rate_drops_fails_when_its_soak_is_over_and_a_person_may_accep
     let mut world = World::new(&[Kind::Good; 6], strategy());
     world.rate_after = 0.8;
     world.run();
-    assert!(because(&world.rollout.course.status).starts_with("wave 1: hash rate -20.00%"), "{:?}", world.rollout.course);
+    assert!(
+        because(&world.rollout.course.status).starts_with("wave 1: hash rate -20.00%"),
+        "{:?}",
+        world.rollout.course
+    );
     let failed: Vec<_> = world.rollout.course.reports[0].findings.iter().map(|finding| finding.verdict).collect();
     assert_eq!(failed, [Verdict::Holds, Verdict::Holds, Verdict::Fails]);
     // Going on watches the same wave anew; taking it as it is goes to the next.
     let before = world.now;
     world.rollout.resume(world.now).unwrap();
     world.run();
-    assert_eq!((world.rollout.course.wave, world.now.duration_since(before).unwrap().as_secs()), (0, 300));
+    assert_eq!(world.rollout.course.wave, 0);
+    assert!((300..310).contains(&world.now.duration_since(before).unwrap().as_secs()));
     world.rollout.accept_wave(world.now).unwrap();
     world.run();
     assert_eq!((world.rollout.course.wave, world.rollout.course.reports.len()), (1, 3));

@@ -70,8 +70,7 @@ impl Rollout {
     fn judge(&mut self, since: SystemTime, now: SystemTime, measured: Option<&Measurements>) -> bool {
         let mut findings = vec![self.targets_finding()];
         if self.course.strategy.gates.need_counts() {
-            let of_now =
-                measured.filter(|measured| measured.wave == self.course.wave && measured.since == Some(since));
+            let of_now = measured.filter(|measured| measured.wave == self.course.wave && measured.since == Some(since));
             let Some(measured) = of_now else { return false };
             let (wave, rest) = self.measured_groups();
             let counts = |names: Vec<MinerName>| -> Vec<Measured> {
@@ -117,7 +116,9 @@ impl Rollout {
             let sync = of_it.map_or(SyncState::NothingWanted, |seen| seen.sync);
             match sync {
                 SyncState::InSync => {}
-                SyncState::NothingWanted | SyncState::Applying | SyncState::Unreachable if is_patient => are_back = false,
+                SyncState::NothingWanted | SyncState::Applying | SyncState::Unreachable if is_patient => {
+                    are_back = false
+                }
                 _ => {
                     let why = of_it.map_or_else(|| "nothing was heard of it".into(), why);
                     target.failure = Some(format!("fell out of sync after it was proved: its spec {why}"));
@@ -167,7 +168,8 @@ impl Rollout {
             .collect();
         let may = usize::try_from(self.course.strategy.max_failed).unwrap_or(usize::MAX);
         let (true, Some(first)) = (failed.len() > may, failed.first()) else { return false };
-        let more = if failed.len() > 1 { format!(", and {} more targets failed", failed.len() - 1) } else { String::new() };
+        let more =
+            if failed.len() > 1 { format!(", and {} more targets failed", failed.len() - 1) } else { String::new() };
         let detail = format!("{first}{more}");
         let finding = Finding { gate: Gate::Targets, verdict: Verdict::Fails, detail: detail.clone() };
         self.course.reports.push(WaveReport { wave: self.course.wave, at: now, findings: vec![finding] });

@@ -241,7 +241,8 @@ impl World {
             self.perform(action, &mut rollout);
         }
         self.rollout = rollout;
-        let waits = actions.into_iter().find_map(|action| if let Action::WaitUntil(at) = action { Some(at) } else { None });
+        let waits =
+            actions.into_iter().find_map(|action| if let Action::WaitUntil(at) = action { Some(at) } else { None });
         // Nothing is seen to happen while a wave of good miners is watched.
         let is_quiet = self.rollout.count(&IN_FLIGHT) == 0 && !self.miners.values().any(Miner::is_restless);
         self.now = waits.filter(|_| is_quiet).unwrap_or(self.now + Duration::from_secs(1));
