@@ -5,13 +5,15 @@
 //! one field: the list is taken whole, never mixed from several profiles, so that nobody mines for a pool that no single
 //! profile names. What is wanted of boards is mixed field by field.
 //!
-//! All pure: [`resolve`](resolve::resolve) and [`affected`](resolve::affected) take what the store holds.
+//! [`resolve`](resolve::resolve) and [`affected`](resolve::affected) are pure; [`Profiles`] keeps what they are asked of.
 
 mod fragment;
+mod keep;
 pub mod resolve;
 
 use crate::selector::Selector;
 pub use fragment::{Fragment, TuningFragment};
+pub use keep::{ProfileError, ProfileOutcome, ProfileRequest, Profiles};
 use mujina_core::id::{Generation, ProfileName};
 
 /// A profile.

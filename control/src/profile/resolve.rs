@@ -1,7 +1,7 @@
 //! What all profiles together want of a miner, with where each field came from. Pure.
 
 use super::{Fragment, Profile, fragment::Field};
-use crate::spec::SpecParts;
+use crate::spec::{Base, MergeError, SpecParts, WantedSpec, merge};
 use mujina_core::{
     id::{MinerName, ProfileName},
     spec::{MinerSpec, Problem, SpecChange, SpecDraft},
@@ -28,6 +28,23 @@ pub struct Resolved {
     pub parts: SpecParts,
     /// Where each field that is said came from, by path: `pool_groups`, `paused`, `boards[NAME].mode` and so on.
     pub provenance: BTreeMap<String, Source>,
+}
+
+impl Resolved {
+    /// What to store for a miner of which `base` is known; `None` when nothing is to be stored, because what is wanted of it
+    /// says all this already. Asking this of every miner, at every start and after every write, makes profiles true
+    /// however far the last attempt came.
+    ///
+    /// # Errors
+    /// Some parts are said, and nothing is known to take the others from.
+    pub fn to_store(&self, base: &Base<'_>) -> Result<Option<WantedSpec>, MergeError> {
+        if self.parts == SpecParts::NONE {
+            return Ok(None);
+        }
+        let wanted = merge(self.draft.clone(), self.parts, base)?;
+        let is_there = base.desired.is_some_and(|desired| desired.diff(&wanted).is_empty());
+        Ok((!is_there).then_some(wanted))
+    }
 }
 
 /// Where a field came from.

@@ -154,7 +154,8 @@ impl Group {
         let mut group = Self::default();
         for Measured { before, during } in miners {
             let (known, seconds) = (before.span.as_secs_f64(), during.span.as_secs_f64());
-            if before.submitted == 0 || !(before.submitted_work > 0.0) || known <= 0.0 || seconds <= 0.0 {
+            let is_known = before.submitted > 0 && before.submitted_work > 0.0 && known > 0.0;
+            if !is_known || seconds <= 0.0 {
                 continue;
             }
             let expected = before.submitted_work / known * seconds;

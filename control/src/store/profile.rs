@@ -8,6 +8,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 
 const COLUMNS: &str = "name, selector, priority, fragment, etag, generation";
+const OWN: &str = "SELECT miner, fragment, etag FROM miner_fragments";
 
 /// What is wanted of one miner before all profiles.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,13 @@ pub struct OwnFragment {
     pub fragment: Fragment,
     /// Changes with every write.
     pub etag: String,
+}
+
+/// Nothing is said.
+impl Default for OwnFragment {
+    fn default() -> Self {
+        Self { fragment: Fragment::default(), etag: NOTHING_STORED.into() }
+    }
 }
 
 impl Store {
@@ -29,14 +37,8 @@ impl Store {
 
     /// What is wanted of single miners.
     pub async fn own_fragments(&self) -> Result<BTreeMap<MinerName, OwnFragment>, StoreError> {
-        let rows = sqlx::query("SELECT miner, fragment, etag FROM miner_fragments").fetch_all(&self.readers).await?;
-        rows.iter()
-            .map(|row| {
-                let miner: String = row.try_get("miner")?;
-                let name = miner.parse().map_err(|_| StoreError::corrupt("a fragment of a miner without a name"))?;
-                Ok((name, read_own(row, &miner)?))
-            })
-            .collect()
+        let rows = sqlx::query(OWN).fetch_all(&self.readers).await?;
+        rows.iter().map(read_named).collect()
     }
 }
 
@@ -97,6 +99,12 @@ impl Write {
         Ok(gone.rows_affected() > 0)
     }
 
+    /// What is wanted of single miners, as it is for the rest of this write.
+    pub async fn own_fragments(&mut self) -> Result<BTreeMap<MinerName, OwnFragment>, StoreError> {
+        let rows = sqlx::query(OWN).fetch_all(&mut *self.0).await?;
+        rows.iter().map(read_named).collect()
+    }
+
     /// What is wanted of one miner before all profiles.
     pub async fn own_fragment(&mut self, miner: &MinerName) -> Result<Option<OwnFragment>, StoreError> {
         let row = sqlx::query("SELECT fragment, etag FROM miner_fragments WHERE miner = ?")
@@ -117,7 +125,7 @@ impl Write {
                 .bind(miner.as_str())
                 .execute(&mut *self.0)
                 .await?;
-            return Ok(OwnFragment { fragment: Fragment::default(), etag: NOTHING_STORED.into() });
+            return Ok(OwnFragment::default());
         }
         let etag = uuid::Uuid::new_v4().simple().to_string();
         sqlx::query("INSERT OR REPLACE INTO miner_fragments (miner, fragment, etag, stored_at) VALUES (?, ?, ?, ?)")
@@ -144,6 +152,12 @@ fn read(row: &SqliteRow) -> Result<Profile, StoreError> {
         name: name.parse().map_err(|_| bad())?,
         fragment,
     })
+}
+
+fn read_named(row: &SqliteRow) -> Result<(MinerName, OwnFragment), StoreError> {
+    let miner: String = row.try_get("miner")?;
+    let name = miner.parse().map_err(|_| StoreError::corrupt("a fragment of a miner without a name"))?;
+    Ok((name, read_own(row, &miner)?))
 }
 
 fn read_own(row: &SqliteRow, miner: &str) -> Result<OwnFragment, StoreError> {

@@ -167,6 +167,28 @@ fn preview_names_the_miners_that_change_and_how_with_passwords_masked() {
     assert_eq!(affected(&[], &[profile("on", "", 0, paused(false))], &miners)[0].changes[0].path, "paused");
 }
 
+#[test]
+fn profile_is_stored_once_and_again_when_somebody_wrote_over_it() {
+    let resolved = resolve(&subject(&[]), &[profile("base", "", 0, pools("alice"))]).unwrap();
+    let (fresh, parts) = (Base::default(), SpecParts { pool_groups: true, ..SpecParts::NONE });
+    assert_eq!((resolved.parts, resolved.to_store(&fresh)), (parts, Err(MergeError::NoBase)));
+    let mut desired = WantedSpec { spec: MinerSpec { paused: true, ..MinerSpec::default() }, ..WantedSpec::default() };
+    let base = |desired: &WantedSpec| resolved.to_store(&Base { desired: Some(desired), confirmed: None }).unwrap();
+    let stored = base(&desired).unwrap();
+    // What nobody says stays.
+    assert!(stored.spec.paused);
+    assert_eq!(base(&stored), None);
+    // A password that the profile does not say is not its business.
+    desired = stored.clone();
+    desired.spec.pool_groups[0].pools[0].password = Some(Secret::from("x"));
+    desired.left_to_miner.clear();
+    assert_eq!(base(&desired), None);
+    desired.spec.pool_groups[0].pools[0].user = "mallory".into();
+    assert_eq!(base(&desired).unwrap().spec.pools().next().unwrap().user, "alice");
+    let silent = resolve(&subject(&[]), &[]).unwrap();
+    assert_eq!(silent.to_store(&fresh), Ok(None));
+}
+
 fn fragments() -> impl proptest::strategy::Strategy<Value = Fragment> {
     let tuning = (prop::option::of(1..30_u32), prop::option::of(40..60_u32)).prop_map(|(power, fan)| TuningFragment {
         mode: power.map(|watts| TuningModeDraft::Power(f64::from(watts))),

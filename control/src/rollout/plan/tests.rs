@@ -5,7 +5,7 @@ use proptest::{prelude::*, strategy::Strategy as _};
 fn targets(count: usize) -> Targets {
     let labels = |i: usize| {
         let mut labels = BTreeMap::from([("role".into(), if i % 7 == 3 { "canary" } else { "worker" }.to_owned())]);
-        if i % 5 != 0 {
+        if !i.is_multiple_of(5) {
             labels.insert("rack".into(), format!("r{}", i % 3));
         }
         labels

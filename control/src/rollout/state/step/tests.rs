@@ -121,7 +121,7 @@ fn new_fault_of_a_changed_miner_trips_and_one_that_strikes_everybody_does_not() 
 #[test]
 fn wave_whose_hash_rate_drops_fails_when_its_soak_is_over_and_a_person_may_accept_it() {
     let mut world = World::new(&[Kind::Good; 6], strategy());
-    world.rate_after = 0.8;
+    world.shares_after = 2400;
     world.run();
     assert!(
         because(&world.rollout.course.status).starts_with("wave 1: hash rate -20.00%"),

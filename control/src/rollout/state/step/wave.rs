@@ -117,7 +117,7 @@ impl Rollout {
             match sync {
                 SyncState::InSync => {}
                 SyncState::NothingWanted | SyncState::Applying | SyncState::Unreachable if is_patient => {
-                    are_back = false
+                    are_back = false;
                 }
                 _ => {
                     let why = of_it.map_or_else(|| "nothing was heard of it".into(), why);

@@ -118,8 +118,8 @@ pub(super) struct World {
     pub(super) orders: Vec<Vec<MinerName>>,
     /// Indices of miners that get a fault when the first target is proved.
     pub(super) faulty: Vec<usize>,
-    /// Hash rate of changed miners, of what it was.
-    pub(super) rate_after: f64,
+    /// Shares of changed miners in a soak; 3000 are as many as before.
+    pub(super) shares_after: u64,
 }
 
 pub(super) fn name(index: usize) -> MinerName {
@@ -138,7 +138,7 @@ impl World {
         let mut rollout = Rollout::new("r1".into(), &targets, strategy).unwrap();
         rollout.start(now).unwrap();
         let (answers, orders, faulty) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { rollout, miners, answers, begun: now, now, orders, faulty, rate_after: 1.0 }
+        Self { rollout, miners, answers, begun: now, now, orders, faulty, shares_after: 3000 }
     }
 
     pub(super) fn phase(&self, index: usize) -> Phase {
@@ -183,8 +183,7 @@ impl World {
             rejected: 0,
         };
         let measured = |name: &MinerName| {
-            let rate = if self.miners[name].is_new() { self.rate_after } else { 1.0 };
-            let during = (3000.0 * rate) as u64;
+            let during = if self.miners[name].is_new() { self.shares_after } else { 3000 };
             (name.clone(), Measured { before: counts(3600, 36_000), during: counts(300, during) })
         };
         Measurements { wave, since: Some(since), counts: miners.iter().map(measured).collect() }
