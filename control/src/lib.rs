@@ -12,12 +12,17 @@
 
 mod api;
 pub mod config;
+pub mod filter;
 mod finish;
 pub mod identity;
 pub mod operation;
+pub mod profile;
 pub mod reconcile;
 pub mod registry;
 pub mod relay;
+pub mod rollout;
+pub mod scan;
+pub mod selector;
 pub mod spec;
 pub mod statistics;
 pub mod store;

@@ -1,15 +1,22 @@
 //! Making a desired state true: what a miner confirmed, what to do about it, and how that is called.
 //!
-//! The decision is `plan`, pure; the session of the miner acts on it.
+//! The decisions are pure, and the session of the miner acts on them: `plan` compares what is wanted with what a miner
+//! confirmed, `judge` adds the time to it (changes made on the miner itself, which are respected for a while, and miners
+//! that are away), `trial` takes back a change that cut a miner off.
 
+pub mod evidence;
+pub mod judge;
 pub mod plan;
+pub mod trial;
 
+pub use judge::{Event, Judgement, LocalChange, Reach, Situation, judge};
 use mujina_core::{
     id::{Generation, PoolName},
     spec::{MinerSpec, SpecOrigin},
 };
-pub use plan::{Memory, Plan, plan};
-use std::collections::BTreeSet;
+pub use plan::{GaveUp, Memory, Plan, plan};
+use std::{collections::BTreeSet, time::SystemTime};
+pub use trial::{Evidence, Trial, TrialAction, TrialState};
 
 /// What a miner said last of its spec.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +44,8 @@ pub struct Agreement {
     pub state: SyncState,
     /// Why not; empty when it does.
     pub reason: String,
+    /// Until when it is overridden, or since when it is not reached; `None` for all other states.
+    pub at: Option<SystemTime>,
 }
 
 /// Whether a miner does what is wanted of it.
@@ -49,8 +58,10 @@ pub enum SyncState {
     InSync,
     /// On its way or being made true.
     Applying,
-    /// Changed by somebody else since.
+    /// Changed by somebody else since, and left alone.
     Drifted,
+    /// Changed on the miner itself, which is respected until a time; then what is wanted is applied again.
+    Overridden,
     /// Refused.
     Rejected,
     /// The miner is not reached.

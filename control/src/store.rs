@@ -5,10 +5,16 @@
 //! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
 
 pub(crate) mod identity;
+mod fragment;
 mod operation;
+mod profile;
+mod reconcile;
+mod rollout;
 mod spec;
 mod statistics;
 
+pub use profile::OwnFragment;
+pub use rollout::StoredRollout;
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,

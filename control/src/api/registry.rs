@@ -103,7 +103,8 @@ pub(super) fn sync_state(state: SyncState) -> v1::SyncState {
         SyncState::NothingWanted => v1::SyncState::Unspecified,
         SyncState::InSync => v1::SyncState::InSync,
         SyncState::Applying => v1::SyncState::Applying,
-        SyncState::Drifted => v1::SyncState::Drifted,
+        // The wire has no word of its own for it yet.
+        SyncState::Drifted | SyncState::Overridden => v1::SyncState::Drifted,
         SyncState::Rejected => v1::SyncState::Rejected,
         SyncState::Unreachable => v1::SyncState::Unreachable,
     }

@@ -289,7 +289,7 @@ async fn confirmed(miner: &Miner, generation: Generation) -> TargetEnd {
             match view.agreement.state {
                 SyncState::InSync => return TargetEnd::Succeeded(None),
                 SyncState::Rejected => return failed(code::FAILED_PRECONDITION, "SPEC_REJECTED", reason),
-                SyncState::Drifted => return failed(code::ABORTED, "DRIFTED", reason),
+                SyncState::Drifted | SyncState::Overridden => return failed(code::ABORTED, "DRIFTED", reason),
                 SyncState::Applying | SyncState::Unreachable | SyncState::NothingWanted => {}
             }
         }

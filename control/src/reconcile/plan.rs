@@ -3,6 +3,7 @@
 use super::{Agreement, Confirmed, SyncState};
 use crate::spec::{DesiredState, Left, merge::same_but_passwords};
 use mujina_core::{id::Generation, spec::SpecOrigin};
+use std::time::SystemTime;
 
 /// Refusals that may pass (somebody else wrote at the same time, the miner was busy) before a generation is given up.
 pub const MOST_REFUSALS: u32 = 3;
@@ -20,6 +21,8 @@ pub enum Plan {
     Wait(String),
     /// Somebody changed the miner after it accepted the desired state: it is left alone.
     Drifted(String),
+    /// Somebody changed the miner itself, and that is respected until this time. Only [`judge`](super::judge::judge) says so.
+    Hold(SystemTime),
     /// It cannot be made true; only a new desired state can help.
     Rejected(String),
 }
@@ -34,9 +37,14 @@ impl Plan {
             Self::Send(_) => (SyncState::Applying, "the desired state is on its way"),
             Self::Wait(reason) => (SyncState::Applying, reason.as_str()),
             Self::Drifted(reason) => (SyncState::Drifted, reason.as_str()),
+            Self::Hold(until) => {
+                let reason =
+                    "somebody changed the spec on the miner itself; the desired state is applied again then".into();
+                return Agreement { state: SyncState::Overridden, reason, at: Some(*until) };
+            }
             Self::Rejected(reason) => (SyncState::Rejected, reason.as_str()),
         };
-        Agreement { state, reason: reason.into() }
+        Agreement { state, reason: reason.into(), at: None }
     }
 }
 
@@ -46,12 +54,22 @@ pub struct Memory {
     generation: Generation,
     refusals: u32,
     refused: Option<String>,
+    is_told: bool,
+}
+
+/// A generation is not sent to the miner any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaveUp {
+    /// Which.
+    pub generation: Generation,
+    /// What the miner said last.
+    pub reason: String,
 }
 
 impl Memory {
     /// The miner refused `generation` and will refuse it again.
     pub fn refused(&mut self, generation: Generation, reason: String) {
-        *self = Self { generation, refusals: 0, refused: Some(reason) };
+        *self = Self { generation, refusals: 0, refused: Some(reason), is_told: false };
     }
 
     /// The miner refused `generation` for a reason that may pass.
@@ -59,7 +77,14 @@ impl Memory {
         let before = if self.generation == generation { self.refusals } else { 0 };
         let refusals = before.saturating_add(1);
         let refused = (refusals >= MOST_REFUSALS).then_some(reason);
-        *self = Self { generation, refusals, refused };
+        *self = Self { generation, refusals, refused, is_told: false };
+    }
+
+    /// The event that a generation was given up, once.
+    pub fn gave_up(&mut self) -> Option<GaveUp> {
+        let news = self.refused.clone().filter(|_| !self.is_told)?;
+        self.is_told = true;
+        Some(GaveUp { generation: self.generation, reason: news })
     }
 
     fn verdict(&self, generation: Generation) -> Option<&str> {
@@ -94,7 +119,8 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     Plan::InSync
 }
 
-fn send(desired: &DesiredState, confirmed: &Confirmed, memory: &Memory) -> Plan {
+/// Sends it, unless that is known to be in vain.
+pub(super) fn send(desired: &DesiredState, confirmed: &Confirmed, memory: &Memory) -> Plan {
     if let Some(reason) = memory.verdict(desired.generation) {
         return Plan::Rejected(reason.into());
     }

@@ -78,7 +78,7 @@ impl Session {
             }
             view.reachability = Reachability::Unreachable(reason.clone());
             if view.desired_generation > Generation(0) {
-                view.agreement = Agreement { state: SyncState::Unreachable, reason };
+                view.agreement = Agreement { state: SyncState::Unreachable, reason, at: Some(view.since) };
             }
         });
     }
@@ -221,7 +221,9 @@ pub(super) fn judge_again(view: &mut MinerView, desired: &DesiredState) {
     }
     view.desired_generation = desired.generation;
     view.agreement = match &view.reachability {
-        Reachability::Unreachable(reason) => Agreement { state: SyncState::Unreachable, reason: reason.clone() },
+        Reachability::Unreachable(reason) => {
+            Agreement { state: SyncState::Unreachable, reason: reason.clone(), at: Some(view.since) }
+        }
         Reachability::Connected | Reachability::Untried => Plan::Send(desired.generation).agreement(),
     };
 }

@@ -122,9 +122,27 @@ struct StoredGroup {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StoredStrategy {
+pub(super) enum StoredStrategy {
     Failover,
     Quota,
+}
+
+impl From<PoolStrategy> for StoredStrategy {
+    fn from(strategy: PoolStrategy) -> Self {
+        match strategy {
+            PoolStrategy::Failover => Self::Failover,
+            PoolStrategy::Quota => Self::Quota,
+        }
+    }
+}
+
+impl From<StoredStrategy> for PoolStrategy {
+    fn from(strategy: StoredStrategy) -> Self {
+        match strategy {
+            StoredStrategy::Failover => Self::Failover,
+            StoredStrategy::Quota => Self::Quota,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,10 +192,7 @@ impl From<&WantedSpec> for StoredSpec {
         };
         let group = |group: &PoolGroup| {
             let PoolGroup { name, strategy, pools } = group;
-            let strategy = match strategy {
-                PoolStrategy::Failover => StoredStrategy::Failover,
-                PoolStrategy::Quota => StoredStrategy::Quota,
-            };
+            let strategy = (*strategy).into();
             StoredGroup { name: name.to_string(), strategy, pools: pools.iter().map(pool).collect() }
         };
         let boards = boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect();
@@ -205,11 +220,7 @@ impl StoredSpec {
                 }
                 drafts.push(PoolDraft { name, url, user, password, nominal_hash_rate_hps, quota, options });
             }
-            let strategy = match strategy {
-                StoredStrategy::Failover => PoolStrategy::Failover,
-                StoredStrategy::Quota => PoolStrategy::Quota,
-            };
-            groups.push(GroupDraft { name, strategy: Some(strategy), pools: drafts });
+            groups.push(GroupDraft { name, strategy: Some(strategy.into()), pools: drafts });
         }
         let spec = SpecDraft { pool_groups: groups, paused, boards }.check(None).ok()?;
         Some(WantedSpec { spec, left_to_miner })

@@ -98,6 +98,8 @@ names! {
     MinerName
     /// Names who holds a certificate: a server, a miner or an operator.
     PeerName
+    /// Names a profile of a control plane.
+    ProfileName
 }
 
 macro_rules! numbers {

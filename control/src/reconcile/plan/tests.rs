@@ -96,6 +96,20 @@ fn third_passing_refusal_ends_the_attempts() {
 }
 
 #[test]
+fn giving_up_is_told_once_for_each_generation() {
+    let mut memory = Memory::default();
+    for _ in 1..MOST_REFUSALS {
+        memory.refused_for_now(Generation(2), "busy".into());
+        assert_eq!(memory.gave_up(), None);
+    }
+    memory.refused_for_now(Generation(2), "busy".into());
+    assert_eq!(memory.gave_up(), Some(GaveUp { generation: Generation(2), reason: "busy".into() }));
+    assert_eq!(memory.gave_up(), None);
+    memory.refused(Generation(3), "bad pool".into());
+    assert_eq!(memory.gave_up().unwrap().generation, Generation(3));
+}
+
+#[test]
 fn kept_password_that_the_miner_lost_is_asked_for() {
     let mut wanted = desired(2);
     wanted.wanted.left_to_miner = BTreeMap::from([("main".parse().unwrap(), Left::Kept)]);

@@ -1,0 +1,87 @@
+use super::*;
+use crate::config::MinerConfig;
+use mujina_core::spec::{BoardTuningDraft, TuningModeDraft};
+
+fn paused(paused: bool) -> Fragment {
+    Fragment { paused: Some(paused), ..Fragment::default() }
+}
+
+/// Miners rig1 at site a and rig2 at site b, which nobody dials.
+async fn world(folder: &std::path::Path) -> (Profiles, Store, crate::store::FolderLock) {
+    let (store, lock) = Store::open(folder).await.unwrap();
+    let miner = |site: &str| MinerConfig {
+        address: "unix:/nonexistent/mujina.sock".parse().unwrap(),
+        labels: [("site".to_owned(), site.to_owned())].into(),
+    };
+    let miners = [("rig1".parse().unwrap(), miner("a")), ("rig2".parse().unwrap(), miner("b"))].into();
+    let registry = Registry::new(&miners, Vec::new()).unwrap();
+    (Profiles::new(store.clone(), registry), store, lock)
+}
+
+fn put(name: &str, selector: &str, priority: i32, fragment: Fragment) -> ProfileRequest {
+    let content = Some((selector.parse().unwrap(), priority, fragment));
+    ProfileRequest { name: name.parse().unwrap(), content, etag: String::new(), validate_only: false }
+}
+
+#[tokio::test]
+async fn write_tells_whom_it_affects_and_a_check_stores_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, store, _lock) = world(folder.path()).await;
+    let request = put("night", "site=a", 1, paused(true));
+    let checked = profiles.write(ProfileRequest { validate_only: true, ..request.clone() }).await.unwrap();
+    assert_eq!(profiles.list().await.unwrap(), []);
+    let written = profiles.write(request).await.unwrap();
+    assert_eq!(checked.affected, written.affected);
+    let affected: Vec<_> = written.affected.iter().map(|one| one.miner.as_str()).collect();
+    assert_eq!((affected, written.affected[0].changes[0].path.as_str()), (vec!["rig1"], "paused"));
+    assert_eq!(profiles.list().await.unwrap(), [written.profile.unwrap()]);
+    let resolved = profiles.resolved(&"rig1".parse().unwrap()).await.unwrap();
+    assert_eq!(resolved.provenance["paused"].to_string(), "profile night");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn write_over_a_profile_that_somebody_else_changed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, store, _lock) = world(folder.path()).await;
+    let fresh = ProfileRequest { etag: "none".into(), ..put("night", "", 1, paused(true)) };
+    let first = profiles.write(fresh.clone()).await.unwrap().profile.unwrap();
+    // A second one that believes it is the first.
+    let error = profiles.write(fresh).await.unwrap_err();
+    assert!(matches!(&error, ProfileError::EtagMismatch { current } if *current == first.etag), "{error:?}");
+    let second = ProfileRequest { etag: first.etag.clone(), ..put("night", "", 1, paused(false)) };
+    let second = profiles.write(second).await.unwrap().profile.unwrap();
+    let delete = ProfileRequest { content: None, etag: first.etag, ..put("night", "", 1, paused(true)) };
+    assert!(matches!(profiles.write(delete.clone()).await, Err(ProfileError::EtagMismatch { .. })));
+    let gone = profiles.write(ProfileRequest { etag: second.etag, ..delete.clone() }).await.unwrap();
+    assert_eq!((gone.profile, &gone.affected[0].let_go[..]), (None, &["paused".to_owned()][..]));
+    let again = ProfileRequest { etag: String::new(), ..delete };
+    assert!(matches!(profiles.write(again).await, Err(ProfileError::Unknown(_))));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn write_that_leaves_a_miner_without_an_answer_is_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, store, _lock) = world(folder.path()).await;
+    profiles.write(put("night", "site=a", 1, paused(true))).await.unwrap();
+    let error = profiles.write(put("day", "", 1, paused(false))).await.unwrap_err();
+    assert!(error.to_string().starts_with("for miner rig1: profiles day and night both say paused"), "{error}");
+    let tuning = BoardTuningDraft { mode: TuningModeDraft::Power(-5.0), ..BoardTuningDraft::default() };
+    let tuning = super::super::TuningFragment { mode: Some(tuning.mode), ..Default::default() };
+    let bad = Fragment { boards: [("cpu".to_owned(), tuning)].into(), ..Fragment::default() };
+    let error = profiles.write(put("power", "site=nowhere", 9, bad.clone())).await.unwrap_err();
+    assert!(matches!(&error, ProfileError::Invalid(problems) if problems.0[0].field == "boards[cpu].power_watts"));
+    assert_eq!(profiles.list().await.unwrap().len(), 1);
+    // The same for what is wanted of one miner.
+    let rig1: MinerName = "rig1".parse().unwrap();
+    assert!(matches!(profiles.write_own(&rig1, bad, "").await, Err(ProfileError::Invalid(_))));
+    let own = profiles.write_own(&rig1, paused(false), "none").await.unwrap();
+    assert_eq!(profiles.resolved(&rig1).await.unwrap().provenance["paused"].to_string(), "the miner's own override");
+    assert!(matches!(profiles.write_own(&rig1, paused(true), "none").await, Err(ProfileError::EtagMismatch { .. })));
+    profiles.write_own(&rig1, Fragment::default(), &own.etag).await.unwrap();
+    assert!(profiles.resolved(&rig1).await.unwrap().spec.paused);
+    let nobody = profiles.write_own(&"rig9".parse().unwrap(), paused(true), "").await;
+    assert!(matches!(nobody, Err(ProfileError::UnknownMiner(_))));
+    store.close().await;
+}

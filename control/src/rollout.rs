@@ -1,0 +1,25 @@
+//! Rollouts: a change of many miners in waves, watched at every step, and taken back when it does harm.
+//!
+//! ```text
+//! planned ── start ──▶ running ── every wave held ──▶ finished: succeeded
+//!                       │  ▲ │
+//!        a gate fails,  ▼  │ └─ abort ──▶ aborting ── nothing in flight ──▶ finished: aborted
+//!        or by hand   paused └─ roll back ──▶ rolling back ── all back ──▶ finished: rolled back
+//! ```
+//!
+//! Everything here is pure: [`plan`](plan::plan) makes the waves, [`Rollout::step`] takes the time and what is seen of the
+//! miners and says what to do, [`gate`] judges a wave by the untouched rest, [`Ramp`] spreads switches of power. The whole
+//! state is a value that can be written down after any step; whoever reads it goes on from there.
+
+pub mod gate;
+pub mod plan;
+mod ramp;
+mod state;
+mod strategy;
+
+pub use ramp::{Ramp, RampError, Switching};
+pub use state::{
+    Action, Applied, Course, FaultKey, Measurements, Outcome, Phase, Revert, Rollout, Seen, Stage, Status, Target,
+    WaveReport,
+};
+pub use strategy::{Gates, OnFailure, Order, Size, SizeError, Strategy};

@@ -1,0 +1,157 @@
+use super::*;
+use proptest::{prelude::*, test_runner::TestRng};
+
+/// Counts of a miner that does `rate` hashes per second in shares of `share` hashes each.
+fn counts(seconds: u64, submitted: u64, share: f64, rejected: u64) -> Counts {
+    Counts {
+        span: Duration::from_secs(seconds),
+        submitted,
+        submitted_work: float(submitted) * share,
+        accepted: submitted - rejected,
+        rejected,
+    }
+}
+
+fn measured(before: (u64, u64), during: (u64, u64)) -> Measured {
+    Measured { before: counts(3600, before.0, 1e9, before.1), during: counts(600, during.0, 1e9, during.1) }
+}
+
+fn verdict(wave: &[Measured], rest: &[Measured], gate: Gate) -> Verdict {
+    let findings = judge(wave, rest, &Gates::default());
+    findings.iter().find(|finding| finding.gate == gate).unwrap().verdict
+}
+
+#[test]
+fn one_reject_among_few_shares_is_chance_and_many_are_not() {
+    let rest = [measured((6000, 10), (1000, 2)); 10];
+    for (during, expected) in [
+        ((3, 1), Verdict::Holds),
+        ((1000, 4), Verdict::Holds),
+        ((1000, 40), Verdict::Fails),
+        ((20, 20), Verdict::Fails),
+        ((0, 0), Verdict::CannotTell),
+    ] {
+        assert_eq!(verdict(&[measured((6000, 10), during)], &rest, Gate::Rejects), expected, "{during:?}");
+    }
+}
+
+#[test]
+fn rejects_that_the_rest_or_the_time_before_had_as_well_are_not_the_changes_fault() {
+    // The pool refuses everybody today.
+    let rest = [measured((6000, 10), (1000, 300)); 10];
+    assert_eq!(verdict(&[measured((6000, 10), (1000, 310))], &rest, Gate::Rejects), Verdict::Holds);
+    // These miners always had more.
+    let rest = [measured((6000, 10), (1000, 2)); 10];
+    assert_eq!(verdict(&[measured((6000, 240), (1000, 41))], &rest, Gate::Rejects), Verdict::Holds);
+    // In the last wave there is no rest.
+    assert_eq!(verdict(&[measured((6000, 10), (1000, 40))], &[], Gate::Rejects), Verdict::Fails);
+    assert_eq!(verdict(&[measured((0, 0), (1000, 40))], &[], Gate::Rejects), Verdict::CannotTell);
+}
+
+#[test]
+fn drop_of_the_hash_rate_fails_beyond_three_standard_errors() {
+    // 10 miners: 60,000 shares before, 10,000 to be expected: one standard error is √(1/10,000 + 1/60,000) = 1.08 %.
+    let rest = [measured((1_000_000, 0), (166_667, 0)); 100];
+    for (shares, expected) in
+        [(1000, Verdict::Holds), (970, Verdict::Holds), (960, Verdict::Fails), (1400, Verdict::Holds)]
+    {
+        assert_eq!(verdict(&[measured((6000, 0), (shares, 0)); 10], &rest, Gate::HashRate), expected, "{shares}");
+    }
+    let finding = &judge(&[measured((6000, 0), (1000, 0)); 10], &[], &Gates::default())[1];
+    assert!(finding.detail.contains("± 3.24% (3 standard errors)"), "{}", finding.detail);
+}
+
+#[test]
+fn drop_that_everybody_shares_is_not_the_changes_fault_and_one_that_only_the_rest_avoids_is() {
+    let cold = [measured((60_000, 0), (8000, 0)); 10];
+    assert_eq!(verdict(&[measured((60_000, 0), (8000, 0)); 10], &cold, Gate::HashRate), Verdict::Holds);
+    let faster = [measured((60_000, 0), (11_500, 0)); 10];
+    assert_eq!(verdict(&[measured((60_000, 0), (10_000, 0)); 10], &faster, Gate::HashRate), Verdict::Fails);
+}
+
+#[test]
+fn standing_still_fails_where_shares_were_due_and_cannot_be_told_where_they_were_not() {
+    assert_eq!(verdict(&[measured((600, 0), (0, 0))], &[], Gate::HashRate), Verdict::Fails);
+    assert_eq!(verdict(&[measured((12, 0), (0, 0))], &[], Gate::HashRate), Verdict::CannotTell);
+    assert_eq!(verdict(&[measured((0, 0), (100, 0))], &[], Gate::HashRate), Verdict::CannotTell);
+    assert_eq!(verdict(&[], &[], Gate::HashRate), Verdict::CannotTell);
+}
+
+#[test]
+fn certain_but_tiny_drop_does_not_fail_and_difficulty_of_the_new_pool_does_not_matter() {
+    let huge = Measured {
+        before: counts(3600, 60_000_000, 1e9, 0),
+        // 0.5 % less, some 15 standard errors.
+        during: counts(600, 9_950_000, 1e9, 0),
+    };
+    assert_eq!(verdict(&[huge], &[], Gate::HashRate), Verdict::Holds);
+    let harder = Measured { before: counts(3600, 6000, 1e9, 0), during: counts(600, 10, 1e11, 0) };
+    assert_eq!(verdict(&[harder], &[], Gate::HashRate), Verdict::Holds);
+}
+
+#[test]
+fn gates_that_are_not_asked_for_find_nothing() {
+    assert_eq!(judge(&[measured((1, 0), (1, 1))], &[], &Gates::without_hashing()), []);
+}
+
+/// Shares in a span in which `mean` are to be expected: by counting exponential waits.
+fn poisson(rng: &mut TestRng, mean: f64) -> u64 {
+    let (mut count, mut left) = (0, mean);
+    loop {
+        left += (1.0 - f64::from(rng.random::<u32>()) / 4_294_967_296.0).ln();
+        if left < 0.0 {
+            return count;
+        }
+        count += 1;
+    }
+}
+
+/// Fleets in which nothing changed, and how many of them each gate fails, of 1000.
+#[test]
+fn gates_raise_no_more_false_alarms_than_they_say() {
+    let mut rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+    let (mut rejects, mut rates) = (0, 0);
+    for _ in 0..1000 {
+        let mut miner = || {
+            let mut some = |seconds: u64, mean| {
+                let submitted = poisson(&mut rng, mean);
+                counts(seconds, submitted, 1e9, poisson(&mut rng, mean * 0.02).min(submitted))
+            };
+            Measured { before: some(3600, 120.0), during: some(600, 20.0) }
+        };
+        let wave: Vec<_> = (0..4).map(|_| miner()).collect();
+        let rest: Vec<_> = (0..12).map(|_| miner()).collect();
+        let findings = judge(&wave, &rest, &Gates { least_drop: 0.0, ..Gates::default() });
+        let fails = |gate| findings.iter().any(|one| one.gate == gate && one.verdict == Verdict::Fails);
+        rejects += u32::from(fails(Gate::Rejects));
+        rates += u32::from(fails(Gate::HashRate));
+    }
+    // One in a thousand at most, and that against two references at once; three standard errors on one side are 1.35 in a
+    // thousand, and three standard errors of that more.
+    assert!(rejects <= 3, "{rejects}");
+    assert!(rates <= 5, "{rates}");
+}
+
+proptest! {
+    #[test]
+    fn no_counts_upset_the_gates_and_verdicts_follow_the_figures(
+        wave in prop::collection::vec((0..5000_u64, 0..5000_u64, 0..5000_u64, 0..5000_u64), 0..5),
+        rest in prop::collection::vec((0..5000_u64, 0..5000_u64, 0..5000_u64, 0..5000_u64), 0..5),
+    ) {
+        let group = |counts: &[(u64, u64, u64, u64)]| -> Vec<_> {
+            counts.iter().map(|(b, br, d, dr)| measured((*b, *br.min(b)), (*d, *dr.min(d)))).collect()
+        };
+        let (wave, rest) = (group(&wave), group(&rest));
+        for finding in judge(&wave, &rest, &Gates::default()) {
+            prop_assert!(!finding.detail.contains("NaN"), "{}", finding.detail);
+        }
+        // Fewer rejects never make a wave fail that held with more.
+        let better: Vec<_> = wave.iter().map(|one| {
+            let during = Counts { rejected: one.during.rejected / 2, accepted: one.during.submitted - one.during.rejected / 2, ..one.during };
+            Measured { during, ..*one }
+        }).collect();
+        if verdict(&wave, &rest, Gate::Rejects) == Verdict::Holds {
+            prop_assert_eq!(verdict(&better, &rest, Gate::Rejects), Verdict::Holds);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One step of a rollout: what is seen moves targets, what became of them moves the waves, and what is left to do is said.
+//! Pure.
+
+mod actions;
+mod target;
+mod wave;
+
+use super::{Action, Measurements, Outcome, Phase, Rollout, Seen, Status};
+use crate::rollout::OnFailure;
+use mujina_core::id::MinerName;
+use std::{collections::BTreeMap, time::SystemTime};
+
+/// Targets in these phases are, or may be, without work on account of the rollout.
+const IN_FLIGHT: [Phase; 4] = [Phase::Ordered, Phase::Applying, Phase::InForce, Phase::Reverting];
+
+impl Rollout {
+    /// Goes as far as can be gone at `now`, and says what to do. Write the rollout down before doing it.
+    pub fn step(
+        &mut self,
+        now: SystemTime,
+        seen: &BTreeMap<MinerName, Seen>,
+        measured: Option<&Measurements>,
+    ) -> Vec<Action> {
+        if !matches!(self.course.status, Status::Planned | Status::Finished { .. }) {
+            for (name, target) in &mut self.targets {
+                target.observe(seen.get(name), &self.course.strategy, now);
+            }
+            while self.advance(now, seen, measured) {}
+        }
+        self.actions(now)
+    }
+
+    /// Whether the rollout as a whole moved, so that there may be more to move.
+    fn advance(&mut self, now: SystemTime, seen: &BTreeMap<MinerName, Seen>, measured: Option<&Measurements>) -> bool {
+        match &self.course.status {
+            Status::Planned | Status::Paused { .. } | Status::Finished { .. } => false,
+            Status::Running => self.advance_wave(now, seen, measured),
+            Status::Aborting { because } => {
+                let outcome = Outcome::Aborted(because.clone());
+                self.finish_when_landed(outcome, now)
+            }
+            Status::RollingBack { because } => {
+                let outcome = Outcome::RolledBack(because.clone());
+                self.order_reverts(now);
+                self.finish_when_landed(outcome, now)
+            }
+        }
+    }
+
+    /// Sends back those on their way, who are without work already, and of those that are proved as many as may be.
+    fn order_reverts(&mut self, now: SystemTime) {
+        let mut room = self.room();
+        for target in self.targets.values_mut() {
+            let is_due = match target.phase {
+                Phase::Applying | Phase::InForce => true,
+                Phase::Proved => {
+                    let has_room = room > 0;
+                    room = room.saturating_sub(1);
+                    has_room
+                }
+                _ => false,
+            };
+            if is_due {
+                target.revert(now);
+            }
+        }
+    }
+
+    fn finish_when_landed(&mut self, outcome: Outcome, now: SystemTime) -> bool {
+        let is_to_come = matches!(outcome, Outcome::RolledBack(_)) && self.count(&[Phase::Proved]) > 0;
+        let has_landed = self.count(&IN_FLIGHT) == 0 && !is_to_come;
+        if has_landed {
+            self.course.status = Status::Finished { outcome, at: now };
+        }
+        has_landed
+    }
+
+    /// A gate failed.
+    fn trip(&mut self, because: String) {
+        self.course.status = match self.course.strategy.on_failure {
+            OnFailure::Pause => Status::Paused { because },
+            OnFailure::Abort => Status::Aborting { because },
+            OnFailure::RollBack => Status::RollingBack { because },
+        };
+    }
+
+    /// How many more targets may be in flight.
+    fn room(&self) -> usize {
+        let most = self.course.strategy.max_unavailable.of(self.targets.len());
+        most.saturating_sub(self.count(&IN_FLIGHT))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What one target makes of what is seen of it. Pure.
+
+use super::super::{FaultKey, Phase, Revert, Seen, Target};
+use crate::{
+    reconcile::{SyncState, evidence::has_new_share},
+    rollout::Strategy,
+};
+use mujina_core::{
+    id::Generation,
+    text::{PEER_TEXT_BYTES, sanitise},
+};
+use std::time::SystemTime;
+
+impl Target {
+    /// Moves as far as what is seen and the time allow.
+    pub(super) fn observe(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
+        match self.phase {
+            Phase::Applying | Phase::InForce => self.observe_change(seen, strategy, now),
+            Phase::Proved => {
+                if let (Some(seen), Some(applied)) = (seen, self.applied)
+                    && seen.desired > applied.generation
+                {
+                    self.phase = Phase::Superseded;
+                }
+            }
+            Phase::Reverting | Phase::RevertFailed => self.observe_revert(seen, strategy, now),
+            Phase::Waiting | Phase::Ordered | Phase::Refused | Phase::Reverted | Phase::Superseded => {}
+        }
+    }
+
+    fn observe_change(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
+        let Some(applied) = self.applied else { return };
+        let of_it = seen.filter(|seen| seen.desired == applied.generation);
+        if seen.is_some_and(|seen| seen.desired > applied.generation) {
+            self.phase = Phase::Superseded;
+            return;
+        }
+        if let Some(seen) = of_it {
+            match seen.sync {
+                SyncState::InSync => {
+                    self.phase = Phase::InForce;
+                    let was_heard = seen.heard_at.is_some_and(|at| at > applied.at);
+                    let has_share = has_new_share(self.ledger_before.as_ref(), seen.live.as_ref());
+                    if was_heard && (has_share || !strategy.gates.first_share) {
+                        self.phase = Phase::Proved;
+                    }
+                }
+                SyncState::Rejected | SyncState::Drifted | SyncState::Overridden => {
+                    self.fail(format!("generation {} {}", applied.generation, why(seen)), now);
+                }
+                SyncState::Applying | SyncState::Unreachable | SyncState::NothingWanted => {}
+            }
+        }
+        let is_overdue = now >= applied.at + strategy.confirm_within;
+        let within = strategy.confirm_within.as_secs();
+        match self.phase {
+            Phase::Applying if is_overdue => {
+                let seen = of_it.map_or_else(|| "nothing was heard of it".into(), why);
+                self.fail(format!("generation {} was not in force within {within} s: {seen}", applied.generation), now);
+            }
+            Phase::InForce if is_overdue => {
+                self.fail(format!("no share was accepted within {within} s of generation {}", applied.generation), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_revert(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
+        // Until it is stored, every step asks for it again.
+        let Some(Revert { since, generation: Some(generation) }) = self.revert else { return };
+        match seen {
+            Some(seen) if seen.desired > generation => self.phase = Phase::Superseded,
+            Some(seen) if seen.desired == generation && seen.sync == SyncState::InSync => self.phase = Phase::Reverted,
+            _ if now >= since + strategy.confirm_within => self.phase = Phase::RevertFailed,
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, why: String, now: SystemTime) {
+        self.failure = Some(why);
+        self.revert(now);
+    }
+
+    /// Sends it back to where it was.
+    pub(super) fn revert(&mut self, now: SystemTime) {
+        self.phase = Phase::Reverting;
+        self.revert = Some(Revert { since: now, generation: None });
+    }
+
+    /// Orders its change, with what it must be compared with later.
+    pub(super) fn order(&mut self, seen: Option<&Seen>) {
+        self.phase = Phase::Ordered;
+        self.ledger_before = seen.and_then(|seen| seen.live.clone());
+    }
+
+    /// Faults that were not there when its wave began.
+    pub(super) fn new_faults<'a>(&'a self, seen: Option<&'a Seen>) -> impl Iterator<Item = &'a FaultKey> {
+        seen.into_iter().flat_map(|seen| seen.faults.difference(&self.faults_before))
+    }
+
+    /// Whether it neither waits nor is on its way.
+    pub(super) fn is_through(&self) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Ordered | Phase::Applying | Phase::InForce | Phase::Reverting => false,
+            Phase::Proved | Phase::Refused | Phase::Reverted | Phase::RevertFailed | Phase::Superseded => true,
+        }
+    }
+
+    /// What is wanted of it by this rollout now.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        self.applied.map(|applied| applied.generation)
+    }
+}
+
+/// Where a miner stands, in words.
+pub(super) fn why(seen: &Seen) -> String {
+    let state = match seen.sync {
+        SyncState::NothingWanted => "is not known yet",
+        SyncState::InSync => "is in force",
+        SyncState::Applying => "is being applied",
+        SyncState::Drifted | SyncState::Overridden => "was changed on the miner itself",
+        SyncState::Rejected => "was rejected",
+        SyncState::Unreachable => "cannot be known: the miner is not reached",
+    };
+    let reason = sanitise(&seen.reason, PEER_TEXT_BYTES);
+    if reason.is_empty() { state.into() } else { format!("{state} ({reason})") }
+}

@@ -1,0 +1,201 @@
+//! Rollouts against simulated miners and a performer that may be killed between any two things that it does.
+
+mod histories;
+mod world;
+
+use super::*;
+use crate::rollout::{
+    Gates, Size, Strategy,
+    gate::{Counts, Gate, Measured, Verdict},
+};
+use std::time::Duration;
+use world::{Kind, World};
+
+fn strategy() -> Strategy {
+    Strategy {
+        waves: vec![Size::Count(1), Size::Count(3), Size::Percent(100)],
+        max_unavailable: Size::Count(2),
+        pause_between: Duration::from_secs(60),
+        soak: Duration::from_secs(300),
+        confirm_within: Duration::from_secs(120),
+        ..Strategy::default()
+    }
+}
+
+fn because(status: &Status) -> &str {
+    match status {
+        Status::Paused { because } | Status::Aborting { because } | Status::RollingBack { because } => because,
+        Status::Finished { outcome: Outcome::Aborted(because) | Outcome::RolledBack(because), .. } => because,
+        _ => "",
+    }
+}
+
+#[test]
+fn fleet_of_good_miners_is_changed_wave_by_wave() {
+    let mut world = World::new(&[Kind::Good; 12], strategy());
+    world.run();
+    let Status::Finished { outcome: Outcome::Succeeded, at } = &world.rollout.course.status else {
+        panic!("{:?}", world.rollout.course.status)
+    };
+    assert_eq!(world.rollout.count(&[Phase::Proved]), 12);
+    assert_eq!(world.orders.concat(), world.rollout.course.waves.concat());
+    // Three soaks, three rests after a wave, and some seconds each for 1, 3 and 8 targets by twos.
+    let took = at.duration_since(world.begun).unwrap().as_secs();
+    assert!((3 * 360..3 * 360 + 80).contains(&took), "{took} s");
+    assert_eq!(world.rollout.course.reports.len(), 3);
+    let gates: Vec<_> = world.rollout.course.reports[0].findings.iter().map(|finding| finding.gate).collect();
+    assert_eq!(gates, [Gate::Targets, Gate::Rejects, Gate::HashRate]);
+}
+
+#[test]
+fn canary_that_finds_no_share_goes_back_by_itself_and_nobody_follows() {
+    let mut world = World::new(&[Kind::Silent, Kind::Good, Kind::Good], strategy());
+    world.run();
+    let because = because(&world.rollout.course.status);
+    assert_eq!(because, "wave 1: rig000 no share was accepted within 120 s of generation 6");
+    assert!(matches!(world.rollout.course.status, Status::Paused { .. }));
+    assert_eq!(world.phase(0), Phase::Reverted);
+    assert_eq!((world.miner(0).spec, world.rollout.count(&[Phase::Waiting])), (5, 2));
+}
+
+#[test]
+fn failing_gate_pauses_aborts_or_takes_everybody_back() {
+    let kinds = [Kind::Good, Kind::Good, Kind::Rejects, Kind::Good, Kind::Good];
+    for (on_failure, changed) in [(OnFailure::Pause, 2), (OnFailure::Abort, 2), (OnFailure::RollBack, 0)] {
+        let mut world = World::new(&kinds, Strategy { on_failure, ..strategy() });
+        world.run();
+        assert!(because(&world.rollout.course.status).contains("rig002 generation 6 was rejected (no such pool)"));
+        // The canary, and the one that was on its way beside the one that failed.
+        assert_eq!(world.rollout.count(&[Phase::Proved]), changed, "{on_failure:?}");
+        assert_eq!(world.miners.values().filter(|miner| miner.is_new()).count(), changed, "{on_failure:?}");
+        assert_eq!(matches!(world.rollout.course.status, Status::Paused { .. }), on_failure == OnFailure::Pause);
+    }
+}
+
+#[test]
+fn as_many_targets_as_may_fail_do_not_stop_the_rest() {
+    let kinds = [Kind::Good, Kind::Away, Kind::Good, Kind::Touched, Kind::Good];
+    let mut world = World::new(&kinds, Strategy { max_failed: 2, ..strategy() });
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+    assert_eq!((world.phase(1), world.phase(3)), (Phase::RevertFailed, Phase::RevertFailed));
+    let why = |index| world.target(index).failure.clone().unwrap();
+    assert!(why(1).starts_with("generation 6 was not in force within 120 s: cannot be known"), "{}", why(1));
+    assert!(why(3).contains("was changed on the miner itself"), "{}", why(3));
+}
+
+#[test]
+fn miner_that_somebody_else_wrote_to_is_neither_judged_nor_taken_back() {
+    let mut world = World::new(&[Kind::Good, Kind::Stranger, Kind::Good], strategy());
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+    assert_eq!((world.phase(1), world.miner(1).spec), (Phase::Superseded, world::STRANGE));
+    world.rollout.roll_back("changed our minds").unwrap();
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::RolledBack(_), .. }));
+    assert_eq!((world.miner(0).spec, world.miner(1).spec, world.miner(2).spec), (5, world::STRANGE, 5));
+}
+
+#[test]
+fn new_fault_of_a_changed_miner_trips_and_one_that_strikes_everybody_does_not() {
+    for (with_rest, trips) in [(false, true), (true, false)] {
+        let mut world = World::new(&[Kind::Good; 6], strategy());
+        world.faulty = vec![0];
+        if with_rest {
+            world.faulty.extend([1, 2, 3, 4, 5]);
+        }
+        world.run();
+        let is_paused = matches!(world.rollout.course.status, Status::Paused { .. });
+        assert_eq!(is_paused, trips, "{:?}", world.rollout.course.status);
+        if trips {
+            let because = because(&world.rollout.course.status).to_owned();
+            assert_eq!(because, "wave 1: rig000 has the new fault POOL_REFUSED on pool/main");
+            // Whoever goes on in spite of it is not stopped by the same fault again.
+            world.rollout.resume(world.now).unwrap();
+            world.run();
+            assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+        }
+    }
+}
+
+#[test]
+fn wave_whose_hash_rate_drops_fails_when_its_soak_is_over_and_a_person_may_accept_it() {
+    let mut world = World::new(&[Kind::Good; 6], strategy());
+    world.shares_after = 2400;
+    world.run();
+    assert!(
+        because(&world.rollout.course.status).starts_with("wave 1: hash rate -20.00%"),
+        "{:?}",
+        world.rollout.course
+    );
+    let failed: Vec<_> = world.rollout.course.reports[0].findings.iter().map(|finding| finding.verdict).collect();
+    assert_eq!(failed, [Verdict::Holds, Verdict::Holds, Verdict::Fails]);
+    // Going on watches the same wave anew; taking it as it is goes to the next.
+    let before = world.now;
+    world.rollout.resume(world.now).unwrap();
+    world.run();
+    assert_eq!(world.rollout.course.wave, 0);
+    assert!((300..310).contains(&world.now.duration_since(before).unwrap().as_secs()));
+    world.rollout.accept_wave(world.now).unwrap();
+    world.run();
+    assert_eq!((world.rollout.course.wave, world.rollout.course.reports.len()), (1, 3));
+}
+
+#[test]
+fn target_that_falls_out_of_sync_while_it_is_watched_fails_the_wave_unless_it_returns() {
+    for (kind, holds) in [(Kind::Leaves, false), (Kind::Returns, true)] {
+        let mut world = World::new(&[kind, Kind::Good], strategy());
+        world.run();
+        let succeeded = matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. });
+        assert_eq!(succeeded, holds, "{kind:?} {:?}", world.rollout.course.status);
+    }
+}
+
+#[test]
+fn paused_rollout_orders_nobody_and_watches_those_on_their_way() {
+    let mut world = World::new(&[Kind::Good, Kind::Silent, Kind::Good, Kind::Good, Kind::Good], strategy());
+    while world.rollout.course.wave == 0 {
+        world.tick();
+    }
+    world.tick();
+    assert_eq!(world.rollout.count(&[Phase::Applying]), 2);
+    world.rollout.pause("lunch").unwrap();
+    world.run();
+    assert_eq!((world.phase(1), world.phase(2)), (Phase::Reverted, Phase::Proved));
+    assert_eq!(world.rollout.count(&[Phase::Waiting]), 2);
+    world.rollout.resume(world.now).unwrap();
+    world.run();
+    // What failed meanwhile was seen and forgiven.
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+}
+
+#[test]
+fn order_that_was_lost_with_the_process_is_looked_up_before_anything_is_taken_back() {
+    for was_done in [false, true] {
+        let mut world = World::new(&[Kind::Good, Kind::Good], strategy());
+        let actions = world.rollout.step(world.now, &world.seen(), None);
+        assert!(matches!(&actions[0], Action::Apply { request_id, .. } if request_id == "rollout/r1/rig000/apply"));
+        if was_done {
+            // Stored, and the process dies before it is told.
+            let mut other = world.rollout.clone();
+            world.perform(&actions[0], &mut other);
+        }
+        world.rollout.roll_back("no").unwrap();
+        let actions = world.rollout.step(world.now, &world.seen(), None);
+        assert!(matches!(&actions[..], [Action::FindOut { .. }]), "{actions:?}");
+        world.run();
+        assert_eq!(world.phase(0), if was_done { Phase::Reverted } else { Phase::Waiting });
+        assert!(!world.miner(0).is_new());
+    }
+}
+
+#[test]
+fn rollout_says_what_it_cannot_be_asked_for_now() {
+    let mut world = World::new(&[Kind::Good], strategy());
+    assert!(world.rollout.start(world.now).is_err() && world.rollout.resume(world.now).is_err());
+    world.run();
+    let error = world.rollout.pause("no").unwrap_err();
+    assert_eq!(error.to_string(), "the rollout is finished, and cannot pause; see where it stands, or plan a new one");
+    let none = Rollout::new("r".into(), &BTreeMap::new(), strategy()).unwrap_err();
+    assert!(none.to_string().starts_with("targets: selects no miner"));
+}

@@ -1,0 +1,72 @@
+//! What the reconciler must not forget with its process: changes made on miners themselves, and changes on trial.
+
+use super::{Store, StoreError, Write, count};
+use crate::reconcile::{LocalChange, Trial};
+use mujina_core::id::MinerName;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+
+/// Trials that are over and kept, of each miner.
+const HISTORY: i64 = 20;
+
+impl Store {
+    /// The change made on each miner itself, where one is respected.
+    pub async fn local_changes(&self) -> Result<BTreeMap<MinerName, LocalChange>, StoreError> {
+        let rows = sqlx::query("SELECT miner, state FROM local_changes").fetch_all(&self.readers).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Changes on trial that are not over, in order of their generations.
+    pub async fn open_trials(&self) -> Result<Vec<(MinerName, Trial)>, StoreError> {
+        let rows = sqlx::query("SELECT miner, state FROM trials WHERE is_over = 0 ORDER BY miner, generation")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+impl Write {
+    /// Keeps or forgets the change made on a miner.
+    pub async fn put_local_change(&mut self, miner: &MinerName, local: Option<&LocalChange>) -> Result<(), StoreError> {
+        let query = match local {
+            Some(local) => sqlx::query("INSERT OR REPLACE INTO local_changes (miner, state) VALUES (?, ?)")
+                .bind(miner.as_str())
+                .bind(json(local)?),
+            None => sqlx::query("DELETE FROM local_changes WHERE miner = ?").bind(miner.as_str()),
+        };
+        query.execute(&mut *self.0).await?;
+        Ok(())
+    }
+
+    /// Keeps a trial as it stands, and drops those of the miner that are over and too old to matter.
+    pub async fn put_trial(&mut self, miner: &MinerName, trial: &Trial) -> Result<(), StoreError> {
+        sqlx::query("INSERT OR REPLACE INTO trials (miner, generation, state, is_over) VALUES (?, ?, ?, ?)")
+            .bind(miner.as_str())
+            .bind(count(trial.generation.0))
+            .bind(json(trial)?)
+            .bind(trial.is_over())
+            .execute(&mut *self.0)
+            .await?;
+        sqlx::query(
+            "DELETE FROM trials WHERE miner = ?1 AND is_over = 1 AND generation <=
+                 (SELECT generation FROM trials WHERE miner = ?1 ORDER BY generation DESC LIMIT 1 OFFSET ?2)",
+        )
+        .bind(miner.as_str())
+        .bind(HISTORY)
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+fn read<T: DeserializeOwned>(row: &SqliteRow) -> Result<(MinerName, T), StoreError> {
+    let (miner, state): (String, String) = (row.try_get("miner")?, row.try_get("state")?);
+    let bad = |_| StoreError::corrupt(format!("what is known of miner {miner}"));
+    let state = serde_json::from_str(&state).map_err(bad)?;
+    Ok((miner.parse().map_err(|_| StoreError::corrupt("a miner without a name"))?, state))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::corrupt("a value"))
+}

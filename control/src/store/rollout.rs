@@ -1,0 +1,181 @@
+//! Rollouts on disk: written down before anything is done, so that a control plane that was killed goes on with them.
+//!
+//! Targets lie in rows of their own, and only those that changed are written. Every write names the revision that it was
+//! made from; who holds an older one writes nothing, so that two processes never drive the same rollout.
+
+use super::{Store, StoreError, Write, count, counted, fragment, from_millis, millis};
+use crate::{
+    profile::Fragment,
+    rollout::{Course, Rollout, Status, Target},
+    trace::TraceParent,
+};
+use mujina_core::id::MinerName;
+use serde::Serialize;
+use sqlx::{Row, Sqlite, sqlite::SqliteRow};
+use std::{collections::BTreeMap, time::SystemTime};
+
+/// Ended rollouts that are kept.
+const HISTORY: i64 = 200;
+
+/// A rollout with what belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRollout {
+    /// Order of creation.
+    pub number: i64,
+    /// Counts the writes.
+    pub revision: u64,
+    /// What is wanted of every target.
+    pub change: Fragment,
+    /// How far it is.
+    pub rollout: Rollout,
+    /// When it was planned.
+    pub created_at: SystemTime,
+    /// The request that asked for it.
+    pub trace_parent: TraceParent,
+}
+
+impl Store {
+    /// One rollout.
+    pub async fn rollout(&self, id: &str) -> Result<Option<StoredRollout>, StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        let row = sqlx::query("SELECT * FROM rollouts WHERE id = ?").bind(id).fetch_optional(&mut *reader).await?;
+        match row {
+            Some(row) => Ok(Some(read(&mut reader, &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Newest first, at most `most`, older than number `before`.
+    pub async fn rollouts(&self, before: Option<i64>, most: usize) -> Result<Vec<StoredRollout>, StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        let rows = sqlx::query("SELECT * FROM rollouts WHERE number < ? ORDER BY number DESC LIMIT ?")
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&mut *reader)
+            .await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            found.push(read(&mut reader, row).await?);
+        }
+        Ok(found)
+    }
+
+    /// Ids of those that have begun and not ended, oldest first.
+    pub async fn open_rollouts(&self) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("SELECT id FROM rollouts WHERE status NOT IN ('planned', 'finished') ORDER BY number")
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write {
+    /// Stores a new rollout, and drops ended ones that are too old to matter.
+    pub async fn insert_rollout(
+        &mut self,
+        rollout: &Rollout,
+        change: &Fragment,
+        created_at: SystemTime,
+        trace_parent: &TraceParent,
+    ) -> Result<StoredRollout, StoreError> {
+        let Rollout { course, targets } = rollout;
+        let number = sqlx::query(
+            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent)
+             VALUES (?, ?, ?, ?, 1, ?, ?)",
+        )
+        .bind(&course.id)
+        .bind(fragment::write(change)?)
+        .bind(json(course)?)
+        .bind(course.status.name())
+        .bind(millis(created_at))
+        .bind(trace_parent.to_string())
+        .execute(&mut *self.0)
+        .await?
+        .last_insert_rowid();
+        self.put_targets(number, targets.iter()).await?;
+        sqlx::query("DELETE FROM rollouts WHERE number <= ? AND status = 'finished'")
+            .bind(number.saturating_sub(HISTORY))
+            .execute(&mut *self.0)
+            .await?;
+        let (change, rollout, trace_parent) = (change.clone(), rollout.clone(), trace_parent.clone());
+        Ok(StoredRollout { number, revision: 1, change, rollout, created_at, trace_parent })
+    }
+
+    /// Writes down how far a rollout is; `None` when somebody wrote since `before` was read, and then nothing is written.
+    pub async fn save_rollout(
+        &mut self,
+        before: &StoredRollout,
+        after: &Rollout,
+    ) -> Result<Option<StoredRollout>, StoreError> {
+        let finished_at = match &after.course.status {
+            Status::Finished { at, .. } => Some(millis(*at)),
+            _ => None,
+        };
+        let written = sqlx::query(
+            "UPDATE rollouts SET course = ?, status = ?, finished_at = ?, revision = revision + 1
+             WHERE number = ? AND revision = ?",
+        )
+        .bind(json(&after.course)?)
+        .bind(after.course.status.name())
+        .bind(finished_at)
+        .bind(before.number)
+        .bind(count(before.revision))
+        .execute(&mut *self.0)
+        .await?;
+        if written.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let changed = after.targets.iter().filter(|(name, target)| before.rollout.targets.get(*name) != Some(target));
+        self.put_targets(before.number, changed).await?;
+        let revision = before.revision.saturating_add(1);
+        Ok(Some(StoredRollout { revision, rollout: after.clone(), ..before.clone() }))
+    }
+
+    async fn put_targets(
+        &mut self,
+        rollout: i64,
+        targets: impl Iterator<Item = (&MinerName, &Target)>,
+    ) -> Result<(), StoreError> {
+        for (miner, target) in targets {
+            sqlx::query("INSERT OR REPLACE INTO rollout_targets (rollout, miner, state) VALUES (?, ?, ?)")
+                .bind(rollout)
+                .bind(miner.as_str())
+                .bind(json(target)?)
+                .execute(&mut *self.0)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Result<StoredRollout, StoreError> {
+    let number: i64 = row.try_get("number")?;
+    let (id, change, course, trace_parent): (String, String, String, String) =
+        (row.try_get("id")?, row.try_get("change")?, row.try_get("course")?, row.try_get("trace_parent")?);
+    let bad = || StoreError::corrupt(format!("rollout {id}"));
+    let course: Course = serde_json::from_str(&course).map_err(|_| bad())?;
+    let rows = sqlx::query::<Sqlite>("SELECT miner, state FROM rollout_targets WHERE rollout = ?")
+        .bind(number)
+        .fetch_all(connection)
+        .await?;
+    let mut targets = BTreeMap::new();
+    for row in &rows {
+        let (miner, state): (String, String) = (row.try_get("miner")?, row.try_get("state")?);
+        targets.insert(miner.parse().map_err(|_| bad())?, serde_json::from_str(&state).map_err(|_| bad())?);
+    }
+    Ok(StoredRollout {
+        number,
+        revision: counted(row.try_get("revision")?),
+        change: fragment::read(&change, &id)?,
+        rollout: Rollout { course, targets },
+        created_at: from_millis(row.try_get("created_at")?),
+        trace_parent: TraceParent::parse(&trace_parent),
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::corrupt("a rollout"))
+}
+
+#[cfg(test)]
+mod tests;
