@@ -1,0 +1,73 @@
+//! What a board complains of, but for what the trouble of the moment excuses. Pure.
+//!
+//! A supply that goes by itself leaves chips without power that the driver still writes to. Until it has seen that and holds
+//! them in reset, it cannot know better; that is excused, and nothing else.
+
+use mujina_dataplane::simulate::{Event, Record, Violation, ViolationRecord};
+use std::{ops::RangeInclusive, time::Duration};
+
+/// Of one board, from its records as they come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Excuses {
+    /// Whether the chips are out of reset.
+    released: bool,
+    /// When their supply went by itself; since then nobody has held them in reset.
+    gone_at: Option<Duration>,
+    unseen: Vec<RangeInclusive<Duration>>,
+}
+
+impl Excuses {
+    /// Takes the next record.
+    pub(super) fn hear(&mut self, Record { at, event }: &Record) {
+        match event {
+            Event::Gpio { line: 0, high } => {
+                self.released = *high;
+                if !high {
+                    self.close(*at);
+                }
+            }
+            Event::CorePower(false) if self.released => self.gone_at = Some(*at),
+            // What comes after is another life.
+            Event::Plugged(_) => self.close(*at),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, at: Duration) {
+        self.unseen.extend(self.gone_at.take().map(|gone_at| gone_at..=at));
+    }
+
+    /// Whether the driver could not know better.
+    pub(super) fn cover(&self, one: &ViolationRecord) -> bool {
+        let is_open = self.gone_at.is_some_and(|gone_at| one.at >= gone_at);
+        one.violation == Violation::ChipsOff && (is_open || self.unseen.iter().any(|unseen| unseen.contains(&one.at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64, event: Event) -> Record {
+        Record { at: Duration::from_secs(seconds), event }
+    }
+
+    fn off(seconds: u64) -> ViolationRecord {
+        ViolationRecord { at: Duration::from_secs(seconds), violation: Violation::ChipsOff, bytes: Vec::new() }
+    }
+
+    #[test]
+    fn bytes_to_chips_are_excused_from_the_loss_of_their_supply_until_they_are_held_in_reset() {
+        let mut excuses = Excuses::default();
+        excuses.hear(&at(1, Event::Gpio { line: 0, high: true }));
+        assert!(!excuses.cover(&off(2)));
+        excuses.hear(&at(3, Event::CorePower(false)));
+        assert!(excuses.cover(&off(4)));
+        assert!(!excuses.cover(&ViolationRecord { violation: Violation::NoFrame, ..off(4) }));
+        excuses.hear(&at(5, Event::Gpio { line: 0, high: false }));
+        assert!(excuses.cover(&off(4)) && !excuses.cover(&off(6)));
+        // This time it was the driver.
+        excuses.hear(&at(7, Event::CorePower(false)));
+        assert!(!excuses.cover(&off(8)));
+    }
+}
