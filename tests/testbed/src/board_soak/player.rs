@@ -34,8 +34,8 @@ const LASTS: std::ops::Range<u64> = 2_000..12_000;
 const STAYS: std::ops::Range<u64> = 0..4_000;
 /// How long the cable is out.
 const UNPLUGGED: std::ops::Range<u64> = 0..1_500;
-/// How long a board is left to itself before somebody reinitialises it: some recover by their first rest of 30 s.
-const LEFT_ALONE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(50)];
+/// How long a board is left to itself after a trouble, at least.
+const LEFT_ALONE: Duration = Duration::from_secs(2);
 
 /// All players.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ struct Diary {
 }
 
 impl Players {
-    pub(super) fn new(rack: &Rack, dice: &mut StdRng) -> Self {
+    pub(super) fn new(rack: &Rack, left_alone: Duration, dice: &mut StdRng) -> Self {
         let player = |seat: &Seat| Player {
             id: seat.id.clone(),
             kind: seat.kind,
@@ -61,6 +61,7 @@ impl Players {
             boards: rack.miner.handle().boards,
             reports: rack.reports.clone(),
             snapshot: rack.snapshot.clone(),
+            left_alone,
             dice: StdRng::from_rng(dice),
             diary: Diary::default(),
         };
@@ -120,6 +121,7 @@ struct Player {
     boards: BoardsHandle,
     reports: watch::Receiver<Arc<BoardReports>>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
+    left_alone: Duration,
     dice: StdRng,
     diary: Diary,
 }
@@ -134,7 +136,6 @@ impl Player {
             }
             let Trouble { kind, way } = troubles::draw(self.kind, &mut self.dice);
             *self.diary.troubles.entry((kind, way.to_string())).or_default() += 1;
-            tracing::debug!(board.id = %self.id, %kind, %way, "trouble begins");
             self.suffer(way).await?;
             let over = Instant::now();
             self.recover(way).await?;
@@ -193,14 +194,13 @@ impl Player {
     /// Waits until the board mines and has a share accepted. When it does not by itself, somebody asks for it.
     async fn recover(&mut self, way: Way) -> Result<(), BoardSoakError> {
         let begin = Instant::now();
-        let [first, most] = LEFT_ALONE;
-        let mut patience = if self.dice.random() { first } else { most };
+        let mut patience = if self.dice.random() { LEFT_ALONE } else { self.left_alone };
         while self.mines_within(patience).await.is_err() {
             if begin.elapsed() >= DEADLINE {
                 return Err(self.stuck(&format!("mining again after {way}")));
             }
             self.reinitialise().await;
-            patience = first;
+            patience = LEFT_ALONE;
         }
         self.one_more_share().await
     }
