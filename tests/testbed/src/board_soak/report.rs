@@ -72,7 +72,7 @@ impl BoardSoakReport {
 impl fmt::Display for BoardSoakReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, lasted, slowest_return, totals, nonces, heat, looks, pool, .. } = self;
-        let BoardSoakPlan { boards, lasts, time_scale, seed } = plan;
+        let BoardSoakPlan { boards, lasts, time_scale, left_alone: _, seed } = plan;
         let mut kinds: BTreeMap<&str, u32> = BTreeMap::new();
         boards.iter().for_each(|kind| *kinds.entry(kind.as_str()).or_default() += 1);
         let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
