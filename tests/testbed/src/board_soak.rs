@@ -230,7 +230,7 @@ async fn play(plan: &BoardSoakPlan) -> Result<BoardSoakReport, BoardSoakError> {
         troubles: players.troubles(),
         slowest_return: players.slowest_return(),
         totals: rack.totals(),
-        nonces: watch.nonces()?,
+        nonces: watch.nonces(players.returned_again())?,
         heat: watch.heat(),
         looks: watch.looks(),
         starts: rack.starts(),

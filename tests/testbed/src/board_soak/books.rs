@@ -58,13 +58,15 @@ fn sum<'a>(all: impl Iterator<Item = &'a ShareTotals>) -> ([u64; 11], RejectCoun
     counts(&sum)
 }
 
-/// What the chips of one board returned, over all lives of its chain: each begins to count anew.
+/// What the chips of one board returned, over all lives of its chain: each begins to count anew. While a board is opened it
+/// shows no chips, and then for a moment those of the life before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ChipBooks {
     /// Of lives that are over.
     past: Nonces,
     /// Of the present one.
     present: Nonces,
+    /// Lives that are over.
     pub(super) lives: u64,
 }
 
@@ -100,15 +102,16 @@ impl Nonces {
 impl ChipBooks {
     /// Takes what the board shows now.
     pub(super) fn hear(&mut self, board: &BoardReport) {
+        if board.chips.is_empty() {
+            return;
+        }
         let now = board.chips.iter().fold(Nonces::default(), |sum, chip| {
             let wrong = chip.errors.sum();
             sum.and(Nonces { verified: chip.verified, wrong, duplicates: chip.duplicates })
         });
         if now.sum() < self.present.sum() {
             self.past = self.past.and(self.present);
-        }
-        if now.sum() > 0 && self.present.sum() == 0 || now.sum() < self.present.sum() {
-            self.lives += u64::from(now.sum() > 0);
+            self.lives += 1;
         }
         self.present = now;
     }
@@ -148,10 +151,10 @@ mod tests {
     #[test]
     fn chips_that_count_anew_are_added_to_what_they_were() {
         let mut books = ChipBooks::default();
-        for verified in [&[][..], &[5], &[9], &[], &[2, 3], &[1, 1]] {
+        for verified in [&[][..], &[5], &[9], &[], &[9], &[2, 3], &[1, 1]] {
             books.hear(&board(verified));
         }
         assert_eq!(books.total(), Nonces { verified: 9 + 5 + 2, wrong: 0, duplicates: 1 + 2 + 2 });
-        assert_eq!(books.lives, 3);
+        assert_eq!(books.lives, 2);
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Players {
 struct Diary {
     troubles: BTreeMap<(TroubleKind, String), u64>,
     slowest_return: Duration,
+    /// Nonces that a trouble made chips return again.
+    returned_again: u64,
 }
 
 impl Players {
@@ -100,6 +102,10 @@ impl Players {
     pub(super) fn slowest_return(&self) -> Duration {
         self.diary.slowest_return
     }
+
+    pub(super) fn returned_again(&self) -> u64 {
+        self.diary.returned_again
+    }
 }
 
 impl Diary {
@@ -108,6 +114,7 @@ impl Diary {
             *self.troubles.entry(trouble.clone()).or_default() += count;
         }
         self.slowest_return = self.slowest_return.max(other.slowest_return);
+        self.returned_again += other.returned_again;
     }
 }
 
@@ -155,10 +162,14 @@ impl Player {
                 self.has_happened(fault).await?;
             }
             Way::While(fault) => {
+                let before = self.remote.statistics().duplicates;
                 self.remote.inject(fault);
                 let lasts = self.milliseconds(LASTS);
                 sleep(lasts).await;
                 self.remote.clear(fault);
+                if matches!(fault, Fault::RepeatedNonces | Fault::LatchedNonce) {
+                    self.diary.returned_again += self.remote.statistics().duplicates - before;
+                }
             }
             Way::UntilStopped(fault) => {
                 self.remote.inject(fault);

@@ -111,8 +111,11 @@ impl fmt::Display for BoardSoakReport {
             totals.lost,
             totals.pending
         )?;
-        let NonceCounts { hashes, jobs, returned, returned_again, seen, booked, lives } = nonces;
-        writeln!(f, "chips            {hashes} hashes, {jobs} jobs, {returned} nonces, {returned_again} said again")?;
+        let NonceCounts { hashes, jobs, returned, returned_again, told_to_return_again, seen, booked, lives } = nonces;
+        writeln!(
+            f,
+            "chips            {hashes} hashes, {jobs} jobs, {returned} nonces, {returned_again} again, {told_to_return_again} by a trouble"
+        )?;
         writeln!(
             f,
             "  the driver     {} verified, {} wrong, {} duplicates, in {lives} lives of chains",

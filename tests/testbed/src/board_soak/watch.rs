@@ -29,8 +29,8 @@ const INSTRUMENTS: Duration = Duration::from_millis(20);
 /// Between two looks at the records.
 const RECORDS: Duration = Duration::from_secs(2);
 /// Nonces by which the chips of a board and its books may be apart for each life of its chain: what is returned between two
-/// reports, and what was on its way when the cable was pulled.
-const APART: u64 = 120;
+/// reports, and what was on its way when the cable was pulled. Each chip returns up to ten a second.
+const APART: u64 = 40;
 
 /// Looks that were taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct NonceCounts {
     pub returned: u64,
     /// Nonces that they returned again.
     pub returned_again: u64,
+    /// Those of them that a trouble made them return again.
+    pub told_to_return_again: u64,
     /// As the driver saw them.
     pub seen: Nonces,
     /// In the miner's books.
@@ -203,26 +205,31 @@ impl Watch {
     /// What all boards returned, when the miner has stopped.
     ///
     /// # Errors
-    /// Chips and books of a board are too far apart.
-    pub(super) fn nonces(&self) -> Result<NonceCounts, BoardSoakError> {
+    /// Chips and books of a board are too far apart, or chips hashed something twice.
+    pub(super) fn nonces(&self, told_to_return_again: u64) -> Result<NonceCounts, BoardSoakError> {
         let now = self.snapshot.borrow();
-        let mut sum = NonceCounts::default();
+        let mut sum = NonceCounts { told_to_return_again, ..NonceCounts::default() };
         for Watched { id, remote, chips, .. } in &self.boards {
             let Statistics { chips: made, duplicates, .. } = &remote.statistics();
             let booked = now.boards.get(id).map_or(0, |board| board.totals.found);
             let seen = chips.total();
             let allowed = APART * (chips.lives + 1) * u64::try_from(made.len()).unwrap_or(u64::MAX);
-            if booked.abs_diff(seen.sum()) > allowed {
-                let words = format!("{id}: chips {seen:?} in {} lives, books {booked}", chips.lives);
+            let returned = made.iter().map(|chip| chip.hits).sum::<u64>();
+            if booked.abs_diff(seen.sum()) > allowed || seen.verified > returned {
+                let words =
+                    format!("{id}: chips {returned}, driver {seen:?} in {} lives, books {booked}", chips.lives + 1);
                 return Err(BoardSoakError::Unbalanced(words));
             }
             sum.hashes += made.iter().map(|chip| chip.hashes).sum::<u64>();
             sum.jobs += made.iter().map(|chip| chip.jobs).sum::<u64>();
-            sum.returned += made.iter().map(|chip| chip.hits).sum::<u64>();
+            sum.returned += returned;
             sum.returned_again += duplicates;
             sum.seen = sum.seen.and(seen);
             sum.booked += booked;
-            sum.lives += chips.lives;
+            sum.lives += chips.lives + 1;
+        }
+        if sum.returned_again != told_to_return_again {
+            return Err(BoardSoakError::Unbalanced(format!("chips hashed something twice: {sum:?}")));
         }
         Ok(sum)
     }
