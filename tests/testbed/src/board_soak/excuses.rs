@@ -1,14 +1,18 @@
 //! What a board complains of, but for what the trouble of the moment excuses. Pure.
 //!
-//! A supply that goes by itself leaves chips without power that the driver still writes to. Until it has seen that and holds
-//! them in reset, it cannot know better; that is excused, and nothing else.
+//! - A supply that goes by itself leaves chips without power that the driver still writes to. Until it has seen that and holds
+//!   them in reset, it cannot know better.
+//! - What makes a silent controller's board safe asks again after a moment; a controller that comes back meanwhile finds both
+//!   requests at once.
 
+use super::troubles::{History, Trouble, TroubleKind};
 use mujina_dataplane::simulate::{Event, Record, Violation, ViolationRecord};
 use std::{ops::RangeInclusive, time::Duration};
 
 /// Of one board, from its records as they come.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Excuses {
+    history: History,
     /// Whether the chips are out of reset.
     released: bool,
     /// When their supply went by itself; since then nobody has held them in reset.
@@ -17,6 +21,11 @@ pub(super) struct Excuses {
 }
 
 impl Excuses {
+    /// With the troubles that the board has.
+    pub(super) fn of(history: History) -> Self {
+        Self { history, ..Self::default() }
+    }
+
     /// Takes the next record.
     pub(super) fn hear(&mut self, Record { at, event }: &Record) {
         match event {
@@ -39,8 +48,17 @@ impl Excuses {
 
     /// Whether the driver could not know better.
     pub(super) fn cover(&self, one: &ViolationRecord) -> bool {
-        let is_open = self.gone_at.is_some_and(|gone_at| one.at >= gone_at);
-        one.violation == Violation::ChipsOff && (is_open || self.unseen.iter().any(|unseen| unseen.contains(&one.at)))
+        match one.violation {
+            Violation::ChipsOff => {
+                let is_open = self.gone_at.is_some_and(|gone_at| one.at >= gone_at);
+                is_open || self.unseen.iter().any(|unseen| unseen.contains(&one.at))
+            }
+            Violation::Pipelined | Violation::Discarded => {
+                let trouble = self.history.at(one.at);
+                matches!(trouble, Some(Trouble { kind: TroubleKind::ControlLine, .. }))
+            }
+            _ => false,
+        }
     }
 }
 

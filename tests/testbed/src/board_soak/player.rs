@@ -3,7 +3,7 @@
 use super::{
     BoardSoakError, DEADLINE, LOOK_EVERY,
     rack::{Rack, Seat},
-    troubles::{self, Trouble, TroubleKind, Way},
+    troubles::{self, History, Trouble, TroubleKind, Way},
 };
 use mujina_core::{
     board::{BoardReport, BoardState},
@@ -63,6 +63,8 @@ impl Players {
             boards: rack.miner.handle().boards,
             reports: rack.reports.clone(),
             snapshot: rack.snapshot.clone(),
+            epoch: seat.epoch,
+            history: seat.history.clone(),
             left_alone,
             dice: StdRng::from_rng(dice),
             diary: Diary::default(),
@@ -128,6 +130,8 @@ struct Player {
     boards: BoardsHandle,
     reports: watch::Receiver<Arc<BoardReports>>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
+    epoch: Instant,
+    history: History,
     left_alone: Duration,
     dice: StdRng,
     diary: Diary,
@@ -141,11 +145,14 @@ impl Player {
             if Instant::now() >= until {
                 return Ok(());
             }
-            let Trouble { kind, way } = troubles::draw(self.kind, &mut self.dice);
+            let trouble = troubles::draw(self.kind, &mut self.dice);
+            self.history.begins(trouble, self.epoch.elapsed());
+            let Trouble { kind, way } = trouble;
             *self.diary.troubles.entry((kind, way.to_string())).or_default() += 1;
             self.suffer(way).await?;
             let over = Instant::now();
             self.recover(way).await?;
+            self.history.ends(self.epoch.elapsed());
             self.diary.slowest_return = self.diary.slowest_return.max(over.elapsed());
         }
     }

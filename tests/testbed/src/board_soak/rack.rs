@@ -1,6 +1,6 @@
 //! The boards, plugged into one mining side.
 
-use super::{BoardSoakError, BoardSoakPlan, DEADLINE, books};
+use super::{BoardSoakError, BoardSoakPlan, DEADLINE, books, troubles::History};
 use mujina_core::{
     board::BoardReport,
     id::BoardId,
@@ -58,6 +58,7 @@ pub(super) struct Seat {
     pub(super) board: SimulatedBoard,
     /// What its records count from.
     pub(super) epoch: Instant,
+    pub(super) history: History,
 }
 
 /// All of them.
@@ -153,7 +154,8 @@ fn seat(kind: BoardKind, number: u64, time_scale: f64, dice: &mut StdRng) -> Res
     let family = if kind == BoardKind::EmberOne { "emberone-00" } else { "bitaxe" };
     let id = format!("{family}-{serial}").parse().expect("letters, digits and dashes");
     let epoch = Instant::now();
-    Ok(Seat { kind, id, board: SimulatedBoard::start(kind, options)?, epoch })
+    let board = SimulatedBoard::start(kind, options)?;
+    Ok(Seat { kind, id, board, epoch, history: History::default() })
 }
 
 fn miner_plan() -> MinerPlan {

@@ -2,7 +2,11 @@
 
 use mujina_dataplane::simulate::{BoardKind, Fault, RegulatorFault};
 use rand::{Rng, rngs::StdRng};
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// Where the trouble is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +66,27 @@ pub(super) enum Way {
     UntilStopped(Fault),
     /// The board is started while it is there.
     AtStart(Fault),
+}
+
+/// The troubles of one board, each with the time from its begin until the board mined again. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct History(Arc<Mutex<Vec<(Trouble, Duration, Duration)>>>);
+
+impl History {
+    pub(super) fn begins(&self, trouble: Trouble, at: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((trouble, at, Duration::MAX));
+    }
+
+    pub(super) fn ends(&self, at: Duration) {
+        let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        past.iter_mut().next_back().into_iter().for_each(|(_, _, end)| *end = at);
+    }
+
+    /// The trouble at this time.
+    pub(super) fn at(&self, at: Duration) -> Option<Trouble> {
+        let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        past.iter().rev().find(|(_, begin, end)| (*begin..=*end).contains(&at)).map(|(trouble, _, _)| *trouble)
+    }
 }
 
 /// What may happen to this board; drawn at random.

@@ -6,12 +6,13 @@ use super::{
     excuses::Excuses,
     limits::{HardLimits, Hot},
     rack::Rack,
+    troubles::History,
 };
 use mujina_core::id::BoardId;
 use mujina_dataplane::{
     backplane::BoardReports,
     scheduler::Snapshot,
-    simulate::{Record, Remote, Statistics},
+    simulate::{Record, Remote, Statistics, ViolationRecord},
 };
 use std::{
     convert::Infallible,
@@ -94,6 +95,7 @@ struct Watched {
     epoch: Instant,
     limits: HardLimits,
     excuses: Excuses,
+    history: History,
     chips: ChipBooks,
     /// Time of the newest record that was heard, and how many records of that time.
     heard: (Duration, usize),
@@ -106,7 +108,8 @@ impl Watch {
             remote: seat.board.remote(),
             epoch: seat.epoch,
             limits: HardLimits::of(seat.kind),
-            excuses: Excuses::default(),
+            excuses: Excuses::of(seat.history.clone()),
+            history: seat.history.clone(),
             chips: ChipBooks::default(),
             heard: (Duration::ZERO, 0),
         };
@@ -177,7 +180,8 @@ impl Watch {
             board.hear();
             let complaints: Vec<_> = violations.iter().filter(|one| !board.excuses.cover(one)).collect();
             if !complaints.is_empty() {
-                let complaints = complaints.into_iter().map(ToString::to_string).collect();
+                let when = |one: &&ViolationRecord| format!("{one} (amid {:?})", board.history.at(one.at));
+                let complaints = complaints.iter().map(when).collect();
                 return Err(BoardSoakError::Complaints { board: board.id.clone(), complaints });
             }
             for Hot { polls, lasted, over } in board.limits.judge() {
