@@ -2,8 +2,9 @@
 //!
 //! - A supply that goes by itself leaves chips without power that the driver still writes to. Until it has seen that and holds
 //!   them in reset, it cannot know better.
-//! - What makes a silent controller's board safe asks again after a moment; a controller that comes back meanwhile finds both
-//!   requests at once.
+//! - What makes a silent controller's board safe asks again after a moment: a controller that comes back meanwhile finds both
+//!   requests at once. And it goes on to the supply when the reset line did not answer: of one that comes back in between, the
+//!   power is cut while the chips run.
 
 use super::troubles::{History, Trouble, TroubleKind};
 use mujina_dataplane::simulate::{Event, Record, Violation, ViolationRecord};
@@ -53,7 +54,7 @@ impl Excuses {
                 let is_open = self.gone_at.is_some_and(|gone_at| one.at >= gone_at);
                 is_open || self.unseen.iter().any(|unseen| unseen.contains(&one.at))
             }
-            Violation::Pipelined | Violation::Discarded => {
+            Violation::Pipelined | Violation::Discarded | Violation::PowerCutWhileRunning => {
                 let trouble = self.history.at(one.at);
                 matches!(trouble, Some(Trouble { kind: TroubleKind::ControlLine, .. }))
             }
@@ -65,6 +66,8 @@ impl Excuses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board_soak::troubles::Way;
+    use mujina_dataplane::simulate::Fault;
 
     fn at(seconds: u64, event: Event) -> Record {
         Record { at: Duration::from_secs(seconds), event }
@@ -72,6 +75,21 @@ mod tests {
 
     fn off(seconds: u64) -> ViolationRecord {
         ViolationRecord { at: Duration::from_secs(seconds), violation: Violation::ChipsOff, bytes: Vec::new() }
+    }
+
+    #[test]
+    fn requests_at_once_are_excused_while_a_controller_is_silent() {
+        let (history, second) = (History::default(), Duration::from_secs);
+        let way = Way::While(Fault::ControlDead);
+        history.begins(Trouble { kind: TroubleKind::ControlLine, way }, second(10));
+        let excuses = Excuses::of(history.clone());
+        let complaint = |at, violation| ViolationRecord { violation, ..off(at) };
+        assert!(excuses.cover(&complaint(12, Violation::Pipelined)));
+        assert!(!excuses.cover(&complaint(12, Violation::UnknownRequest)));
+        history.ends(second(20));
+        assert!(!excuses.cover(&complaint(21, Violation::Pipelined)));
+        history.begins(Trouble { kind: TroubleKind::Heat, way }, second(30));
+        assert!(!excuses.cover(&complaint(31, Violation::PowerCutWhileRunning)));
     }
 
     #[test]
