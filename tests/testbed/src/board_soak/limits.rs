@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn second_poll_while_it_is_too_hot_is_seen() {
         let mut limits = seen(&[(500, 79.0, 1.1), (2600, 79.0, 1.1), (2700, 70.0, 1.1)]);
-        [600, 1600, 2600].map(|at| limits.hear(&poll(at)));
+        [600, 1600, 2600].iter().for_each(|at| limits.hear(&poll(*at)));
         assert_eq!(limits.judge()[0].polls, 3);
     }
 
