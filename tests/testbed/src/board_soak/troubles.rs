@@ -170,8 +170,14 @@ impl fmt::Display for Way {
         match self {
             Self::Replug => f.write_str("replugged"),
             Self::Reconnect => f.write_str("replugged with power"),
-            Self::Once(fault) | Self::While(fault) | Self::UntilStopped(fault) => write!(f, "{fault:?}"),
-            Self::AtStart(fault) => write!(f, "{fault:?} at start"),
+            Self::Once(fault) | Self::While(fault) | Self::UntilStopped(fault) => f.write_str(&name(*fault)),
+            Self::AtStart(fault) => write!(f, "{} at start", name(*fault)),
         }
     }
+}
+
+/// Its name, without how much of it there was.
+fn name(fault: Fault) -> String {
+    let words = format!("{fault:?}");
+    words.split(" {").next().unwrap_or_default().to_owned()
 }
