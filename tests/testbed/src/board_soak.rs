@@ -205,6 +205,7 @@ async fn play(plan: &BoardSoakPlan) -> Result<BoardSoakReport, BoardSoakError> {
     let playing = async {
         players.all_mine().await?;
         let at_first = runtimes.settled(None).await?;
+        pool.break_connections();
         players.play(Instant::now() + until).await?;
         pool.calm_down();
         players.all_mine().await?;

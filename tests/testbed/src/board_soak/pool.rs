@@ -6,7 +6,16 @@ use crate::{
     sv2_wire::WireError,
 };
 use rand::{Rng, rngs::StdRng};
-use std::{collections::HashSet, convert::Infallible, future::pending, time::Duration};
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use stratum_apps::stratum_core::mining_sv2::SubmitSharesExtendedOwned;
 use tokio::{
     sync::watch,
@@ -57,15 +66,15 @@ pub struct PoolBooks {
 pub(super) struct Pool {
     tasks: JoinSet<()>,
     books: watch::Receiver<PoolBooks>,
-    calm: CancellationToken,
+    breaks: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
 impl Pool {
     pub(super) fn start(pool: ScriptedPool, dice: StdRng) -> Self {
         let (sender, books) = watch::channel(PoolBooks::default());
-        let (calm, stop) = (CancellationToken::new(), CancellationToken::new());
-        let desk = Desk { pool, dice, books: sender, calm: calm.clone(), number: 0, seen: HashSet::new() };
+        let (breaks, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
+        let desk = Desk { pool, dice, books: sender, breaks: Arc::clone(&breaks), number: 0, seen: HashSet::new() };
         let mut tasks = JoinSet::new();
         let until = stop.clone();
         tasks.spawn(async move {
@@ -74,12 +83,17 @@ impl Pool {
                 () = desk.run() => {}
             }
         });
-        Self { tasks, books, calm, stop }
+        Self { tasks, books, breaks, stop }
+    }
+
+    /// Breaks its connections from now on.
+    pub(super) fn break_connections(&self) {
+        self.breaks.store(true, Ordering::Relaxed);
     }
 
     /// Breaks no connection any more.
     pub(super) fn calm_down(&self) {
-        self.calm.cancel();
+        self.breaks.store(false, Ordering::Relaxed);
     }
 
     /// Waits for a share that should not have come.
@@ -105,7 +119,7 @@ struct Desk {
     pool: ScriptedPool,
     dice: StdRng,
     books: watch::Sender<PoolBooks>,
-    calm: CancellationToken,
+    breaks: Arc<AtomicBool>,
     /// Of the newest job or connection, never used twice.
     number: u32,
     /// Job, version, time, nonce and extranonce of every share.
@@ -121,7 +135,7 @@ impl Desk {
             self.books.send_modify(|books| books.connections += 1);
             // However it ended.
             let _ = self.serve(session).await;
-            if !self.calm.is_cancelled() {
+            if self.breaks.load(Ordering::Relaxed) {
                 sleep(self.milliseconds(DEAF_FOR)).await;
             }
         }
@@ -146,14 +160,6 @@ impl Desk {
     async fn serve(&mut self, mut session: Session) -> Result<(), WireError> {
         let mut job_due = Instant::now() + self.milliseconds(JOB_EVERY);
         let ends = Instant::now() + self.milliseconds(CONNECTION_LASTS);
-        let calm = self.calm.clone();
-        let over = async {
-            sleep_until(ends).await;
-            if calm.is_cancelled() {
-                pending::<()>().await;
-            }
-        };
-        tokio::pin!(over);
         loop {
             tokio::select! {
                 share = session.expect_share() => match share {
@@ -166,7 +172,7 @@ impl Desk {
                     job_due = Instant::now() + self.milliseconds(JOB_EVERY);
                     self.news(&mut session).await?;
                 }
-                () = &mut over => {
+                () = sleep_until(ends), if self.breaks.load(Ordering::Relaxed) => {
                     if self.dice.random() {
                         session.reset()?;
                     }
