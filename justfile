@@ -58,6 +58,10 @@ bench-latency *ARGS:
 soak *ARGS:
     cargo run --release --bin mujina-soak -- {{ARGS}}
 
+# An hour of twelve emulated boards, ten times as fast, and all that can happen to them.
+soak-boards *ARGS:
+    cargo run --release --bin mujina-soak -- boards {{ARGS}}
+
 # Licences, advisories, sources.
 deny:
     cargo deny check

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 pub mod arrival;
+pub mod board_soak;
 pub mod demo;
 mod foreign;
 pub mod header;

@@ -163,6 +163,11 @@ impl LogWatcher {
         self.announce(Level::WARN, place, text, false);
     }
 
+    /// As [`LogWatcher::allow_warn`], for an ERROR.
+    pub fn allow_error(&self, place: &str, text: &str) {
+        self.announce(Level::ERROR, place, text, false);
+    }
+
     /// WARN and ERROR that there were, announced or not.
     #[must_use]
     pub fn records(&self) -> Vec<LogRecord> {
