@@ -10,6 +10,7 @@
 //!
 //! Nothing here is needed for mining: a miner goes on by its last spec whatever becomes of this process.
 
+pub mod access;
 mod api;
 pub mod config;
 pub mod filter;
