@@ -12,6 +12,7 @@
 
 pub mod access;
 mod api;
+pub mod audit;
 pub mod config;
 pub mod filter;
 mod finish;
