@@ -4,10 +4,14 @@
 //! read beside it. Commits are synced to disk before anybody is answered: a stored desired state or operation is a promise,
 //! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
 
+mod access;
+mod audit;
 mod operation;
+mod payout;
 mod spec;
 mod statistics;
 
+pub use payout::PayoutError;
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
