@@ -35,7 +35,7 @@ impl Allowed {
 /// What allows a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
-    /// Everybody may.
+    /// Everybody may, or the request proves itself, or the miner is its own.
     Open,
     /// The subject owns the machine.
     Owner,
@@ -76,6 +76,8 @@ pub enum Refusal {
     AnonymousChange,
     /// Miners do not call operators' methods.
     Miner,
+    /// Only miners make this call, each for itself.
+    NotMiner,
     /// No binding is for this subject.
     NoBinding,
     /// The subject has these roles, none of which has the permission.
@@ -95,6 +97,7 @@ impl fmt::Display for Refusal {
                 "a change needs somebody who makes it; use a certificate, a token or the unix socket"
             }
             Self::Miner => "a miner's certificate is for calling home only; use one of an operator",
+            Self::NotMiner => "only a miner with its own certificate calls this, for itself",
             Self::NoBinding => "no role is bound to it",
             Self::Roles(roles) => {
                 let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
@@ -129,18 +132,20 @@ pub fn decide(subject: &Subject, bindings: &[Binding], name: &str, labels: Optio
     decide_row(subject, bindings, row, labels)
 }
 
-fn decide_row(subject: &Subject, bindings: &[Binding], row: &Method, labels: Option<&Labels>) -> Decision {
+pub(super) fn decide_row(subject: &Subject, bindings: &[Binding], row: &Method, labels: Option<&Labels>) -> Decision {
     let refuse = |refusal| Err(denied(subject, row.name, refusal, row.needs.permissions()));
-    let open = row.needs == Needs::Nothing;
-    match subject {
-        // The one rule that no binding and no row may weaken.
-        Subject::Anonymous if row.changes => return refuse(Refusal::AnonymousChange),
-        _ if open => return Ok(Allowed { by: By::Open, permissions: BTreeSet::new() }),
-        Subject::Miner { .. } => return Err(denied(subject, row.name, Refusal::Miner, &[])),
+    let open = || Ok(Allowed { by: By::Open, permissions: BTreeSet::new() });
+    match (row.needs, subject) {
+        (Needs::Proof, _) => return open(),
+        // The one rule that no binding and no other row may weaken.
+        (_, Subject::Anonymous) if row.changes => return refuse(Refusal::AnonymousChange),
+        (Needs::Nothing, _) | (Needs::Miner, Subject::Miner { .. }) => return open(),
+        (_, Subject::Miner { .. }) => return Err(denied(subject, row.name, Refusal::Miner, &[])),
+        (Needs::Miner, _) => return refuse(Refusal::NotMiner),
         _ if subject.is_owner() => {
             return Ok(Allowed { by: By::Owner, permissions: Permission::ALL.iter().copied().collect() });
         }
-        Subject::UnixPeer { .. } | Subject::Certificate { .. } | Subject::Token { .. } | Subject::Anonymous => {}
+        _ => {}
     }
     let lets_in = |binding: &&Binding| row.needs.permissions().iter().any(|one| binding.role.permits(*one));
     let theirs: Vec<_> = bindings.iter().filter(|binding| binding.subject.is_for(subject)).collect();
@@ -149,7 +154,7 @@ fn decide_row(subject: &Subject, bindings: &[Binding], row: &Method, labels: Opt
         let permissions = reaching.iter().flat_map(|binding| binding.role.permissions()).copied().collect();
         return Ok(Allowed { by: By::Binding(binding.id.clone()), permissions });
     }
-    if theirs.iter().any(|binding| lets_in(binding)) {
+    if theirs.iter().any(lets_in) {
         let all = row.about == About::Service;
         return refuse(if all { Refusal::NotAllMiners } else { Refusal::Selector });
     }

@@ -22,6 +22,11 @@ pub struct Method {
 pub enum Needs {
     /// Nothing.
     Nothing,
+    /// A proof within the request, such as an enrolment token, which the method itself checks before anything else: the only
+    /// way to change something without being somebody yet.
+    Proof,
+    /// To be a miner with its own certificate, which is about itself alone.
+    Miner,
     /// To be somebody with any role.
     AnyRole,
     /// This permission.
@@ -35,7 +40,7 @@ impl Needs {
     #[must_use]
     pub fn permissions(&self) -> &[Permission] {
         match self {
-            Self::Nothing => &[],
+            Self::Nothing | Self::Proof | Self::Miner => &[],
             Self::AnyRole => Permission::ALL,
             Self::One(permission) => std::slice::from_ref(permission),
             Self::ByContent(permissions) => permissions,

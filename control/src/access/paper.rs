@@ -31,6 +31,8 @@ fn calls() -> String {
     for Method { name, needs, changes, about } in METHODS {
         let needs = match needs {
             Needs::Nothing => "nothing".to_owned(),
+            Needs::Proof => "a proof in the request".to_owned(),
+            Needs::Miner => "to be that miner".to_owned(),
             Needs::AnyRole => "any role".to_owned(),
             Needs::One(permission) => format!("`{permission}`"),
             Needs::ByContent(some) => {
@@ -66,7 +68,10 @@ fn paper_shows_the_roles_and_the_table_as_they_are() {
     let current = replaced(&replaced(&text, "roles", &roles()), "calls", &calls());
     #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test, not a setting")]
     if std::env::var_os(REWRITE).is_some() {
-        std::fs::write(PAPER, &current).unwrap();
+        // At once, for other tests read it.
+        let new = format!("{PAPER}.new");
+        std::fs::write(&new, &current).unwrap();
+        std::fs::rename(new, PAPER).unwrap();
         return;
     }
     assert!(text == current, "docs/security.md is out of date; run this test with {REWRITE}=1 and look at the change");

@@ -32,18 +32,18 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Value>) {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 let [old, new] = [old, new].map(|fields| fields.get(name).unwrap_or(&Value::Null));
                 if is_secret(name) {
-                    push(path, old, new, hide, found);
+                    push(&path, old, new, hide, found);
                 } else {
                     compare(&path, old, new, found);
                 }
             }
         }
-        _ => push(path.into(), before, after, mask, found),
+        _ => push(path, before, after, mask, found),
     }
 }
 
 /// Adds a difference, if it is one.
-fn push(path: String, before: &Value, after: &Value, hide: fn(&mut Value), found: &mut Vec<Value>) {
+fn push(path: &str, before: &Value, after: &Value, hide: fn(&mut Value), found: &mut Vec<Value>) {
     if before != after {
         let [before, after] = [before, after].map(|value| {
             let mut value = value.clone();

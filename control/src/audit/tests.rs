@@ -2,6 +2,10 @@ use super::*;
 use mujina_core::spec::SpecChange;
 use proptest::{collection, prelude::*, sample::select};
 use serde_json::json;
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
 
 const DATABASE: &str = "d1";
 /// What no output may hold.
@@ -63,6 +67,34 @@ fn exported_lines_verify_by_themselves() {
     for bad in ["", "{}", "[1]", &text.replace("\"hash\":\"", "\"hash\":\"x")] {
         assert!(export::read(bad).is_err());
     }
+}
+
+/// Runs the script of docs/security.md over exported lines; `None` where there is no Python.
+fn script_of_the_paper(lines: &str) -> Option<std::process::Output> {
+    let paper = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md")).unwrap();
+    let (script, _) = paper.split_once("```python\n").unwrap().1.split_once("```").unwrap();
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", script])
+        .env("PYTHONUTF8", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut python = python.spawn().ok()?;
+    // It may end, and close its side, before it has read all.
+    let _ = python.stdin.take().unwrap().write_all(lines.as_bytes());
+    Some(python.wait_with_output().unwrap())
+}
+
+#[test]
+fn script_of_the_paper_verifies_an_export() {
+    let records = log(vec![entry("a"), entry("b").detail("é\"x\""), entry("c").diff(json!({"x": [1.5, "ž"]}))]);
+    let lines: String = records.iter().map(|record| export::line(record).unwrap()).collect();
+    let Some(good) = script_of_the_paper(&lines) else { return };
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    assert_eq!(String::from_utf8_lossy(&good.stdout).trim(), records[2].hash.to_string());
+    let bad = script_of_the_paper(&lines.replace("rig1", "rig2")).unwrap();
+    assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("record 1 was altered"));
 }
 
 #[test]

@@ -13,8 +13,8 @@ impl Write {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn append_audit(&mut self, entry: Entry, database_id: &str) -> Result<Record, StoreError> {
-        let mut head = head(&mut self.0, database_id).await?;
+    pub async fn append_audit(&mut self, entry: Entry) -> Result<Record, StoreError> {
+        let mut head = head(&mut self.0).await?;
         // After a cut end the gap stays, so that it shows for ever.
         head.sequence = head.sequence.max(remembered(&mut self.0).await?);
         let record = Record::chained(entry, head, SystemTime::now());
@@ -49,7 +49,7 @@ impl Store {
     /// The database failed.
     pub async fn append_audit(&self, entry: Entry) -> Result<Record, StoreError> {
         let mut write = self.write().await?;
-        let record = write.append_audit(entry, self.database_id()).await?;
+        let record = write.append_audit(entry).await?;
         write.commit().await?;
         Ok(record)
     }
@@ -143,10 +143,16 @@ impl Store {
     }
 }
 
-async fn head(connection: &mut SqliteConnection, database_id: &str) -> Result<Head, StoreError> {
-    let row =
-        sqlx::query::<Sqlite>("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1").fetch_optional(connection).await?;
-    Ok(row.as_ref().map(read).transpose()?.map_or_else(|| Head::empty(database_id), |last| last.head()))
+async fn head(connection: &mut SqliteConnection) -> Result<Head, StoreError> {
+    let row = sqlx::query::<Sqlite>("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1")
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = row {
+        return Ok(read(&row)?.head());
+    }
+    let id: String =
+        sqlx::query::<Sqlite>("SELECT database_id FROM identity").fetch_one(connection).await?.try_get(0)?;
+    Ok(Head::empty(&id))
 }
 
 /// The greatest number that a record ever had.

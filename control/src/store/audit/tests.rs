@@ -60,7 +60,7 @@ async fn record_is_there_if_and_only_if_its_change_is() {
     for is_committed in [false, true] {
         let mut write = store.write().await.unwrap();
         assert!(write.insert_binding(&binding, "owner", UNIX_EPOCH).await.unwrap());
-        write.append_audit(entry(0), store.database_id()).await.unwrap();
+        write.append_audit(entry(0)).await.unwrap();
         if is_committed {
             write.commit().await.unwrap();
         } else {
