@@ -33,6 +33,11 @@ bench-chips:
 bench-chains *ARGS:
     cargo bench -p mujina-testbed --bench chains -- {{ARGS}}
 
+# Time to the first answer, memory and processor time of the program itself.
+bench-footprint *ARGS:
+    cargo build --release --bin mujina-dataplane
+    cargo bench -p mujina-testbed --bench footprint -- {{ARGS}}
+
 # Bytes that each flood of a hostile pool makes a data plane grow by.
 bench-floods *ARGS:
     cargo bench -p mujina-testbed --bench floods -- {{ARGS}}

@@ -15,6 +15,7 @@ pub(crate) use actor::{Backplane, BackplanePlan};
 pub(crate) use supervise::BoardsThread;
 pub use supervise::supervises;
 
+use crate::board::tuner::Learnt;
 use mujina_core::{
     board::{BoardReport, BoardTuning, SelfTestStep},
     id::BoardId,
@@ -29,6 +30,8 @@ pub struct BoardReports {
     pub boards: BTreeMap<BoardId, BoardReport>,
     /// Why boards on USB cannot be found; empty when they can, or are not looked for.
     pub usb_problem: String,
+    /// What was learnt of boards by tuning them, now or in an earlier process; to be given to the next one.
+    pub learnt: BTreeMap<BoardId, Learnt>,
 }
 
 /// What may be asked of boards.
@@ -40,9 +43,10 @@ pub enum BoardCommand {
     /// Lets its LED show where it is for so long; zero ends it. Answered with what the LED can do.
     Locate(BoardId, Duration, oneshot::Sender<Result<(), BoardRefusal>>),
     /// Tests it: rails, fan, sensors, a golden nonce on every chip. Answered when the test begins; each step is told as it
-    /// ends, and after the last one the steps are closed. The board then mines on; one that does not run gets power for the
-    /// test and is made safe again. A test whose steps nobody takes any more is broken off.
-    SelfTest(BoardId, mpsc::Sender<SelfTestStep>, oneshot::Sender<Result<(), BoardRefusal>>),
+    /// ends, and `None` after the last one: steps that close without it are of a test that broke off. The board then mines on;
+    /// one that does not run gets power for the test and is made safe again. A test whose steps nobody takes any more is
+    /// broken off.
+    SelfTest(BoardId, mpsc::Sender<Option<SelfTestStep>>, oneshot::Sender<Result<(), BoardRefusal>>),
     /// What is wanted of the tuning of boards, by board id or by model (the id wins). Takes the place of what was wanted.
     Tune(BTreeMap<String, BoardTuning>, oneshot::Sender<Vec<BoardRefusal>>),
     /// Stops the chips of all boards while the miner is paused, or lets them run again.

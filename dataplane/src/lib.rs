@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod config;
 pub mod identity;
 pub mod job;
+mod learnt;
 mod ledger;
 #[cfg(test)]
 mod log_lines;

@@ -7,6 +7,7 @@ use crate::{
     board::safe::make_all_safe,
     config::{Config, PoolSettings, Simulate},
     identity::{Identity, IdentityError},
+    learnt,
     miner::{BoardsPlan, Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
     program::{Ready, Surroundings},
@@ -21,7 +22,10 @@ use mujina_proto::{
     dial::Address,
     serve::{Listeners, ServeError},
 };
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -85,10 +89,11 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         otlp_endpoint: _,
     } = config;
     let Surroundings { spans, ready } = surroundings;
-    let (folder, identity) = in_background(move || {
+    let (folder, identity, learnt) = in_background(move || {
         let folder = StateDir::open(&state_dir)?;
         let identity = Identity::load(&folder, name.as_deref())?;
-        Ok::<_, RunError>((folder, identity))
+        let learnt = learnt::find(&folder, SystemTime::now());
+        Ok::<_, RunError>((folder, identity, learnt))
     })
     .await?;
     let listeners = Listeners::bind(&api).await?;
@@ -108,7 +113,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
             hardware_version: "cpu".into(),
             firmware: env!("CARGO_PKG_VERSION").into(),
         },
-        boards: BoardsPlan { usb, simulated: simulate.plugged(), ..BoardsPlan::default() },
+        boards: BoardsPlan { usb, simulated: simulate.plugged(), learnt, ..BoardsPlan::default() },
     };
     let stops = Stops::default();
     let mut miner = Miner::start(plan, stops.mining.clone()).await?;
@@ -181,6 +186,8 @@ impl Service<'_> {
             state_dir: folder.path().into(),
             status_line,
         };
+        let keeping = learnt::keep(folder.clone(), miner.handle().boards.reports(), stops.service.clone());
+        supervisor.spawn("learnt", ExitPolicy::Expendable, keeping);
         let telemetry = telemetry::start(plan, supervisor, &stops.service);
         let plan = RpcPlan { miner: miner.handle(), spec, telemetry, spans };
         let stop = stops.api.clone();

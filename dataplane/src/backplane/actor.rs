@@ -12,7 +12,8 @@ use crate::{
         hardware::Opener,
         known::{self, Device},
         safe::Registry,
-        task::{self, TaskOrder, TaskPlan, Teller, Wishes, chain::Chains},
+        task::{self, Memory, TaskOrder, TaskPlan, Teller, Wishes, chain::Chains},
+        tuner::Learnt,
     },
     transport::device::{BoardDevice, DeviceEvent},
 };
@@ -49,6 +50,8 @@ pub(crate) struct BackplanePlan<O, C> {
     pub(crate) gate_bits: Box<dyn Fn(&BoardDevice) -> u8 + Send>,
     /// What makes boards safe that their tasks do not.
     pub(crate) last_resort: Registry,
+    /// What an earlier process learnt of boards.
+    pub(crate) learnt: BTreeMap<BoardId, Learnt>,
 }
 
 /// See the module.
@@ -59,6 +62,8 @@ pub(crate) struct Backplane<O, C> {
     devices: Vec<mpsc::Receiver<DeviceEvent>>,
     gate_bits: Box<dyn Fn(&BoardDevice) -> u8 + Send>,
     last_resort: Registry,
+    /// Of boards that were not there since the start as well.
+    learnt: BTreeMap<BoardId, Learnt>,
     names: Names,
     slots: BTreeMap<BoardId, Slot>,
     tasks: JoinSet<()>,
@@ -79,7 +84,7 @@ impl<O, C> fmt::Debug for Backplane<O, C> {
 impl<O: Opener, C: Chains> Backplane<O, C> {
     /// One that has published its standing boards.
     pub(crate) fn new(plan: BackplanePlan<O, C>) -> (Self, BoardsHandle) {
-        let BackplanePlan { opener, chains, standing, devices, gate_bits, last_resort } = plan;
+        let BackplanePlan { opener, chains, standing, devices, gate_bits, last_resort, learnt } = plan;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         let (sender, reports) = watch::channel(Arc::default());
         let backplane = Self {
@@ -89,6 +94,7 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
             devices,
             gate_bits,
             last_resort,
+            learnt,
             names: Names::default(),
             slots: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -166,7 +172,9 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
     }
 
     fn spawn(&mut self, id: BoardId, device: BoardDevice) {
-        let memory = self.slots.get(&id).map(|slot| slot.memory.clone()).unwrap_or_default();
+        let learnt = || self.learnt.get(&id).cloned().unwrap_or_default();
+        let memory = self.slots.get(&id).map(|slot| slot.memory.clone());
+        let memory = memory.unwrap_or_else(|| Memory { learnt: learnt(), ..Memory::default() });
         let (orders, taken) = mpsc::channel(ORDER_QUEUE);
         let begin = memory.begin(&id, &device);
         let (teller, told) = watch::channel(begin.clone());
@@ -241,8 +249,14 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
 
     fn hear(&mut self) {
         let mut news = false;
-        for slot in self.slots.values_mut() {
+        for (id, slot) in &mut self.slots {
             news |= slot.hear();
+            let learnt = &slot.memory.learnt;
+            // What is not known before the first word of a task was not forgotten.
+            if *learnt != Learnt::default() && self.learnt.get(id) != Some(learnt) {
+                self.learnt.insert(id.clone(), learnt.clone());
+                news = true;
+            }
         }
         if news {
             self.publish();
@@ -252,7 +266,8 @@ impl<O: Opener, C: Chains> Backplane<O, C> {
     fn publish(&self) {
         let mut boards = self.standing.reports().clone();
         boards.extend(self.slots.iter().map(|(id, slot)| (id.clone(), slot.report.clone())));
-        self.reports.send_replace(Arc::new(BoardReports { boards, usb_problem: self.usb_problem.clone() }));
+        let (usb_problem, learnt) = (self.usb_problem.clone(), self.learnt.clone());
+        self.reports.send_replace(Arc::new(BoardReports { boards, usb_problem, learnt }));
     }
 
     /// An asker that gave up needs no answer.

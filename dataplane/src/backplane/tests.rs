@@ -33,6 +33,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(BTreeMap::new())
+    }
+
+    fn with(learnt: BTreeMap<BoardId, Learnt>) -> Self {
         let benches = Benches::default();
         let (devices, events) = mpsc::channel(8);
         let cpu = standing::report(id("cpu"), "cpu", BTreeMap::new(), SystemTime::UNIX_EPOCH);
@@ -43,6 +47,7 @@ impl World {
             devices: vec![events],
             gate_bits: Box::new(|_| 32),
             last_resort: Registry::default(),
+            learnt,
         });
         let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(backplane.run(cancel.clone()));
@@ -110,6 +115,19 @@ async fn boards_mine_side_by_side_and_are_safe_when_the_miner_stops() {
     let last = reports.borrow().clone();
     let safe = |board: &str| last.boards[&id(board)].safe_state.as_ref().is_some_and(|safe| safe.confirmed);
     assert!(safe("bitaxe-aa") && safe("emberone-00-bb"), "the last reports tell of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_learnt_is_used_and_handed_on() {
+    let learnt = Learnt { below_curve_millivolts: 20, ..Learnt::default() };
+    let all = BTreeMap::from([(id("bitaxe-aa"), learnt.clone()), (id("bitaxe-not-there"), learnt)]);
+    let world = World::with(all.clone());
+    world.benches.add("aa", GAMMA);
+    world.arrives(device("1-1", "aa", BITAXE, 0)).await;
+    let board = world.until("bitaxe-aa", BoardState::Mining).await;
+    assert!(board.tuning.learnt.iter().any(|words| words.contains("20 mV below")), "{:?}", board.tuning);
+    assert_eq!(world.handle.reports().borrow().learnt, all, "also of the board that is not there");
+    world.end().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,7 +230,7 @@ async fn commands_find_their_board_or_say_why_not() {
     let (steps, mut told) = mpsc::channel(16);
     assert_eq!(world.ask(|reply| BoardCommand::SelfTest(id("bitaxe-aa"), steps, reply)).await, Ok(()));
     let mut count = 0;
-    while timeout(PATIENCE, told.recv()).await.unwrap().is_some() {
+    while timeout(PATIENCE, told.recv()).await.unwrap().flatten().is_some() {
         count += 1;
     }
     assert_eq!((count, gamma.count("golden")), (4, 1));

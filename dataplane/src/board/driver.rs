@@ -17,11 +17,11 @@ use super::{
     hardware::{Hardware, HardwareError, Survey},
     known::{Board, Family},
     led::Rgb,
-    safe::{SafeGuard, SafeStep, gpio},
+    safe::{self, SafeGuard, SafeStep, gpio},
     thermal::RegulatorReading,
 };
 use crate::{
-    bridge::{Bridge, request::Request},
+    bridge::{Bridge, BridgeError, Recovery, request::Request},
     peripheral::{
         self,
         tps546::{Telemetry, Tps546, Tps546Error, configuration::Configuration},
@@ -35,7 +35,7 @@ use mujina_core::{
     units::Volts,
 };
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Most time for bringing the core supply up: the waits of the sheets are about a second, the rest are some fifty requests.
 const POWER_UP: Duration = Duration::from_secs(15);
@@ -45,12 +45,18 @@ const STEP: Duration = Duration::from_secs(5);
 const SURVEY: Duration = Duration::from_secs(4);
 /// Times that a step towards the safe state is taken.
 const SAFE_TRIES: u32 = 2;
+/// Most time for the way to the safe state over the bridge; a controller that is well needs a tenth. The last resort has what
+/// is left of [`safe::WITHIN`].
+const SAFE_STEPS: Duration = Duration::from_millis(800);
 /// Time that chips are held in reset (ESP-Miner).
 const RESET: Duration = Duration::from_millis(100);
 /// Time that the core supply has after it was turned on, until it is measured.
 const SUPPLY_SETTLES: Duration = Duration::from_millis(500);
 /// The same after a small move.
 const MOVE_SETTLES: Duration = Duration::from_millis(50);
+/// Said of a board whose lines are not as they were driven.
+const RESTARTED: &str =
+    "the reset line is not as it was driven: the board's controller has restarted; check its cable and supply";
 /// The greatest temperature that a regulator can still tell of itself, in degrees.
 const HOTTEST_REGULATOR: f64 = 150.0;
 
@@ -65,6 +71,8 @@ pub struct Driver {
     /// again by it.
     regulator: Option<Tps546>,
     set: Option<Volts>,
+    /// What the reset line was driven to, once it was: whether chips run.
+    released: Option<bool>,
 }
 
 /// What a family has besides the core supply.
@@ -113,7 +121,7 @@ impl Driver {
             Family::Bitaxe => (Parts::Bitaxe(Bitaxe::default()), bitaxe::configuration_to_identify()),
             Family::EmberOne => (Parts::EmberOne(EmberOne::default()), super::known::EMBER_ONE.regulator()),
         };
-        Self { bridge, guard, parts, configuration, regulator: None, set: None }
+        Self { bridge, guard, parts, configuration, regulator: None, set: None, released: None }
     }
 
     /// From now on it is one of this model.
@@ -126,6 +134,9 @@ impl Driver {
 
     /// Drives a line of the controller, and reads it back.
     async fn drive(&mut self, line: u8, high: bool, part: &'static str) -> Result<(), HardwareError> {
+        if line == gpio::RESET {
+            self.released = Some(high);
+        }
         self.bridge.ask(&Request::GpioWrite(line, high)).await?;
         let level = self.bridge.ask(&Request::GpioRead(line)).await?;
         if level == [u8::from(high)] {
@@ -165,24 +176,38 @@ impl Driver {
             return Err(HardwareError::Part { part: "core supply", problem });
         }
         if status.has_fault() {
-            let problem = format!("{status} right after it was turned on; check the input power");
+            let problem = format!("{status} after it was told {told}; check the input power");
             return Err(HardwareError::Part { part: "core supply", problem });
         }
         Ok(())
     }
 
+    /// The steps to the safe state. `None` once the controller does not answer as it should: then only the last resort is
+    /// left, which asks in another way.
+    async fn safe_steps(&mut self) -> Option<Vec<Result<String, String>>> {
+        let mut seen = Vec::new();
+        for step in self.guard.steps().to_vec() {
+            seen.push(self.safe_step(&step).await?);
+        }
+        Some(seen)
+    }
+
     /// Takes one step towards the safe state, and proves it.
-    async fn safe_step(&mut self, step: &SafeStep) -> Result<String, String> {
+    async fn safe_step(&mut self, step: &SafeStep) -> Option<Result<String, String>> {
+        let answers = |asked: &Result<Vec<u8>, BridgeError>| {
+            asked.as_ref().err().is_none_or(|error| error.recovery() == Recovery::Refused)
+        };
         let mut seen = Ok(String::new());
         for _ in 0..SAFE_TRIES {
-            let done = self.bridge.ask(&step.request).await;
-            let Some((question, expected)) = &step.proof else { return Ok(step.helped(done)) };
-            seen = step.proven(self.bridge.ask(question).await, expected);
+            let done = Some(self.bridge.ask(&step.request).await).filter(answers)?;
+            let Some((question, expected)) = &step.proof else { return Some(Ok(step.helped(done))) };
+            let answer = Some(self.bridge.ask(question).await).filter(answers)?;
+            seen = step.proven(answer, expected);
             if seen.is_ok() {
                 break;
             }
         }
-        seen
+        Some(seen)
     }
 
     /// The regulator's measurements, if it answers.
@@ -223,11 +248,17 @@ impl Driver {
 
     async fn look(&mut self, survey: &mut Survey) {
         // A question that only the controller itself answers.
-        if let Err(silent) = self.bridge.ask(&Request::GpioRead(gpio::RESET)).await {
-            survey.readings.problem = silent.to_string();
-            return;
+        match self.bridge.ask(&Request::GpioRead(gpio::RESET)).await {
+            Err(silent) => {
+                survey.readings.problem = silent.to_string();
+                return;
+            }
+            Ok(level) if self.released.is_some_and(|released| level != [u8::from(released)]) => {
+                survey.readings.problem = RESTARTED.into();
+                return;
+            }
+            Ok(_) => survey.readings.answered = true,
         }
-        survey.readings.answered = true;
         match &mut self.parts {
             Parts::Bitaxe(parts) => parts.look(&mut self.bridge, &mut survey.readings).await,
             Parts::EmberOne(parts) => parts.look(&mut self.bridge, &mut survey.readings).await,
@@ -262,7 +293,7 @@ impl Hardware for Driver {
         let set = async {
             regulator.set_voltage(&mut self.bridge, voltage).await?;
             sleep(MOVE_SETTLES).await;
-            Ok(())
+            self.check_supply(regulator, voltage).await
         };
         within(STEP, "core supply", set).await?;
         self.set = Some(voltage);
@@ -270,17 +301,17 @@ impl Hardware for Driver {
     }
 
     async fn make_safe(&mut self, reason: &str) -> SafeStateReport {
-        let mut seen = Vec::new();
-        for step in self.guard.steps().to_vec() {
-            seen.push(self.safe_step(&step).await);
-        }
-        self.set = None;
-        let outcome = self.guard.conclude(seen);
-        if outcome.confirmed {
-            return outcome.report(reason);
+        let deadline = Instant::now() + safe::WITHIN;
+        let seen = timeout(SAFE_STEPS, self.safe_steps()).await.ok().flatten();
+        (self.set, self.released) = (None, Some(false));
+        if let Some(seen) = seen {
+            let outcome = self.guard.conclude(seen);
+            if outcome.confirmed {
+                return outcome.report(reason);
+            }
         }
         // It has another handle on the port and asks in another way. The board stays armed: whoever ends the task tries again.
-        let outcome = self.guard.attempt().await;
+        let outcome = self.guard.attempt(deadline.into_std()).await;
         if outcome.confirmed {
             self.guard.disarm();
         }

@@ -259,14 +259,13 @@ impl SafeGuard {
         outcome
     }
 
-    /// Tries the last resort's way while the board's task still has the port and waits. Takes up to [`WITHIN`]; the board
-    /// stays armed.
+    /// Tries the last resort's way while the board's task still has the port and waits. The board stays armed.
     ///
     /// # Cancel safety
     /// Given up, it goes on by itself.
-    pub async fn attempt(&self) -> SafeOutcome {
+    pub async fn attempt(&self, deadline: Instant) -> SafeOutcome {
         let entry = self.entry.clone();
-        let trying = tokio::task::spawn_blocking(move || entry.go_through(Instant::now() + WITHIN));
+        let trying = tokio::task::spawn_blocking(move || entry.go_through(deadline));
         trying.await.unwrap_or_else(|failed| SafeOutcome {
             board: self.entry.board.clone(),
             confirmed: false,

@@ -37,7 +37,7 @@ pub(crate) enum TaskOrder {
     /// See [`BoardCommand::Locate`](crate::backplane::BoardCommand::Locate).
     Locate(Duration, Reply),
     /// See [`BoardCommand::SelfTest`](crate::backplane::BoardCommand::SelfTest).
-    SelfTest(mpsc::Sender<SelfTestStep>, Reply),
+    SelfTest(mpsc::Sender<Option<SelfTestStep>>, Reply),
 }
 
 /// What is wanted of all boards, for as long as nothing else is.

@@ -4,14 +4,14 @@
 
 use crate::{
     backplane::{Backplane, BackplanePlan, BoardsHandle, BoardsThread},
-    board::{driver::Drivers, known, safe::Registry, task::chain::ChainStarter},
+    board::{driver::Drivers, known, safe::Registry, task::chain::ChainStarter, tuner::Learnt},
     simulate::{self, BoardKind, SimulatedBoard},
     transport::{
         device::{BoardDevice, DeviceEvent},
         usb::UsbPlan,
     },
 };
-use mujina_core::board::BoardReport;
+use mujina_core::{board::BoardReport, id::BoardId};
 use std::{collections::BTreeMap, io};
 use tokio::sync::mpsc;
 
@@ -27,11 +27,13 @@ pub struct BoardsPlan {
     pub gate_bits: u8,
     /// Emulated boards. Each needs a place of its own.
     pub simulated: Vec<(BoardKind, simulate::Options)>,
+    /// What an earlier process learnt of boards.
+    pub learnt: BTreeMap<BoardId, Learnt>,
 }
 
 impl Default for BoardsPlan {
     fn default() -> Self {
-        Self { usb: false, gate_bits: known::SILICON_GATE_BITS, simulated: Vec::new() }
+        Self { usb: false, gate_bits: known::SILICON_GATE_BITS, simulated: Vec::new(), learnt: BTreeMap::new() }
     }
 }
 
@@ -55,7 +57,7 @@ pub(super) fn start(
     devices: Option<mpsc::Receiver<DeviceEvent>>,
     chains: ChainStarter,
 ) -> io::Result<(Boards, BoardsHandle)> {
-    let BoardsPlan { usb, gate_bits, simulated } = plan;
+    let BoardsPlan { usb, gate_bits, simulated, learnt } = plan;
     let gates: BTreeMap<_, _> =
         simulated.iter().map(|(_, options)| (options.place.clone(), options.gate_bits)).collect();
     let simulated = simulated.into_iter().map(|(kind, options)| SimulatedBoard::start(kind, options));
@@ -73,6 +75,7 @@ pub(super) fn start(
         devices: [Some(events), devices].into_iter().flatten().collect(),
         gate_bits: Box::new(move |device: &BoardDevice| gates.get(&device.place).copied().unwrap_or(gate_bits)),
         last_resort: registry.clone(),
+        learnt,
     };
     let (backplane, handle) = Backplane::new(plan);
     let usb = usb.then(|| (UsbPlan::of_this_machine(known::is_board), told.clone()));

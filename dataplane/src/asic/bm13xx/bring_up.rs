@@ -11,6 +11,7 @@
 
 mod script;
 
+pub(crate) use self::script::PACE;
 use self::script::Step;
 use super::{
     ChainError, ChainSpec, Model,

@@ -2,7 +2,7 @@
 
 use crate::{
     asic::bm13xx::{
-        bring_up::RESET_BAUD,
+        bring_up::{PACE, RESET_BAUD},
         command::Command,
         frame::{Decoder, ResponseForm},
         register::{self, VersionRolling},
@@ -14,7 +14,7 @@ use crate::{
 use std::{io, path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 /// An answer comes within a few milliseconds, or not at all.
@@ -42,6 +42,7 @@ async fn ask(port: &mut SerialPort) -> io::Result<Option<u16>> {
     let long = Command::write_all(register::MIDSTATE_CONFIG, VersionRolling::within(u32::MAX).encode()).encode();
     for _ in 0..TOLD {
         port.write_all(long.as_bytes()).await?;
+        sleep(PACE).await;
     }
     port.write_all(Command::read_all(register::CHIP_ID).encode().as_bytes()).await?;
     let deadline = Instant::now() + ANSWER;

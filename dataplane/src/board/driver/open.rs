@@ -1,14 +1,17 @@
 //! From a device to a board: contact, chips into reset, and what it is.
 
-use super::{Driver, identify, within};
+use super::{Driver, STEP, identify, within};
 use crate::{
     board::{
         hardware::{Hardware, HardwareError, OpenError, Opened, Opener},
         known::{self, Board, Device, Family},
-        safe::{self, Registry, SafeGuard},
+        safe::{self, Registry, SafeGuard, gpio},
     },
-    bridge::{Bridge, Takeover, frame::Protocol},
-    peripheral::I2c,
+    bridge::{Bridge, Takeover, frame::Protocol, request::Request},
+    peripheral::{
+        BusError, I2c,
+        tps546::{self, Tps546},
+    },
     transport::{device::BoardDevice, serial::SerialPort},
 };
 use mujina_core::id::BoardId;
@@ -51,19 +54,17 @@ impl Opener for Drivers {
             }
         };
         let mut driver = contact(&self.registry, device, id, family).await?;
-        let identified = driver.identify(device, family).await;
-        let safe = driver.make_safe("it was opened").await;
-        let board = identified?;
-        if !safe.confirmed {
-            let problem = format!(
-                "could not be proven safe: {}; without input power its regulator never answers, otherwise cut its power",
-                safe.detail
-            );
-            return Err(HardwareError::Part { part: "board", problem }.into());
+        match driver.begin(device, family).await {
+            Ok(board) => {
+                let facts = facts(device, &driver, &board);
+                Ok(Opened { board, hardware: driver, facts })
+            }
+            Err(failure) => {
+                // It may be armed yet: then its end blocks for as long as the last resort needs, other boards must not wait.
+                let _ = tokio::task::spawn_blocking(move || drop(driver)).await;
+                Err(failure)
+            }
         }
-        driver.becomes(&board);
-        let facts = facts(device, &driver, &board);
-        Ok(Opened { board, hardware: driver, facts })
     }
 }
 
@@ -85,6 +86,42 @@ async fn contact(registry: &Registry, device: &BoardDevice, id: &BoardId, family
 }
 
 impl Driver {
+    /// Finds out what it is and makes it safe, whatever comes of that.
+    async fn begin(&mut self, device: &BoardDevice, family: Family) -> Result<Board, OpenError> {
+        let identified = self.identify(device, family).await;
+        let safe = self.make_safe("it was opened").await;
+        if !safe.confirmed && self.is_held_without_regulator().await {
+            // Nothing more can be done, and nothing more is needed.
+            self.guard.disarm();
+            let problem =
+                "its regulator does not answer, its chips are held in reset; check the input power".to_owned();
+            return Err(identified.err().unwrap_or_else(|| HardwareError::Part { part: "board", problem }.into()));
+        }
+        let board = identified?;
+        if !safe.confirmed {
+            let problem = format!("could not be proven safe: {}; cut its power", safe.detail);
+            return Err(HardwareError::Part { part: "board", problem }.into());
+        }
+        self.becomes(&board);
+        // Configured, and off: from now on its temperature is known before it gets power.
+        let regulator =
+            within(STEP, "core supply", async { Ok(Tps546::start(&mut self.bridge, &self.configuration).await?) });
+        self.regulator = Some(regulator.await?);
+        Ok(board)
+    }
+
+    /// Whether its chips are held in reset and there is no TPS546 that answers: one without input power, or a board with
+    /// another regulator. What is not told to clock draws next to nothing.
+    async fn is_held_without_regulator(&mut self) -> bool {
+        let reset = self.bridge.ask(&Request::GpioRead(gpio::RESET)).await;
+        if !reset.is_ok_and(|level| level == [0]) {
+            return false;
+        }
+        let (address, register) = tps546::off_read_back();
+        let asked = self.bridge.write_read(address, &[register], &mut [0]).await;
+        matches!(asked, Err(BusError::NoAnswer { .. }))
+    }
+
     async fn identify(&mut self, device: &BoardDevice, family: Family) -> Result<Board, OpenError> {
         match family {
             // Its strings say all; its chips are counted when they are brought up.

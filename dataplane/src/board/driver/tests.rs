@@ -104,6 +104,19 @@ async fn board_with_a_ds4432u_is_refused_and_left_in_reset() {
 }
 
 #[tokio::test]
+async fn board_whose_regulator_is_silent_is_left_without_a_last_resort_that_cannot_help() {
+    for (kind, registry) in [(BoardKind::BitaxeMax, Registry::default()), (BoardKind::EmberOne, Registry::default())] {
+        let rig = Rig::new(kind);
+        rig.remote.inject(Fault::NoInput);
+        let id: BoardId = "board-1".parse().unwrap();
+        let failure = Drivers::new(registry.clone()).open(&rig.board.device(), &id).await.unwrap_err();
+        assert!(!failure.to_string().contains("cut its power"), "{kind}: {failure}");
+        assert_eq!(registry.make_all_safe("the test looks who is armed"), [], "{kind}");
+        assert!(!rig.remote.physics().running);
+    }
+}
+
+#[tokio::test]
 async fn another_chip_is_refused_with_its_id() {
     let rig = Rig::new(BoardKind::BitaxeGamma);
     rig.remote.inject(Fault::WrongChipId);
@@ -259,12 +272,49 @@ async fn mute_controller_is_no_reading_and_still_made_safe_once_it_answers() {
     }
     assert!(hardware.survey().await.readings.answered);
     rig.remote.inject(Fault::ControlMute);
+    let from = rig.seen();
     let safe = hardware.make_safe("supervision is lost").await;
     assert!(!safe.confirmed && safe.detail.contains("not proven"), "{safe:?}");
+    // Once over the bridge, where a request waits for a second; then the last resort with its two tries.
+    let asked = rig.order(from).iter().filter(|event| *event == "line 0 0").count();
+    assert!((1..=3).contains(&asked), "{asked}");
     // It was done all the same, though nobody said so.
     rig.assert_off();
     rig.remote.clear(Fault::ControlMute);
     assert!(hardware.make_safe("supervision is lost").await.confirmed);
+}
+
+#[tokio::test]
+async fn controller_that_restarted_is_no_reading() {
+    let rig = Rig::new(BoardKind::BitaxeGamma);
+    let mut hardware = rig.running(gamma()).await;
+    assert!(hardware.survey().await.readings.answered);
+    // Its lines are at rest again, though nobody drove them.
+    hardware.bridge.ask(&Request::GpioWrite(gpio::RESET, false)).await.unwrap();
+    let survey = hardware.survey().await;
+    assert!(!survey.readings.answered && survey.readings.problem.contains("restarted"), "{survey:?}");
+    assert!(hardware.make_safe("it restarted").await.confirmed);
+    assert!(hardware.survey().await.readings.answered);
+}
+
+#[tokio::test]
+async fn voltage_that_does_not_follow_is_an_error() {
+    let rig = Rig::new(BoardKind::EmberOne);
+    let mut hardware = rig.running(ember_one()).await;
+    rig.remote.inject(Fault::Regulator(RegulatorFault::InputLow));
+    let failure = hardware.set_voltage(Volts::from_millivolts(3100)).await.unwrap_err();
+    assert!(failure.to_string().contains("core supply"), "{failure}");
+    assert!(hardware.make_safe("the test ends").await.confirmed);
+}
+
+#[tokio::test]
+async fn regulator_of_an_ember_one_is_read_before_it_ever_got_power() {
+    let rig = Rig::new(BoardKind::EmberOne);
+    let mut hardware = rig.open().await.hardware;
+    let survey = hardware.survey().await;
+    assert!(survey.readings.temperatures["regulator"].is_ok(), "{survey:?}");
+    rig.assert_off();
+    rig.assert_no_violation();
 }
 
 #[tokio::test]

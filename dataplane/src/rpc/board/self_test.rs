@@ -25,22 +25,24 @@ pub(super) fn begin(boards: BoardsHandle, board: BoardId) -> Steps<SelfTestStep,
 /// Passes steps on until there are no more and the board has answered, in whichever order it does the two.
 async fn test(boards: &BoardsHandle, board: BoardId, told: mpsc::Sender<SelfTestStep>) -> Verdict {
     let (sender, mut ended) = mpsc::channel(STEPS);
-    let mut asked = pin!(boards.ask(|reply| BoardCommand::SelfTest(board, sender, reply)));
+    let tested = board.clone();
+    let mut asked = pin!(boards.ask(|reply| BoardCommand::SelfTest(tested, sender, reply)));
     let (mut steps, mut answered) = (Vec::new(), false);
     loop {
         tokio::select! {
             // First what ended first: a step, then the answer.
             biased;
             step = ended.recv() => match step {
-                Some(step) => {
+                Some(Some(step)) => {
                     steps.push(step.clone());
                     // Who follows has gone, and this future with it.
                     let _ = told.send(step).await;
                 }
-                None if answered => return Ok(steps),
-                None => {
-                    asked.await.flatten()?;
-                    return Ok(steps);
+                over => {
+                    if !answered {
+                        asked.await.flatten()?;
+                    }
+                    return if over.is_some() { Ok(steps) } else { Err(broke_off(board)) };
                 }
             },
             answer = &mut asked, if !answered => {
@@ -49,6 +51,11 @@ async fn test(boards: &BoardsHandle, board: BoardId, told: mpsc::Sender<SelfTest
             }
         }
     }
+}
+
+fn broke_off(board: BoardId) -> BoardRefusal {
+    let reason = "its task ended in the middle of the test; the log says why".to_owned();
+    BoardRefusal::Cannot { board, reason }
 }
 
 fn tell(step: Step<SelfTestStep, Verdict>) -> Result<v1::SelfTestResponse, Status> {

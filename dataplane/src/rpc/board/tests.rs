@@ -84,7 +84,7 @@ struct World {
 
 fn reports(boards: impl IntoIterator<Item = BoardReport>) -> Arc<BoardReports> {
     let boards = boards.into_iter().map(|board| (board.id.clone(), board)).collect();
-    Arc::new(BoardReports { boards, usb_problem: "no sysfs".into() })
+    Arc::new(BoardReports { boards, usb_problem: "no sysfs".into(), ..BoardReports::default() })
 }
 
 impl World {
@@ -136,7 +136,7 @@ async fn command(commands: &mut mpsc::Receiver<BoardCommand>) -> BoardCommand {
 
 async fn self_test(
     commands: &mut mpsc::Receiver<BoardCommand>,
-) -> (mpsc::Sender<SelfTestStep>, oneshot::Sender<Result<(), BoardRefusal>>) {
+) -> (mpsc::Sender<Option<SelfTestStep>>, oneshot::Sender<Result<(), BoardRefusal>>) {
     match command(commands).await {
         BoardCommand::SelfTest(board, steps, reply) if board == id("gamma-1") => (steps, reply),
         other => panic!("{other:?}"),
@@ -283,8 +283,9 @@ async fn self_test_tells_its_steps_and_then_the_verdict_over_all() {
                 reply.take().unwrap().send(Ok(())).unwrap();
             }
             for one in [step("rails", SelfTestOutcome::Passed), step("fan", SelfTestOutcome::Failed)] {
-                steps.send(one).await.unwrap();
+                steps.send(Some(one)).await.unwrap();
             }
+            steps.send(None).await.unwrap();
             if let Some(reply) = reply {
                 reply.send(Ok(())).unwrap();
             }
@@ -315,10 +316,24 @@ async fn self_test_that_breaks_off_ends_with_the_cause_and_not_with_a_verdict() 
     let mut client = world.client.clone();
     let (followed, ()) = tokio::join!(within(follow(&mut client)), async {
         let (steps, reply) = self_test(&mut world.commands).await;
-        steps.send(step("rails", SelfTestOutcome::Passed)).await.unwrap();
+        steps.send(Some(step("rails", SelfTestOutcome::Passed))).await.unwrap();
         reply.send(cannot("it was unplugged")).unwrap();
     });
     assert_eq!(followed.unwrap_err().reason, "BOARD_REFUSED");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn self_test_whose_board_vanishes_has_not_passed() {
+    let mut world = World::new().await;
+    let mut client = world.client.clone();
+    let (followed, ()) = tokio::join!(within(follow(&mut client)), async {
+        let (steps, reply) = self_test(&mut world.commands).await;
+        reply.send(Ok(())).unwrap();
+        steps.send(Some(step("rails", SelfTestOutcome::Passed))).await.unwrap();
+    });
+    let broken = followed.unwrap_err();
+    assert!(broken.message.contains("in the middle of the test"), "{broken:?}");
     world.end().await;
 }
 

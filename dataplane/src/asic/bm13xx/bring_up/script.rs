@@ -40,7 +40,7 @@ pub(super) enum Step {
 }
 
 /// Pause after a configuration write: what stock firmware leaves.
-const PACE: Duration = Duration::from_millis(10);
+pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// Pause before and after the host changes its rate, for the write to pass through a bridge and along the chain.
 const BAUD_CHANGE: Duration = Duration::from_millis(100);
 /// Bits of a chip id that differ between sources.

@@ -48,7 +48,7 @@ impl Machine {
     /// Tests it where it runs; one that does not run gets power for it and is made safe again.
     pub(in crate::board::task) fn self_test(
         &mut self,
-        steps: mpsc::Sender<SelfTestStep>,
+        steps: mpsc::Sender<Option<SelfTestStep>>,
         now: Now,
     ) -> Result<(), BoardRefusal> {
         if self.test.is_some() {

@@ -19,9 +19,9 @@ const TOLERANCE: f64 = 0.05;
 /// A test under way.
 #[derive(Debug)]
 pub(super) struct Test {
-    steps: mpsc::Sender<SelfTestStep>,
-    /// What ended and found no room yet.
-    outbox: VecDeque<SelfTestStep>,
+    steps: mpsc::Sender<Option<SelfTestStep>>,
+    /// What ended and found no room yet; `None` behind the last.
+    outbox: VecDeque<Option<SelfTestStep>>,
     stage: Stage,
     since: Instant,
     /// Whether the board got power for it only.
@@ -39,7 +39,7 @@ enum Stage {
 }
 
 impl Test {
-    pub(super) fn new(steps: mpsc::Sender<SelfTestStep>, powers: bool, now: Instant) -> Self {
+    pub(super) fn new(steps: mpsc::Sender<Option<SelfTestStep>>, powers: bool, now: Instant) -> Self {
         let stage = if powers { Stage::Power } else { Stage::Rails };
         Self { steps, outbox: VecDeque::new(), stage, since: now, powers }
     }
@@ -51,7 +51,7 @@ impl Test {
     /// A step ended; the next begins.
     fn tell(&mut self, name: impl Into<String>, outcome: SelfTestOutcome, detail: impl Into<String>, now: Instant) {
         let elapsed = now.saturating_duration_since(self.since);
-        self.outbox.push_back(SelfTestStep { name: name.into(), outcome, detail: detail.into(), elapsed });
+        self.outbox.push_back(Some(SelfTestStep { name: name.into(), outcome, detail: detail.into(), elapsed }));
     }
 
     fn judge(&mut self, name: &str, judged: Result<String, String>, now: Instant) {
@@ -62,6 +62,9 @@ impl Test {
     }
 
     fn enter(&mut self, stage: Stage, now: Instant) {
+        if stage == Stage::Over && self.stage != Stage::Over {
+            self.outbox.push_back(None);
+        }
         self.stage = stage;
         self.since = now;
     }

@@ -104,7 +104,7 @@ impl World {
             source,
             spec: spec(),
             storage: None,
-            boards: BoardReports { boards: [(cpu.id.clone(), cpu)].into(), usb_problem: String::new() },
+            boards: BoardReports { boards: [(cpu.id.clone(), cpu)].into(), ..BoardReports::default() },
             stopping: false,
         }
     }
