@@ -10,7 +10,9 @@
 //!
 //! Nothing here is needed for mining: a miner goes on by its last spec whatever becomes of this process.
 
+pub mod access;
 mod api;
+pub mod audit;
 pub mod config;
 pub mod filter;
 mod finish;

@@ -4,15 +4,19 @@
 //! read beside it. Commits are synced to disk before anybody is answered: a stored desired state or operation is a promise,
 //! and there are few commits (one per miner and statistics bucket). Files are 0600, because specs hold passwords.
 
-pub(crate) mod identity;
+mod access;
+mod audit;
 mod fragment;
+pub(crate) mod identity;
 mod operation;
+mod payout;
 mod profile;
 mod reconcile;
 mod rollout;
 mod spec;
 mod statistics;
 
+pub use payout::PayoutError;
 pub use profile::OwnFragment;
 pub use rollout::StoredRollout;
 use sqlx::{

@@ -1,0 +1,129 @@
+//! The table: what each call needs, of both planes, of health and of reflection. Pure.
+//!
+//! A test walks the descriptors and fails when a call has no row here, or a row no call. What has no row is denied.
+
+use super::Permission::{self, AnyPool, Limits, Locate, Pause, Pools, Power, Read, Reconnect, Restart, SelfTest};
+
+/// A row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// Full name, for example `mujina.control.v1.SpecService/ApplySpec`.
+    pub name: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// Whether it changes anything, so that it is audited and never open to anonymous callers.
+    pub changes: bool,
+    /// What it is about, which says how selectors of bindings count.
+    pub about: About,
+}
+
+/// What a call needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A proof within the request, such as an enrolment token, which the method itself checks before anything else: the only
+    /// way to change something without being somebody yet.
+    Proof,
+    /// To be a miner with its own certificate, which is about itself alone.
+    Miner,
+    /// To be somebody with any role.
+    AnyRole,
+    /// This permission.
+    One(Permission),
+    /// One of these lets the call in; which are needed in full is said by its content, part by part.
+    ByContent(&'static [Permission]),
+}
+
+impl Needs {
+    /// The permissions that let a call in.
+    #[must_use]
+    pub fn permissions(&self) -> &[Permission] {
+        match self {
+            Self::Nothing | Self::Proof | Self::Miner => &[],
+            Self::AnyRole => Permission::ALL,
+            Self::One(permission) => std::slice::from_ref(permission),
+            Self::ByContent(permissions) => permissions,
+        }
+    }
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// One miner that it names: bindings whose selector selects it count.
+    OneMiner,
+    /// Any number of miners: at the door any binding counts, then each miner is decided on for itself.
+    Miners,
+    /// The control plane itself, or all miners together: only bindings without a selector count.
+    Service,
+}
+
+/// Shortens the table.
+const fn row(name: &'static str, needs: Needs, changes: bool, about: About) -> Method {
+    Method { name, needs, changes, about }
+}
+
+/// The parts of a spec.
+const SPEC: Needs = Needs::ByContent(&[Pools, AnyPool, Pause, Power, Limits]);
+/// What an operation does.
+const OPERATION: Needs = Needs::ByContent(&[Reconnect, Pause]);
+
+const SEE: Needs = Needs::One(Read);
+const LOOKS: bool = false;
+const CHANGES: bool = true;
+
+/// All of them, in order of their names.
+pub const METHODS: &[Method] = &[
+    row("grpc.health.v1.Health/Check", Needs::Nothing, LOOKS, About::Service),
+    row("grpc.health.v1.Health/Watch", Needs::Nothing, LOOKS, About::Service),
+    row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Needs::AnyRole, LOOKS, About::Miners),
+    row("mujina.control.v1.DiagnosticsService/ListSpans", SEE, LOOKS, About::Service),
+    row("mujina.control.v1.MinerRegistryService/GetMiner", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.MinerRegistryService/ListMiners", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.MinerRegistryService/WatchMiners", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.OperationService/CancelOperation", OPERATION, CHANGES, About::Miners),
+    row("mujina.control.v1.OperationService/GetOperation", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.OperationService/ListOperations", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.OperationService/StartOperation", OPERATION, CHANGES, About::Miners),
+    row("mujina.control.v1.OperationService/WatchOperation", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.SpecService/ApplySpec", SPEC, CHANGES, About::OneMiner),
+    row("mujina.control.v1.SpecService/GetSpec", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.StatisticsService/ListShareBuckets", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.StatisticsService/SummarizeShares", SEE, LOOKS, About::Miners),
+    row("mujina.dataplane.v1.BoardService/GetBoard", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/GetConstraints", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/ListBoards", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/ListChips", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/Locate", Needs::One(Locate), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/Reinitialize", Needs::One(Restart), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/SelfTest", Needs::One(SelfTest), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.BoardService/WatchBoards", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.DiagnosticsService/ListSpans", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/ApplySpec", SPEC, CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/GetMiner", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/GetSpec", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/Pause", Needs::One(Pause), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/Resume", Needs::One(Pause), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/WatchMiner", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/ListPoolChannels", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/ListPoolTransitions", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/ListPools", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/PinPool", Needs::One(Pools), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/ReconnectPool", Needs::One(Reconnect), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/TestPool", Needs::One(Pools), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/UnpinPool", Needs::One(Pools), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.ShareService/GetShareStatistics", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.ShareService/ListRejects", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.ShareService/ListShareBuckets", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.ShareService/ListShares", SEE, LOOKS, About::OneMiner),
+    row("mujina.dataplane.v1.ShareService/WatchShares", SEE, LOOKS, About::OneMiner),
+];
+
+/// The row of a call; `None` = there is none, and nobody may make it. A leading slash, as in a request's path, is fine.
+#[must_use]
+pub fn method(name: &str) -> Option<&'static Method> {
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let at = METHODS.binary_search_by(|method| method.name.cmp(name)).ok()?;
+    METHODS.get(at)
+}

@@ -1,0 +1,136 @@
+//! Bindings and tokens on disk.
+
+use super::{Store, StoreError, Write, from_millis, millis};
+use crate::access::{Binding, token::Token};
+use sqlx::{Row, sqlite::SqliteRow};
+use std::time::SystemTime;
+
+impl Store {
+    /// All bindings, in order of subject and role.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn bindings(&self) -> Result<Vec<Binding>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM bindings ORDER BY subject, role, selector").fetch_all(&self.readers).await?;
+        rows.iter().map(read_binding).collect()
+    }
+
+    /// All tokens, the newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM operator_tokens ORDER BY created_at DESC, id").fetch_all(&self.readers).await?;
+        rows.iter().map(read_token).collect()
+    }
+
+    /// The token of this name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn token(&self, id: &str) -> Result<Option<Token>, StoreError> {
+        let row =
+            sqlx::query("SELECT * FROM operator_tokens WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
+        row.as_ref().map(read_token).transpose()
+    }
+}
+
+impl Write {
+    /// Adds a binding, which was checked; `false` when the subject has the role for the same miners already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn insert_binding(&mut self, binding: &Binding, by: &str, at: SystemTime) -> Result<bool, StoreError> {
+        let Binding { id, subject, role, selector } = binding;
+        let added = sqlx::query(
+            "INSERT INTO bindings (id, subject, role, selector, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT (subject, role, selector) DO NOTHING",
+        )
+        .bind(id)
+        .bind(subject.to_string())
+        .bind(role.name())
+        .bind(selector.to_string())
+        .bind(by)
+        .bind(millis(at))
+        .execute(&mut *self.0)
+        .await?;
+        Ok(added.rows_affected() > 0)
+    }
+
+    /// Removes a binding and gives it back; `None` when there is none with this id.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn delete_binding(&mut self, id: &str) -> Result<Option<Binding>, StoreError> {
+        let row =
+            sqlx::query("DELETE FROM bindings WHERE id = ? RETURNING *").bind(id).fetch_optional(&mut *self.0).await?;
+        row.as_ref().map(read_binding).transpose()
+    }
+
+    /// Adds a token.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn insert_token(&mut self, token: &Token) -> Result<(), StoreError> {
+        let Token { id, operator, label, hash, created_by, created_at, expires_at, revoked_at } = token;
+        sqlx::query(
+            "INSERT INTO operator_tokens (id, operator, label, hash, created_by, created_at, expires_at, revoked_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id)
+        .bind(operator)
+        .bind(label)
+        .bind(hash.as_slice())
+        .bind(created_by)
+        .bind(millis(*created_at))
+        .bind(millis(*expires_at))
+        .bind(revoked_at.map(millis))
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends a token; `false` when there is none with this id, or it was ended before.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn revoke_token(&mut self, id: &str, at: SystemTime) -> Result<bool, StoreError> {
+        let revoked = sqlx::query("UPDATE operator_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
+            .bind(millis(at))
+            .bind(id)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(revoked.rows_affected() > 0)
+    }
+}
+
+fn read_binding(row: &SqliteRow) -> Result<Binding, StoreError> {
+    let [id, subject, role, selector]: [String; 4] =
+        [row.try_get("id")?, row.try_get("subject")?, row.try_get("role")?, row.try_get("selector")?];
+    let bad = || StoreError::corrupt(format!("a binding ({id})"));
+    Ok(Binding {
+        subject: subject.parse().map_err(|_| bad())?,
+        role: role.parse().map_err(|_| bad())?,
+        selector: selector.parse().map_err(|_| bad())?,
+        id,
+    })
+}
+
+fn read_token(row: &SqliteRow) -> Result<Token, StoreError> {
+    let hash: Vec<u8> = row.try_get("hash")?;
+    Ok(Token {
+        id: row.try_get("id")?,
+        operator: row.try_get("operator")?,
+        label: row.try_get("label")?,
+        hash: hash.try_into().map_err(|_| StoreError::corrupt("a token"))?,
+        created_by: row.try_get("created_by")?,
+        created_at: from_millis(row.try_get("created_at")?),
+        expires_at: from_millis(row.try_get("expires_at")?),
+        revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(from_millis),
+    })
+}
+
+#[cfg(test)]
+mod tests;
