@@ -166,18 +166,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
     use crate::serve::standard_routes;
-    use tokio::{io::duplex, task::JoinHandle, time::timeout};
+    use tokio::{io::duplex, task::JoinSet, time::timeout};
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
     /// A miner that has called home, and its control plane's way to it.
-    async fn pair() -> (Attached, CancellationToken, JoinHandle<Result<(), hyper::Error>>) {
+    async fn pair() -> (Attached, CancellationToken, JoinSet<Result<(), hyper::Error>>) {
         let (here, there) = duplex(1 << 16);
         let (routes, _) = standard_routes();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(there, routes.routes(), stop.clone()));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve(there, routes.routes(), stop.clone()));
         (attach(here).await.unwrap(), stop, serving)
+    }
+
+    async fn end(mut serving: JoinSet<Result<(), hyper::Error>>) -> Result<(), hyper::Error> {
+        timeout(PATIENCE, serving.join_next()).await.unwrap().unwrap().unwrap()
     }
 
     async fn is_healthy(attached: &Attached) -> bool {
@@ -191,7 +196,7 @@ mod tests {
         let (attached, stop, serving) = pair().await;
         assert!(is_healthy(&attached).await && !attached.has_ended());
         stop.cancel();
-        timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+        end(serving).await.unwrap();
         timeout(PATIENCE, attached.ended()).await.unwrap();
         assert!(!is_healthy(&attached).await, "a connection is used once");
     }
@@ -206,7 +211,7 @@ mod tests {
         timeout(PATIENCE, attached.ended()).await.unwrap();
         assert!(timeout(PATIENCE, watch.message()).await.unwrap().is_err());
         // Broken, or ended: the other end hears it one way or the other.
-        let _ = timeout(PATIENCE, serving).await.unwrap().unwrap();
+        let _ = end(serving).await;
     }
 
     #[tokio::test]
@@ -214,6 +219,6 @@ mod tests {
         let (attached, _stop, serving) = pair().await;
         assert!(is_healthy(&attached).await);
         drop(attached);
-        timeout(PATIENCE, serving).await.unwrap().unwrap().unwrap();
+        end(serving).await.unwrap();
     }
 }

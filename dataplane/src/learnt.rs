@@ -129,11 +129,12 @@ mod tests {
         assert_eq!(find(&folder, UNIX_EPOCH), All::new());
         let (reports, watched) = watch::channel(Arc::<BoardReports>::default());
         let stop = CancellationToken::new();
-        let keeping = tokio::spawn(keep(folder.clone(), watched, stop.clone()));
-        tokio::task::yield_now().await;
-        reports.send_replace(Arc::new(BoardReports { learnt: learnt(), ..BoardReports::default() }));
-        stop.cancel();
-        keeping.await.unwrap();
+        let telling = async {
+            reports.send_replace(Arc::new(BoardReports { learnt: learnt(), ..BoardReports::default() }));
+            stop.cancel();
+        };
+        // The first looks at what there is before the second has its turn.
+        tokio::join!(keep(folder.clone(), watched, stop.clone()), telling);
         assert_eq!(find(&folder, UNIX_EPOCH), learnt());
     }
 

@@ -189,7 +189,7 @@ impl Profiles {
             let own = own.remove(&miner.name).map(|own| own.fragment).unwrap_or_default();
             (miner.name.clone(), Subject { labels: miner.labels.clone(), own })
         };
-        self.registry.iter().map(subject).collect()
+        self.registry.all().values().map(subject).collect()
     }
 }
 

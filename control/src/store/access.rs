@@ -20,7 +20,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+    pub async fn operator_tokens(&self) -> Result<Vec<Token>, StoreError> {
         let rows =
             sqlx::query("SELECT * FROM operator_tokens ORDER BY created_at DESC, id").fetch_all(&self.readers).await?;
         rows.iter().map(read_token).collect()
@@ -30,7 +30,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn token(&self, id: &str) -> Result<Option<Token>, StoreError> {
+    pub async fn operator_token(&self, id: &str) -> Result<Option<Token>, StoreError> {
         let row =
             sqlx::query("SELECT * FROM operator_tokens WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
         row.as_ref().map(read_token).transpose()
@@ -73,7 +73,7 @@ impl Write {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn insert_token(&mut self, token: &Token) -> Result<(), StoreError> {
+    pub async fn insert_operator_token(&mut self, token: &Token) -> Result<(), StoreError> {
         let Token { id, operator, label, hash, created_by, created_at, expires_at, revoked_at } = token;
         sqlx::query(
             "INSERT INTO operator_tokens (id, operator, label, hash, created_by, created_at, expires_at, revoked_at)
@@ -96,7 +96,7 @@ impl Write {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn revoke_token(&mut self, id: &str, at: SystemTime) -> Result<bool, StoreError> {
+    pub async fn revoke_operator_token(&mut self, id: &str, at: SystemTime) -> Result<bool, StoreError> {
         let revoked = sqlx::query("UPDATE operator_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(millis(at))
             .bind(id)

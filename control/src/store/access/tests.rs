@@ -63,19 +63,19 @@ async fn token_opens_until_it_is_revoked_and_its_secret_is_not_in_the_files() {
     let random: [u8; RANDOM_BYTES] = std::array::from_fn(|i| u8::try_from(i * 5 + 1).unwrap());
     let (token, secret) = Token::issue(request, &random, UNIX_EPOCH).unwrap();
     let mut write = store.write().await.unwrap();
-    write.insert_token(&token).await.unwrap();
+    write.insert_operator_token(&token).await.unwrap();
     write.commit().await.unwrap();
     let shown = Presented::read(secret.expose()).unwrap();
-    let kept = store.token(shown.id()).await.unwrap();
+    let kept = store.operator_token(shown.id()).await.unwrap();
     assert_eq!(kept.as_ref(), Some(&token));
     assert!(matches!(shown.verify(kept.as_ref(), UNIX_EPOCH), Ok(Subject::Token { operator, .. }) if operator == "ci"));
     let mut write = store.write().await.unwrap();
-    assert!(write.revoke_token(&token.id, UNIX_EPOCH).await.unwrap());
-    assert!(!write.revoke_token(&token.id, UNIX_EPOCH).await.unwrap());
+    assert!(write.revoke_operator_token(&token.id, UNIX_EPOCH).await.unwrap());
+    assert!(!write.revoke_operator_token(&token.id, UNIX_EPOCH).await.unwrap());
     write.commit().await.unwrap();
-    let kept = store.tokens().await.unwrap().pop();
+    let kept = store.operator_tokens().await.unwrap().pop();
     assert_eq!(shown.verify(kept.as_ref(), UNIX_EPOCH), Err(TokenError::Revoked));
-    assert_eq!(store.token("no such").await.unwrap(), None);
+    assert_eq!(store.operator_token("no such").await.unwrap(), None);
     store.close().await;
     let digits = hex::encode(&random[8..]);
     for file in std::fs::read_dir(folder.path()).unwrap() {
