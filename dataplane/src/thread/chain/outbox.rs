@@ -5,8 +5,8 @@ use crate::thread::ThreadEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
-/// Results that are kept: several seconds of a chain that returns a hundred a second. Later ones are lost and counted.
-const BACKLOG: usize = 1024;
+/// Results that are kept: a second of the fastest chain, whose every result is told. Later ones are lost and counted.
+const BACKLOG: usize = 32 * 1024;
 /// What other events may take beyond that. They are few, and losing one would leave the scheduler with a wrong picture.
 const RESERVE: usize = 256;
 
