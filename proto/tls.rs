@@ -124,7 +124,7 @@ pub fn server_config(
 /// # Errors
 /// The identity cannot be used.
 pub fn client_config(identity: Option<&Identity>, roots: &Roots, alpn: Alpn) -> Result<ClientTls, TlsError> {
-    let verifier = verify::Servers::new(roots, &provider())?;
+    let verifier = verify::Servers::new(roots, provider())?;
     let resolver = identity.map(|identity| Ok(Arc::new(Fixed(identity.without_authority()?.into()))));
     client(Arc::new(verifier), resolver.transpose()?, alpn, None)
 }
@@ -134,7 +134,7 @@ pub fn client_config(identity: Option<&Identity>, roots: &Roots, alpn: Alpn) -> 
 /// # Errors
 /// None that depends on the fingerprint.
 pub fn client_config_pinned(authority: Fingerprint, alpn: Alpn) -> Result<ClientTls, TlsError> {
-    client(Arc::new(verify::Pinned::new(authority, provider())), None, alpn, Some(authority))
+    client(Arc::new(verify::Servers::pinned(authority, provider())), None, alpn, Some(authority))
 }
 
 fn client(

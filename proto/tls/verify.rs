@@ -7,7 +7,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature},
+    crypto::{CryptoProvider, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
@@ -75,18 +75,48 @@ impl ClientCertVerifier for Clients {
     }
 }
 
-/// Verifies servers of authorities that are known.
+/// Verifies servers.
 #[derive(Debug)]
 pub(super) struct Servers {
-    chain: Arc<WebPkiServerVerifier>,
-    algorithms: WebPkiSupportedAlgorithms,
+    trusted: Trusted,
+    provider: Arc<CryptoProvider>,
+}
+
+/// Whose servers.
+#[derive(Debug)]
+enum Trusted {
+    /// Those of authorities that are known.
+    Known(Arc<WebPkiServerVerifier>),
+    /// Those of the authority with this fingerprint, which comes in the chain.
+    Pinned(Fingerprint),
 }
 
 impl Servers {
-    pub(super) fn new(roots: &Roots, provider: &Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let algorithms = provider.signature_verification_algorithms;
-        let chain = chain_to(roots.store(), provider).map_err(|_| TlsError::NoAuthority)?;
-        Ok(Self { chain, algorithms })
+    pub(super) fn new(roots: &Roots, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let chain = chain_to(roots.store(), &provider).map_err(|_| TlsError::NoAuthority)?;
+        Ok(Self { trusted: Trusted::Known(chain), provider })
+    }
+
+    pub(super) fn pinned(authority: Fingerprint, provider: Arc<CryptoProvider>) -> Self {
+        Self { trusted: Trusted::Pinned(authority), provider }
+    }
+
+    fn chain(&self, others: &[CertificateDer<'_>], now: UnixTime) -> Result<Arc<WebPkiServerVerifier>, Error> {
+        let authority = match &self.trusted {
+            Trusted::Known(chain) => return Ok(chain.clone()),
+            Trusted::Pinned(authority) => authority,
+        };
+        let pinned = others.iter().find(|one| Fingerprint::of(one) == *authority);
+        let pinned = pinned.ok_or(CertificateError::UnknownIssuer)?;
+        // An anchor's own validity is not looked at by the chain; the token may be older than it.
+        match peer::is_authority(pinned, time(now)) {
+            Ok(true) => {}
+            Ok(false) => return Err(CertificateError::UnknownIssuer.into()),
+            Err(_) => return Err(CertificateError::BadEncoding.into()),
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add(pinned.clone().into_owned())?;
+        chain_to(roots.into(), &self.provider)
     }
 }
 
@@ -105,68 +135,7 @@ impl ServerCertVerifier for Servers {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.chain.verify_server_cert(certificate, others, name, ocsp, now)?;
-        holder(certificate, &[PeerKind::Server])?;
-        Ok(verified)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(NO_TLS12)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// Verifies servers whose authority is known by its fingerprint alone, and comes in the chain.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    authority: Fingerprint,
-    provider: Arc<CryptoProvider>,
-}
-
-impl Pinned {
-    pub(super) fn new(authority: Fingerprint, provider: Arc<CryptoProvider>) -> Self {
-        Self { authority, provider }
-    }
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let pinned = others.iter().find(|one| Fingerprint::of(one) == self.authority);
-        let pinned = pinned.ok_or(CertificateError::UnknownIssuer)?;
-        // An anchor's own validity is not looked at by the chain; the token may be older than it.
-        match peer::is_authority(pinned, time(now)) {
-            Ok(true) => {}
-            Ok(false) => return Err(CertificateError::UnknownIssuer.into()),
-            Err(_) => return Err(CertificateError::BadEncoding.into()),
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add(pinned.clone().into_owned())?;
-        let chain = chain_to(roots.into(), &self.provider)?;
-        let verified = chain.verify_server_cert(certificate, others, name, ocsp, now)?;
+        let verified = self.chain(others, now)?.verify_server_cert(certificate, others, name, ocsp, now)?;
         holder(certificate, &[PeerKind::Server])?;
         Ok(verified)
     }

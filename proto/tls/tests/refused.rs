@@ -75,7 +75,7 @@ async fn certificate_without_its_key_proves_nothing() {
     let chain = CertificateDer::pem_slice_iter(stolen.to_pem().as_bytes()).map(Result::unwrap).collect();
     let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
     let forged = Arc::new(Fixed(CertifiedKey::new(chain, key).into()));
-    let verifier = Arc::new(verify::Servers::new(&authority.roots(), &provider()).unwrap());
+    let verifier = Arc::new(verify::Servers::new(&authority.roots(), provider()).unwrap());
     let client = client(verifier, Some(forged), Alpn::Home, None).unwrap();
     assert_eq!(client_is_refused(&server, &client).await, (Some(Refusal::Key), Some(Refusal::Key)));
 }
