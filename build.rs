@@ -20,6 +20,12 @@ const PROTOS: &[&str] = &[
     "mujina/control/v1/operation_service.proto",
     "mujina/control/v1/statistics_service.proto",
     "mujina/control/v1/diagnostics_service.proto",
+    "mujina/control/v1/enrollment_service.proto",
+    "mujina/control/v1/access_service.proto",
+    "mujina/control/v1/audit_service.proto",
+    "mujina/control/v1/profile_service.proto",
+    "mujina/control/v1/rollout_service.proto",
+    "mujina/control/v1/event_service.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

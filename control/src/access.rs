@@ -10,6 +10,7 @@
 //! docs/security.md, which a test holds to this code.
 
 pub mod binding;
+mod caller;
 pub mod content;
 mod decide;
 pub mod methods;
@@ -22,6 +23,7 @@ mod tests;
 pub mod token;
 
 pub use binding::{Binding, BindingError, Bound};
+pub use caller::Caller;
 pub use decide::{Allowed, By, Decision, Denied, Question, QuestionError, Refusal, can_i, decide, what_can};
 pub use methods::{About, METHODS, Method, Needs};
 pub use subject::Subject;

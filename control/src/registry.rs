@@ -11,6 +11,7 @@ mod way;
 use crate::{
     config::MinerConfig,
     reconcile::{Agreement, Confirmed},
+    selector::Labels,
     spec::DesiredState,
 };
 pub(crate) use link::deepest;
@@ -62,8 +63,7 @@ pub struct Miner {
     pub name: MinerName,
     /// Where it is reached; `None` = it calls home.
     pub address: Option<Address>,
-    /// From the configuration, or from the token that it enrolled with.
-    pub labels: BTreeMap<String, String>,
+    labels: watch::Sender<Arc<Labels>>,
     /// For calls of our own.
     pub link: Link,
     /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
@@ -212,7 +212,7 @@ impl MinerPlan {
         Miner {
             name,
             address,
-            labels,
+            labels: watch::Sender::new(Arc::new(labels)),
             link: Link::new(link),
             relay,
             home,
@@ -229,6 +229,12 @@ impl Miner {
         if let Some(before) = self.home.send_replace(Some(connection)) {
             before.close();
         }
+    }
+
+    /// Its labels: of the configuration or of the token that it enrolled with, with those set since.
+    #[must_use]
+    pub fn labels(&self) -> Arc<Labels> {
+        self.labels.borrow().clone()
     }
 
     /// What was last seen of it.

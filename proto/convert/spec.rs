@@ -206,6 +206,7 @@ impl From<&SpecState> for v1::SpecState {
             accepted_at,
             sections,
             observed_generation,
+            reverts_at,
         } = state;
         Self {
             spec: Some(spec.into()),
@@ -216,6 +217,7 @@ impl From<&SpecState> for v1::SpecState {
             accepted_at: Some(timestamp(*accepted_at)),
             sections: sections.iter().map(Into::into).collect(),
             observed_generation: observed_generation.0,
+            reverts_at: reverts_at.map(timestamp),
         }
     }
 }
@@ -227,6 +229,7 @@ impl From<SpecOrigin> for v1::SpecOrigin {
             SpecOrigin::Local => Self::Local,
             SpecOrigin::Control => Self::Control,
             SpecOrigin::Recovery => Self::Recovery,
+            SpecOrigin::Reverted => Self::Reverted,
         }
     }
 }

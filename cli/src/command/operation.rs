@@ -35,6 +35,7 @@ pub(crate) async fn start(
         miners,
         all: false,
         request_id: request_id(),
+        ..StartOperationRequest::default()
     };
     let call = || {
         let (mut service, request) = (OperationServiceClient::new(client.clone()), request.clone());
@@ -146,7 +147,7 @@ pub(crate) async fn run(
     })
     .await?;
     context.goes_on = None;
-    let last = WatchOperationResponse { operation: Some(ended.clone()) };
+    let last = WatchOperationResponse { operation: Some(ended.clone()), snapshot: true };
     message::show(context, &last, |paint| view::operation(&ended, paint))?;
     verdict(&ended, doing)
 }

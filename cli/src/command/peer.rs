@@ -47,7 +47,7 @@ impl Peer {
         let mut registry = registry(&client);
         let (mut miners, mut page_token) = (Vec::new(), String::new());
         loop {
-            let request = ListMinersRequest { page_size: PAGE, page_token };
+            let request = ListMinersRequest { page_size: PAGE, page_token, ..ListMinersRequest::default() };
             let page = match registry.list_miners(request).await {
                 Ok(response) => response.into_inner(),
                 Err(status) if status.code() == Code::Unimplemented => {

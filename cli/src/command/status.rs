@@ -49,7 +49,7 @@ async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliErro
 async fn watch_fleet(client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = || CliError::call("watch the miners");
     let mut registry = registry(client);
-    let mut stream = registry.watch_miners(WatchMinersRequest {}).await.map_err(failed())?.into_inner();
+    let mut stream = registry.watch_miners(WatchMinersRequest::default()).await.map_err(failed())?.into_inner();
     let mut known = BTreeMap::<String, Miner>::new();
     while let Some(response) = stream.message().await.map_err(failed())? {
         if response.snapshot {

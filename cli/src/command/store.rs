@@ -86,6 +86,7 @@ impl Write {
                     request_id,
                     validate_only,
                     control_generation: 0,
+                    confirm_within: None,
                 };
                 let call = || {
                     let (mut service, request) = (target.miners(), request.clone());
@@ -95,7 +96,15 @@ impl Write {
             }
             Some(name) => {
                 let miner = name.clone();
-                let request = control::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only };
+                let request = control::ApplySpecRequest {
+                    miner,
+                    spec,
+                    update_mask,
+                    etag,
+                    request_id,
+                    validate_only,
+                    confirm_within: None,
+                };
                 let call = || {
                     let (mut service, request) = (SpecServiceClient::new(target.client.clone()), request.clone());
                     async move { service.apply_spec(request).await }

@@ -41,7 +41,7 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
         }
         Some(name) => {
             let mut registry = registry(&target.client);
-            let mut stream = registry.watch_miners(WatchMinersRequest {}).await.map_err(failed())?.into_inner();
+            let mut stream = registry.watch_miners(WatchMinersRequest::default()).await.map_err(failed())?.into_inner();
             while let Some(event) = stream.message().await.map_err(failed())? {
                 for miner in event.miners.iter().filter(|miner| miner.name == *name) {
                     for line in miner.status.iter().flat_map(|status| progress.lines(status)) {
@@ -104,7 +104,7 @@ fn judge(miner: &Miner, generation: u64, first: bool) -> Result<bool, CliError> 
         SyncState::Rejected if is_about_it && !first => {
             Err(CliError::Precondition(format!("{name} refused generation {generation}: {sync_reason}")))
         }
-        SyncState::Drifted if is_about_it && *acknowledged_generation >= generation => {
+        SyncState::Drifted | SyncState::Overridden if is_about_it && *acknowledged_generation >= generation => {
             Err(CliError::Precondition(format!(
                 "{name} was changed by somebody else after it accepted generation {generation}: {sync_reason}; \
              apply the spec again to overrule it"
@@ -112,6 +112,7 @@ fn judge(miner: &Miner, generation: u64, first: bool) -> Result<bool, CliError> 
         }
         SyncState::Rejected
         | SyncState::Drifted
+        | SyncState::Overridden
         | SyncState::Unspecified
         | SyncState::Applying
         | SyncState::Unreachable => Ok(false),

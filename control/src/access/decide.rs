@@ -25,6 +25,11 @@ pub struct Allowed {
 }
 
 impl Allowed {
+    /// Everything: nobody from outside asks.
+    pub(super) fn everything() -> Self {
+        Self { by: By::Owner, permissions: Permission::ALL.iter().copied().collect() }
+    }
+
     /// Whether a part of the call's content that needs this may be done as well.
     #[must_use]
     pub fn permits(&self, permission: Permission) -> bool {
@@ -143,7 +148,7 @@ pub(super) fn decide_row(subject: &Subject, bindings: &[Binding], row: &Method, 
         (_, Subject::Miner { .. }) => return Err(denied(subject, row.name, Refusal::Miner, &[])),
         (Needs::Miner, _) => return refuse(Refusal::NotMiner),
         _ if subject.is_owner() => {
-            return Ok(Allowed { by: By::Owner, permissions: Permission::ALL.iter().copied().collect() });
+            return Ok(Allowed::everything());
         }
         _ => {}
     }

@@ -2,7 +2,10 @@
 //!
 //! A test walks the descriptors and fails when a call has no row here, or a row no call. What has no row is denied.
 
-use super::Permission::{self, AnyPool, Limits, Locate, Pause, Pools, Power, Read, Reconnect, Restart, SelfTest};
+use super::Permission::{
+    self, AnyPool, Limits, Locate, ManageAccess, Pause, Pools, Power, Read, ReadAccess, ReadAudit, Reconnect, Restart,
+    Rollout, SelfTest,
+};
 
 /// A row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,9 @@ const fn row(name: &'static str, needs: Needs, changes: bool, about: About) -> M
 /// The parts of a spec.
 const SPEC: Needs = Needs::ByContent(&[Pools, AnyPool, Pause, Power, Limits]);
 /// What an operation does.
-const OPERATION: Needs = Needs::ByContent(&[Reconnect, Pause]);
+const OPERATION: Needs = Needs::ByContent(&[Reconnect, Pause, Restart, SelfTest, Pools, AnyPool, Read]);
+/// Who may do what, and which miners there are.
+const ADMIN: Needs = Needs::One(ManageAccess);
 
 const SEE: Needs = Needs::One(Read);
 const LOOKS: bool = false;
@@ -78,18 +83,68 @@ pub const METHODS: &[Method] = &[
     row("grpc.health.v1.Health/Check", Needs::Nothing, LOOKS, About::Service),
     row("grpc.health.v1.Health/Watch", Needs::Nothing, LOOKS, About::Service),
     row("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Needs::AnyRole, LOOKS, About::Miners),
+    row("mujina.control.v1.AccessService/CanI", Needs::Nothing, LOOKS, About::Service),
+    row("mujina.control.v1.AccessService/CreateBinding", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/CreateOperatorToken", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/DecidePayoutChange", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/DeleteBinding", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/GetPayoutGuard", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.AccessService/ListBindings", Needs::One(ReadAccess), LOOKS, About::Service),
+    row("mujina.control.v1.AccessService/ListOperatorTokens", Needs::One(ReadAccess), LOOKS, About::Service),
+    row("mujina.control.v1.AccessService/ProposePayoutChange", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/RevokeOperatorToken", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.AccessService/WhoAmI", Needs::Nothing, LOOKS, About::Service),
+    row("mujina.control.v1.AuditService/ExportAudit", Needs::One(ReadAudit), LOOKS, About::Service),
+    row("mujina.control.v1.AuditService/ListAuditRecords", Needs::One(ReadAudit), LOOKS, About::Service),
+    row("mujina.control.v1.AuditService/VerifyAudit", Needs::One(ReadAudit), LOOKS, About::Service),
     row("mujina.control.v1.DiagnosticsService/ListSpans", SEE, LOOKS, About::Service),
+    row("mujina.control.v1.EnrollmentService/CreateEnrollToken", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.EnrollmentService/DecideEnrollment", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.EnrollmentService/Enroll", Needs::Proof, CHANGES, About::Service),
+    row("mujina.control.v1.EnrollmentService/GetAuthority", Needs::Nothing, LOOKS, About::Service),
+    row("mujina.control.v1.EnrollmentService/IssueOperatorCertificate", Needs::AnyRole, CHANGES, About::Miners),
+    row("mujina.control.v1.EnrollmentService/ListCertificates", Needs::One(ReadAccess), LOOKS, About::Service),
+    row("mujina.control.v1.EnrollmentService/ListEnrollTokens", Needs::One(ReadAccess), LOOKS, About::Service),
+    row("mujina.control.v1.EnrollmentService/ListEnrollments", Needs::One(ReadAccess), LOOKS, About::Service),
+    row("mujina.control.v1.EnrollmentService/RenewCertificate", Needs::Miner, CHANGES, About::Service),
+    row("mujina.control.v1.EnrollmentService/RevokeCertificates", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.EnrollmentService/RevokeEnrollToken", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.EventService/ListEvents", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.EventService/WatchEvents", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.MinerRegistryService/GetMiner", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.MinerRegistryService/LabelMiners", ADMIN, CHANGES, About::Service),
     row("mujina.control.v1.MinerRegistryService/ListMiners", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.MinerRegistryService/ReleaseMiner", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.MinerRegistryService/RemoveMiner", ADMIN, CHANGES, About::Service),
+    row("mujina.control.v1.MinerRegistryService/SummarizeMiners", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.MinerRegistryService/WatchMiners", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.OperationService/CancelOperation", OPERATION, CHANGES, About::Miners),
+    row("mujina.control.v1.OperationService/GetBundle", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.OperationService/GetOperation", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.OperationService/ListOperations", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.OperationService/RetryOperation", OPERATION, CHANGES, About::Miners),
     row("mujina.control.v1.OperationService/StartOperation", OPERATION, CHANGES, About::Miners),
     row("mujina.control.v1.OperationService/WatchOperation", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.ProfileService/ApplyProfile", SPEC, CHANGES, About::Service),
+    row("mujina.control.v1.ProfileService/ClearOverride", SPEC, CHANGES, About::OneMiner),
+    row("mujina.control.v1.ProfileService/DeleteProfile", SPEC, CHANGES, About::Service),
+    row("mujina.control.v1.ProfileService/GetProfile", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.ProfileService/ListProfiles", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.ProfileService/ResolveSpec", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.RolloutService/AbortRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/GetRollout", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.RolloutService/ListRollouts", SEE, LOOKS, About::Miners),
+    row("mujina.control.v1.RolloutService/PauseRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/PlanRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/ResumeRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/RollBackRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/StartRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/WatchRollout", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.SpecService/ApplySpec", SPEC, CHANGES, About::OneMiner),
     row("mujina.control.v1.SpecService/GetSpec", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.StatisticsService/ExportStatistics", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.StatisticsService/ListShareBuckets", SEE, LOOKS, About::OneMiner),
+    row("mujina.control.v1.StatisticsService/QueryStatistics", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.StatisticsService/SummarizeShares", SEE, LOOKS, About::Miners),
     row("mujina.dataplane.v1.BoardService/GetBoard", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.BoardService/GetConstraints", SEE, LOOKS, About::OneMiner),
@@ -101,6 +156,7 @@ pub const METHODS: &[Method] = &[
     row("mujina.dataplane.v1.BoardService/WatchBoards", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.DiagnosticsService/ListSpans", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.MinerService/ApplySpec", SPEC, CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.MinerService/ConfirmSpec", SPEC, CHANGES, About::OneMiner),
     row("mujina.dataplane.v1.MinerService/GetMiner", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.MinerService/GetSpec", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.MinerService/Pause", Needs::One(Pause), CHANGES, About::OneMiner),

@@ -35,7 +35,7 @@ impl OperationService for Service {
     ) -> Result<Response<v1::StartOperationResponse>, Status> {
         let request = asked(request.into_inner()).map_err(Failure::invalid)?;
         let operation = self.operations().start(request).await.map_err(|error| failure(&error))?;
-        Ok(Response::new(v1::StartOperationResponse { operation: Some(message(operation)) }))
+        Ok(Response::new(v1::StartOperationResponse { operation: Some(message(operation)), ramp: Vec::new() }))
     }
 
     async fn get_operation(
@@ -97,7 +97,7 @@ impl OperationService for Service {
                     if seen.as_ref() == Some(&now) {
                         continue;
                     }
-                    let answer = v1::WatchOperationResponse { operation: Some(message(now.clone())) };
+                    let answer = v1::WatchOperationResponse { operation: Some(message(now.clone())), snapshot: true };
                     return Some((Ok(answer), (changes.clone(), Some(now))));
                 }
             }
@@ -113,6 +113,19 @@ impl OperationService for Service {
         let operation = self.operations().cancel(&id).await.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::CancelOperationResponse { operation: Some(message(operation)) }))
     }
+
+    async fn retry_operation(
+        &self,
+        _: Request<v1::RetryOperationRequest>,
+    ) -> Result<Response<v1::RetryOperationResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type GetBundleStream = Answers<v1::GetBundleResponse>;
+
+    async fn get_bundle(&self, _: Request<v1::GetBundleRequest>) -> Result<Response<Self::GetBundleStream>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 /// After an error the stream ends as if the operation had.
@@ -121,7 +134,7 @@ fn ended(seen: Option<Operation>) -> Option<Operation> {
 }
 
 fn asked(request: v1::StartOperationRequest) -> Result<OperationRequest, Problems> {
-    let v1::StartOperationRequest { action, miners, all, request_id } = request;
+    let v1::StartOperationRequest { action, miners, all, request_id, .. } = request;
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     if all != miners.is_empty() {
@@ -178,6 +191,7 @@ fn action_from(action: operation_action::Action) -> Result<Action, Problem> {
         }),
         operation_action::Action::Pause(v1::PauseAction { reason }) => Ok(Action::Pause { reason }),
         operation_action::Action::Resume(v1::ResumeAction {}) => Ok(Action::Resume),
+        _ => Err(problem("action", "is not known; use reconnect, pause or resume")),
     }
 }
 
@@ -198,6 +212,7 @@ fn message(operation: Operation) -> v1::Operation {
         created_at: Some(timestamp(created_at)),
         finished_at: finished_at.map(timestamp),
         trace_id,
+        ..v1::Operation::default()
     }
 }
 
@@ -236,6 +251,7 @@ fn target(target: Target) -> v1::OperationTarget {
         phases: phases.into_iter().map(phase).collect(),
         reconnect: result.map(reconnect),
         elapsed: elapsed.map(duration),
+        ..v1::OperationTarget::default()
     }
 }
 

@@ -20,7 +20,7 @@ impl MinerRegistryService for Service {
         &self,
         request: Request<v1::ListMinersRequest>,
     ) -> Result<Response<v1::ListMinersResponse>, Status> {
-        let v1::ListMinersRequest { page_size: asked, page_token } = request.into_inner();
+        let v1::ListMinersRequest { page_size: asked, page_token, .. } = request.into_inner();
         let most = page_size(asked, 100, 1000);
         // The token is the last name of the page before.
         let after = match page_token.as_str() {
@@ -67,12 +67,44 @@ impl MinerRegistryService for Service {
                     if seen.is_some() && miners.is_empty() {
                         continue;
                     }
-                    let answer = v1::WatchMinersResponse { miners, snapshot: seen.is_none() };
+                    let answer = v1::WatchMinersResponse {
+                        miners,
+                        snapshot: seen.is_none(),
+                        ..v1::WatchMinersResponse::default()
+                    };
                     return Some((Ok(answer), (changes, Some(newest))));
                 }
             }
         };
         Ok(Response::new(watch(self.0.cancel.clone(), (changes, None), next)))
+    }
+
+    async fn summarize_miners(
+        &self,
+        _: Request<v1::SummarizeMinersRequest>,
+    ) -> Result<Response<v1::SummarizeMinersResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn label_miners(
+        &self,
+        _: Request<v1::LabelMinersRequest>,
+    ) -> Result<Response<v1::LabelMinersResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn remove_miner(
+        &self,
+        _: Request<v1::RemoveMinerRequest>,
+    ) -> Result<Response<v1::RemoveMinerResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn release_miner(
+        &self,
+        _: Request<v1::ReleaseMinerRequest>,
+    ) -> Result<Response<v1::ReleaseMinerResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }
 
@@ -94,7 +126,8 @@ fn message(miner: &Miner, view: &MinerView) -> v1::Miner {
         acknowledged_generation: view.confirmed.as_ref().map_or(0, |confirmed| confirmed.control_generation.0),
         status: view.status.as_ref().map(|(status, _)| status.as_ref().clone()),
         status_at: view.status.as_ref().map(|(_, at)| timestamp(*at)),
-        labels: miner.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        labels: miner.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        ..v1::Miner::default()
     }
 }
 

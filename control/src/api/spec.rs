@@ -38,7 +38,7 @@ impl SpecService for Service {
 }
 
 fn asked(request: v1::ApplySpecRequest) -> Result<SpecRequest, Problems> {
-    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only } = request;
+    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only, confirm_within: _ } = request;
     let miner = miner_name("miner", &miner).map_err(one)?;
     let spec = spec.ok_or_else(|| one(problem("spec", "is missing; give the spec or its masked parts")))?;
     let parts = parts(update_mask.map(|mask| mask.paths).unwrap_or_default())?;
@@ -82,6 +82,7 @@ fn message(desired: &DesiredState) -> v1::DesiredSpec {
         generation: desired.generation.0,
         etag: desired.etag.clone(),
         stored_at: Some(timestamp(desired.stored_at)),
+        trial: None,
     }
 }
 

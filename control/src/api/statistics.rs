@@ -1,6 +1,6 @@
 //! Collected share statistics, read.
 
-use super::{Parts, bad_token, miner_name, page_size, problem, refuse, storage, unknown_miner};
+use super::{Answers, Parts, bad_token, miner_name, page_size, problem, refuse, storage, unknown_miner};
 use crate::{
     statistics::TimeRange,
     store::{BucketPosition, SharesSummary},
@@ -53,6 +53,22 @@ impl StatisticsService for Service {
             missing_buckets: missing,
             hashes,
         }))
+    }
+
+    async fn query_statistics(
+        &self,
+        _: Request<v1::QueryStatisticsRequest>,
+    ) -> Result<Response<v1::QueryStatisticsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type ExportStatisticsStream = Answers<v1::ExportStatisticsResponse>;
+
+    async fn export_statistics(
+        &self,
+        _: Request<v1::ExportStatisticsRequest>,
+    ) -> Result<Response<Self::ExportStatisticsStream>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }
 

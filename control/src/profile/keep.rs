@@ -187,7 +187,7 @@ impl Profiles {
     fn subjects(&self, mut own: BTreeMap<MinerName, OwnFragment>) -> BTreeMap<MinerName, Subject> {
         let subject = |miner: &std::sync::Arc<crate::registry::Miner>| {
             let own = own.remove(&miner.name).map(|own| own.fragment).unwrap_or_default();
-            (miner.name.clone(), Subject { labels: miner.labels.clone(), own })
+            (miner.name.clone(), Subject { labels: miner.labels().as_ref().clone(), own })
         };
         self.registry.all().values().map(subject).collect()
     }

@@ -171,7 +171,7 @@ fn judged(plan: Plan, local: Option<LocalChange>, events: Vec<Event>) -> Judgeme
 fn is_local(confirmed: &Confirmed) -> bool {
     let by_others = match confirmed.origin {
         SpecOrigin::Local | SpecOrigin::Configuration => true,
-        SpecOrigin::Control | SpecOrigin::Recovery => false,
+        SpecOrigin::Control | SpecOrigin::Recovery | SpecOrigin::Reverted => false,
     };
     by_others && confirmed.control_generation > Generation(0)
 }

@@ -107,6 +107,11 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if accepted < wanted || is_recovered {
         return send(desired, confirmed, memory);
     }
+    if confirmed.origin == SpecOrigin::Reverted {
+        return Plan::Rejected(
+            "the miner went back to the spec before, because this one was not confirmed in time".into(),
+        );
+    }
     if confirmed.origin != SpecOrigin::Control {
         return Plan::Drifted("somebody changed the spec on the miner itself; write a spec to take over again".into());
     }

@@ -33,6 +33,7 @@ pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
             v1::SpecOrigin::Configuration => SpecOrigin::Configuration,
             v1::SpecOrigin::Control => SpecOrigin::Control,
             v1::SpecOrigin::Recovery => SpecOrigin::Recovery,
+            v1::SpecOrigin::Reverted => SpecOrigin::Reverted,
             // An origin that this version does not know is somebody else's.
             v1::SpecOrigin::Local | v1::SpecOrigin::Unspecified => SpecOrigin::Local,
         },

@@ -170,6 +170,7 @@ impl Link {
             request_id,
             validate_only: false,
             control_generation: desired.generation.0,
+            confirm_within: None,
         };
         let answer = late(APPLY, self.miner().apply_spec(within(APPLY, request))).await?;
         reading(answer.state)

@@ -56,6 +56,8 @@ pub struct SpecState {
     pub sections: Vec<SpecSection>,
     /// Newest generation that is fully in force.
     pub observed_generation: Generation,
+    /// When the spec before it comes back unless this one is confirmed; `None` = it stays.
+    pub reverts_at: Option<SystemTime>,
 }
 
 /// Who wrote a spec.
@@ -70,6 +72,8 @@ pub enum SpecOrigin {
     Control,
     /// Nobody: the stored spec could not be read.
     Recovery,
+    /// Nobody: a change was not confirmed in time, and the spec before it came back.
+    Reverted,
 }
 
 /// What became of one part of a spec.

@@ -67,6 +67,13 @@ impl MinerService for Service {
         Ok(Response::new(v1::ApplySpecResponse { state: Some((&state).into()), changes }))
     }
 
+    async fn confirm_spec(
+        &self,
+        _: Request<v1::ConfirmSpecRequest>,
+    ) -> Result<Response<v1::ConfirmSpecResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
         let v1::PauseRequest { reason, request_id } = request.into_inner();
         let outcome = self.apply(pause(true, reason, request_id)?).await?;
@@ -109,7 +116,15 @@ fn interval(request: v1::WatchMinerRequest) -> Result<Duration, Refused> {
 
 /// Reads a change of the spec. Paths in the mask, and in what the spec's own checks refuse, begin at the spec.
 fn application(request: v1::ApplySpecRequest) -> Result<SpecRequest, Refused> {
-    let v1::ApplySpecRequest { spec, update_mask, etag, request_id, validate_only, control_generation } = request;
+    let v1::ApplySpecRequest {
+        spec,
+        update_mask,
+        etag,
+        request_id,
+        validate_only,
+        control_generation,
+        confirm_within: _,
+    } = request;
     let mut checks = Checks::default();
     if spec.is_none() {
         checks.refuse("spec", "is missing; send the wanted spec, or the wanted values of the parts in `update_mask`");

@@ -70,7 +70,9 @@ pub(crate) fn begin(found: Found, configured: Option<Vec<PoolGroup>>, fresh: Fre
 fn reconfigured(entry: &Entry, pool_groups: Vec<PoolGroup>, fresh: Fresh) -> Entry {
     let origin = match entry.origin {
         SpecOrigin::Recovery => SpecOrigin::Recovery,
-        SpecOrigin::Configuration | SpecOrigin::Local | SpecOrigin::Control => SpecOrigin::Configuration,
+        SpecOrigin::Configuration | SpecOrigin::Local | SpecOrigin::Control | SpecOrigin::Reverted => {
+            SpecOrigin::Configuration
+        }
     };
     Entry {
         spec: MinerSpec { pool_groups, ..entry.spec.clone() },

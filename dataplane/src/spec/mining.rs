@@ -180,7 +180,18 @@ impl Progress {
             self.observed = generation;
         }
         let observed_generation = self.observed;
-        SpecState { spec, generation, etag, origin, control_generation, accepted_at, sections, observed_generation }
+        let reverts_at = None;
+        SpecState {
+            spec,
+            generation,
+            etag,
+            origin,
+            control_generation,
+            accepted_at,
+            sections,
+            observed_generation,
+            reverts_at,
+        }
     }
 
     fn pools_applying(&self, entry: &Entry, pools: &Snapshot) -> Option<String> {

@@ -48,6 +48,7 @@ fn spec() -> SpecState {
         accepted_at: SystemTime::now(),
         sections: Vec::new(),
         observed_generation: Generation(1),
+        reverts_at: None,
     }
 }
 

@@ -159,7 +159,7 @@ impl SpecService for FakeControl {
     }
 
     async fn apply_spec(&self, request: Request<ApplySpecRequest>) -> Result<Response<ApplySpecResponse>, Status> {
-        let ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only } = request.into_inner();
+        let ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only, .. } = request.into_inner();
         let mut state = self.state();
         let mask = update_mask.unwrap_or_default().paths;
         state.desired |= !validate_only;

@@ -115,7 +115,7 @@ pub(crate) fn sync(state: SyncState) -> String {
 fn tone(state: SyncState) -> Tone {
     match state {
         SyncState::InSync => Tone::Good,
-        SyncState::Applying => Tone::Warn,
+        SyncState::Applying | SyncState::Overridden => Tone::Warn,
         SyncState::Drifted | SyncState::Rejected | SyncState::Unreachable => Tone::Bad,
         SyncState::Unspecified => Tone::Dim,
     }

@@ -141,6 +141,7 @@ fn outcome(number: u64) -> SpecOutcome {
         accepted_at,
         sections: Vec::new(),
         observed_generation: Generation(number),
+        reverts_at: None,
     };
     SpecOutcome { state, changes: Vec::new() }
 }

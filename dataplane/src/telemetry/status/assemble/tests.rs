@@ -143,6 +143,7 @@ fn spec() -> SpecState {
         accepted_at: at(0),
         sections: Vec::new(),
         observed_generation: Generation(1),
+        reverts_at: None,
     }
 }
 
