@@ -7,6 +7,7 @@ mod spec;
 mod statistics;
 
 use crate::{
+    guard::Guard,
     operation::Operations,
     registry::Registry,
     relay,
@@ -41,11 +42,13 @@ pub(crate) struct Parts {
     pub(crate) specs: Specs,
     pub(crate) operations: Operations,
     pub(crate) spans: SpanRing,
+    /// Stands before every call.
+    pub(crate) guard: Guard,
     /// Ends watches, which would otherwise hold up the stop.
     pub(crate) cancel: CancellationToken,
 }
 
-/// All services, the relay included.
+/// All services, the relay included, behind the guard.
 pub(crate) fn routes(parts: &Parts) -> Routes {
     // The reporter is not needed: while the process serves, it is healthy.
     let (mut routes, _reporter) = standard_routes();
@@ -56,7 +59,10 @@ pub(crate) fn routes(parts: &Parts) -> Routes {
         .add_service(StatisticsServiceServer::new(statistics::Service(parts.clone())))
         .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())));
     relay::routes(&mut routes, &parts.registry);
-    routes.routes()
+    let mut routes = routes.routes();
+    let router = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = router.layer(parts.guard.clone());
+    routes
 }
 
 /// A stream of answers.

@@ -14,8 +14,11 @@ pub mod access;
 mod api;
 pub mod audit;
 pub mod config;
+mod door;
 pub mod filter;
 mod finish;
+mod guard;
+mod home;
 pub mod identity;
 pub mod operation;
 pub mod profile;
@@ -33,6 +36,7 @@ pub mod trace;
 pub use config::{Config, ConfigError, MinerConfig};
 pub use store::StoreError;
 
+use guard::Guard;
 use mujina_proto::{
     dial::{Address, DialError},
     serve::{ListenOn, Listeners, ServeError},
@@ -106,7 +110,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("miners", look_after(registry.clone(), store.clone(), stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
-    let parts = api::Parts { store: store.clone(), registry, specs, operations, spans, cancel: stop.clone() };
+    let guard = Guard::new(store.clone(), registry.clone());
+    let parts = api::Parts { store: store.clone(), registry, specs, operations, spans, guard, cancel: stop.clone() };
     let serving = listeners.serve(api::routes(&parts), stop.clone());
     info!(addresses = ?addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), miners = miners.len(), "control plane ready");
     if let Some(ready) = ready {
