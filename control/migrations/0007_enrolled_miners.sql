@@ -7,3 +7,6 @@ CREATE TABLE enrolled_miners (
 
 INSERT INTO enrolled_miners (name, labels, enrolled_at)
 SELECT miner, labels, max(coalesce(decided_at, asked_at)) FROM enrolments WHERE state = 'approved' GROUP BY miner;
+
+-- How often the database was brought back from a backup.
+ALTER TABLE identity ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;

@@ -38,6 +38,12 @@ impl Enrolments {
         Ok(Self { store, authority, revoked, attempts })
     }
 
+    /// Who signs.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// What is revoked: for handshakes and open connections.
     #[must_use]
     pub const fn revoked(&self) -> &Revoked {
