@@ -3,6 +3,7 @@
 //! Read once, all mistakes reported together, each with its key and where it was written. The keys are described in
 //! docs/configuration-control.md. The environment is read here and nowhere else.
 
+use crate::selector::check_label;
 use figment::{
     Figment, Metadata, Profile, Provider,
     providers::{Format, Serialized, Toml},
@@ -318,7 +319,10 @@ impl Reading {
         let mut found = BTreeMap::new();
         for (name, value) in labels {
             match value.as_str() {
-                Some(text) => drop(found.insert(name.clone(), text.into())),
+                Some(text) => match check_label(name, text) {
+                    Ok(()) => drop(found.insert(name.clone(), text.into())),
+                    Err(error) => self.mistake(&format!("{key}.{name}"), &error.to_string()),
+                },
                 None => self.mistake(&format!("{key}.{name}"), "must be a text; put it in quotes"),
             }
         }

@@ -33,16 +33,17 @@ pub mod trace;
 pub use config::{Config, ConfigError, MinerConfig};
 pub use store::StoreError;
 
+use mujina_core::id::MinerName;
 use mujina_proto::{
     dial::{Address, DialError},
     serve::{ListenOn, Listeners, ServeError},
     trace::SpanRing,
 };
 use operation::Operations;
-use registry::{Registry, Session};
+use registry::{Miner, Registry, Session};
 use spec::Specs;
 use statistics::Collector;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::Store;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let Surroundings { spans, ready } = surroundings;
     let (store, lock) = Store::open(&state_dir).await?;
     let registry = Registry::new(&miners, store.all_desired().await?)?;
+    registry.restore(&store).await?;
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
     let specs = Specs::new(store.clone(), registry.clone());
@@ -140,20 +142,29 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
 /// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
 async fn look_after(registry: Registry, store: Store, cancel: CancellationToken) {
     let mut arrivals = registry.arrivals();
-    let (mut known, mut tasks) = (BTreeSet::new(), JoinSet::new());
+    let (mut known, mut tasks) = (BTreeMap::<MinerName, (Arc<Miner>, CancellationToken)>::new(), JoinSet::new());
     let failure = loop {
         let miners = arrivals.borrow_and_update().clone();
-        for (name, miner) in miners.iter() {
-            if known.insert(name.clone()) {
-                let session = Session::new(miner.clone(), store.database_id());
-                tasks.spawn(session.run(cancel.clone()).in_current_span());
-                tasks.spawn(Collector::new(miner.clone(), store.clone()).run(cancel.clone()).in_current_span());
+        known.retain(|name, (miner, stop)| {
+            let is_known = miners.get(name).is_some_and(|known| Arc::ptr_eq(known, miner));
+            if !is_known {
+                stop.cancel();
             }
+            is_known
+        });
+        for (name, miner) in miners.iter().filter(|(name, _)| !known.contains_key(*name)).collect::<Vec<_>>() {
+            let stop = cancel.child_token();
+            let session = Session::new(miner.clone(), store.database_id()).run(stop.clone());
+            tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
+            let collector = Collector::new(miner.clone(), store.clone()).run(stop.clone());
+            tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());
+            known.insert(name.clone(), (miner.clone(), stop));
         }
         tokio::select! {
             biased;
             () = cancel.cancelled() => break None,
-            Some(ended) = tasks.join_next() => break Some(ended),
+            // Those of a miner that was removed end with it.
+            Some(ended) = tasks.join_next() => if !matches!(&ended, Ok(true)) { break Some(ended) },
             // The registry lives as long as this task.
             _ = arrivals.changed() => {}
         }
@@ -166,6 +177,12 @@ async fn look_after(registry: Registry, store: Store, cancel: CancellationToken)
     if cancel.is_cancelled() {
         while tasks.join_next().await.is_some() {}
     }
+}
+
+/// Whether the task ended because it was asked to.
+async fn until_stopped(task: impl Future<Output = ()>, stop: CancellationToken) -> bool {
+    task.await;
+    stop.is_cancelled()
 }
 
 enum Ended {
