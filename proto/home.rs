@@ -9,20 +9,12 @@
 //! One service definition is enough for a local socket, a port and the way home. Both halves work on any stream, and both
 //! tell when it has ended: the miner dials again, the control plane knows that the miner is gone.
 
-use crate::{
-    dial::Client,
-    serve::{KEEPALIVE, MAX_STREAMS},
-    trace::{TraceLayer, Traced},
-};
-use hyper::server::conn::http2;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use crate::{dial::Client, serve::serve_connection, trace::Traced};
+use hyper_util::rt::TokioIo;
 use std::{
     future::Future,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
@@ -33,10 +25,8 @@ use tonic::{
     service::Routes,
     transport::{Channel, Endpoint},
 };
-use tower::{Layer, service_fn};
+use tower::service_fn;
 
-/// Time that calls under way have once the stop was asked for.
-const DRAIN: Duration = Duration::from_secs(1);
 /// How often a connection is probed by the control plane, and how long the answer may take: below the timers of the NAT
 /// boxes in between.
 const PROBE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
@@ -49,22 +39,7 @@ pub async fn serve<S>(stream: S, routes: Routes, cancel: CancellationToken) -> R
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(TraceLayer.layer(routes.prepare()));
-    let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .keep_alive_interval(KEEPALIVE.0)
-            .keep_alive_timeout(KEEPALIVE.1)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    tokio::select! {
-        ended = &mut connection => return ended,
-        () = cancel.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    // How it ends now is of no interest: the other end may hang up first.
-    let _ = tokio::time::timeout(DRAIN, connection).await;
-    Ok(())
+    serve_connection(stream, routes, (), cancel).await
 }
 
 /// The way to a miner that called home.

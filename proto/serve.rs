@@ -1,6 +1,9 @@
 //! Listening: a unix socket that only its owner can use, loopback TCP when asked, health and reflection on both.
 
+mod connection;
+
 use crate::{DESCRIPTORS, dial::Address, dial::MAX_SOCKET_PATH, trace::TraceLayer};
+pub use connection::serve_connection;
 use std::{
     fs, io,
     net::SocketAddr,
@@ -20,11 +23,11 @@ pub use tonic_health::{ServingStatus, server::HealthReporter};
 /// Time that calls have to end after the stop was asked for; watches never end by themselves.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Calls at the same time on one connection: far above any honest client.
-pub(crate) const MAX_STREAMS: u32 = 256;
+const MAX_STREAMS: u32 = 256;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 /// How often an idle connection is probed, and how long the answer may take.
-pub(crate) const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
 /// Where to listen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,12 +1,17 @@
 //! What the control plane serves: each method converts, asks, converts.
 
+mod access;
+mod audit;
 mod diagnostics;
+mod enrollment;
 mod operation;
 mod registry;
 mod spec;
 mod statistics;
 
 use crate::{
+    guard::Guard,
+    identity::Enrolments,
     operation::Operations,
     registry::Registry,
     relay,
@@ -20,7 +25,8 @@ use mujina_core::{
 };
 use mujina_proto::{
     control::v1::{
-        diagnostics_service_server::DiagnosticsServiceServer,
+        access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
+        diagnostics_service_server::DiagnosticsServiceServer, enrollment_service_server::EnrollmentServiceServer,
         miner_registry_service_server::MinerRegistryServiceServer, operation_service_server::OperationServiceServer,
         spec_service_server::SpecServiceServer, statistics_service_server::StatisticsServiceServer,
     },
@@ -41,11 +47,15 @@ pub(crate) struct Parts {
     pub(crate) specs: Specs,
     pub(crate) operations: Operations,
     pub(crate) spans: SpanRing,
+    /// Who may connect; `None` = it was not set up for a fleet.
+    pub(crate) enrolments: Option<Enrolments>,
+    /// Stands before every call.
+    pub(crate) guard: Guard,
     /// Ends watches, which would otherwise hold up the stop.
     pub(crate) cancel: CancellationToken,
 }
 
-/// All services, the relay included.
+/// All services, the relay included, behind the guard.
 pub(crate) fn routes(parts: &Parts) -> Routes {
     // The reporter is not needed: while the process serves, it is healthy.
     let (mut routes, _reporter) = standard_routes();
@@ -54,9 +64,15 @@ pub(crate) fn routes(parts: &Parts) -> Routes {
         .add_service(SpecServiceServer::new(spec::Service(parts.clone())))
         .add_service(OperationServiceServer::new(operation::Service(parts.clone())))
         .add_service(StatisticsServiceServer::new(statistics::Service(parts.clone())))
-        .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())));
+        .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())))
+        .add_service(EnrollmentServiceServer::new(enrollment::Service(parts.clone())))
+        .add_service(AccessServiceServer::new(access::Service(parts.clone())))
+        .add_service(AuditServiceServer::new(audit::Service(parts.clone())));
     relay::routes(&mut routes, &parts.registry);
-    routes.routes()
+    let mut routes = routes.routes();
+    let router = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = router.layer(parts.guard.clone());
+    routes
 }
 
 /// A stream of answers.

@@ -14,7 +14,7 @@ use mujina_core::{
     place::{CONTROL_SOCKET, MINER_SOCKET, default_state_dir},
     units::duration,
 };
-use mujina_proto::{dial::Address, trace::telemetry::check_filter};
+use mujina_proto::{dial::Address, tls::check_host, trace::telemetry::check_filter};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -28,6 +28,8 @@ use std::{
 const PREFIX: &str = "MUJINA_CONTROL_";
 /// How long collected statistics are kept: a year and some weeks, so that a month can be compared with its last one.
 const KEEP_STATISTICS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// Name of the file in the state folder.
+pub(crate) const CONFIG: &str = "control.toml";
 /// The miner that is known when none is configured.
 const LOCAL: &str = "local";
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// Loopback address of the API; `None` = none.
     pub listen: Option<SocketAddr>,
+    /// The API on the network, in TLS; `None` = none.
+    pub tls: Option<TlsConfig>,
     /// The miners by name.
     pub miners: BTreeMap<MinerName, MinerConfig>,
     /// What goes to the log.
@@ -48,6 +52,15 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// How long collected statistics are kept.
     pub keep_statistics: Duration,
+}
+
+/// The API on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Names and addresses by which miners and operators reach it: its certificate is made out to them.
+    pub names: Vec<String>,
 }
 
 /// One miner.
@@ -62,7 +75,7 @@ pub struct MinerConfig {
 /// Settings on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Flags {
-    /// TOML file with settings.
+    /// TOML file with settings [default: control.toml in the state folder, where there is one].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of the database and the socket [default: the user's state folder].
@@ -98,6 +111,7 @@ impl Config {
         Self {
             socket: Some(state_dir.join(CONTROL_SOCKET)),
             listen: None,
+            tls: None,
             miners: BTreeMap::from([(name, local)]),
             log: "info".into(),
             otlp_endpoint: None,
@@ -112,7 +126,7 @@ impl Config {
     /// All mistakes at once.
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
         let mut figment = Figment::new();
-        if let Some(file) = &flags.config {
+        if let Some(file) = flags.config.clone().or_else(|| file_of(flags, environment)) {
             figment = figment.merge(Toml::file_exact(file));
         }
         let figment = figment.merge(environment).merge(flags);
@@ -128,13 +142,16 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state_dir, socket, listen, miners, log, otlp_endpoint, keep_statistics } = self;
+        let Self { state_dir, socket, listen, tls, miners, log, otlp_endpoint, keep_statistics } = self;
         writeln!(f, "state_dir = {}", state_dir.display())?;
         if let Some(socket) = socket {
             writeln!(f, "api.socket = {}", socket.display())?;
         }
         if let Some(listen) = listen {
             writeln!(f, "api.listen = {listen}")?;
+        }
+        if let Some(TlsConfig { listen, names }) = tls {
+            writeln!(f, "api.listen_tls = {listen}, as {}", names.join(", "))?;
         }
         writeln!(f, "log = {log}")?;
         writeln!(f, "statistics.keep = {}", duration::human(*keep_statistics))?;
@@ -232,6 +249,13 @@ impl Provider for &Flags {
     }
 }
 
+/// The file that `init` makes, where it is.
+fn file_of(flags: &Flags, environment: &Environment) -> Option<PathBuf> {
+    let named = environment.text(&format!("{PREFIX}STATE_DIR")).map(PathBuf::from);
+    let folder = flags.state_dir.clone().or(named).unwrap_or_else(|| environment.state_dir());
+    Some(folder.join(CONFIG)).filter(|path| path.exists())
+}
+
 /// Reads values and notes what is wrong with them.
 struct Reading {
     figment: Figment,
@@ -241,7 +265,8 @@ struct Reading {
 impl Reading {
     fn config(&mut self, all: &Dict, environment: &Environment) -> Config {
         self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics"]);
-        for (part, keys) in [("api", ["socket", "listen"].as_slice()), ("statistics", &["keep"])] {
+        for (part, keys) in [("api", ["socket", "listen", "listen_tls", "names"].as_slice()), ("statistics", &["keep"])]
+        {
             match all.get(part) {
                 Some(Value::Dict(_, inner)) => self.refuse_unknown(part, inner, keys),
                 Some(_) => self.mistake(part, "must be a table"),
@@ -262,6 +287,7 @@ impl Reading {
                     .into())
             }
         });
+        config.tls = self.tls(all);
         if let Some(log) =
             self.parsed("log", |text| check_filter(&text).map(|()| text).map_err(|error| error.to_string()))
         {
@@ -277,10 +303,45 @@ impl Reading {
             .or_else(|| environment.text("OTEL_EXPORTER_OTLP_ENDPOINT"));
         match all.get("miners") {
             Some(Value::Dict(_, miners)) if !miners.is_empty() => config.miners = self.miners(miners),
+            // Where miners call home, nobody expects one beside it.
+            Some(Value::Dict(..)) | None if config.tls.is_some() => config.miners.clear(),
             Some(Value::Dict(..)) | None => {}
             Some(_) => self.mistake("miners", "must be a table with one entry per miner"),
         }
         config
+    }
+
+    fn tls(&mut self, all: &Dict) -> Option<TlsConfig> {
+        let listen = self.parsed("api.listen_tls", |text| {
+            text.parse::<SocketAddr>().map_err(|_| "is no address; use for example 0.0.0.0:7650".into())
+        });
+        let names = match all.get("api") {
+            Some(Value::Dict(_, api)) => api.get("names"),
+            _ => None,
+        };
+        let texts = match names {
+            Some(Value::Array(_, values)) => values.iter().map(|value| value.as_str().map(Into::into)).collect(),
+            // As a variable gives it.
+            Some(value) => value.as_str().map(|text| text.split(',').map(|one| one.trim().to_owned()).collect()),
+            None => Some(Vec::new()),
+        };
+        let Some(names) = texts else {
+            self.mistake("api.names", "must be a list of texts, for example [\"control.example\"]");
+            return None;
+        };
+        for name in &names {
+            if let Err(error) = check_host(name) {
+                self.mistake("api.names", &error.to_string());
+            }
+        }
+        let listen = listen?;
+        if names.is_empty() {
+            self.mistake(
+                "api.names",
+                "is missing; name the hosts and addresses by which miners reach `api.listen_tls`",
+            );
+        }
+        Some(TlsConfig { listen, names })
     }
 
     fn miners(&mut self, miners: &Dict) -> BTreeMap<MinerName, MinerConfig> {

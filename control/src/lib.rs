@@ -14,8 +14,11 @@ pub mod access;
 mod api;
 pub mod audit;
 pub mod config;
+mod door;
 pub mod filter;
 mod finish;
+mod guard;
+mod home;
 pub mod identity;
 pub mod operation;
 pub mod profile;
@@ -25,14 +28,20 @@ pub mod relay;
 pub mod rollout;
 pub mod scan;
 pub mod selector;
+pub mod setup;
 pub mod spec;
 pub mod statistics;
 pub mod store;
 pub mod trace;
 
-pub use config::{Config, ConfigError, MinerConfig};
+pub use config::{Config, ConfigError, MinerConfig, TlsConfig};
+pub use door::DoorError;
 pub use store::StoreError;
 
+use door::Door;
+use guard::Guard;
+use home::Homes;
+use identity::{Authority, Enrolments};
 use mujina_core::id::MinerName;
 use mujina_proto::{
     dial::{Address, DialError},
@@ -43,14 +52,23 @@ use operation::Operations;
 use registry::{Miner, Registry, Session};
 use spec::Specs;
 use statistics::Collector;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use store::Store;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info};
+use tracing::{Instrument, error, info, warn};
 
 /// How long tasks may take to stop: longer than the listeners give their calls.
 const STOP: Duration = Duration::from_secs(5);
+
+/// How often what ended long ago is dropped.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the process around gives.
 #[derive(Debug)]
@@ -66,6 +84,8 @@ pub struct Surroundings {
 pub struct Ready {
     /// Where, the unix socket first.
     pub addresses: Vec<Address>,
+    /// Where on the network.
+    pub tls: Option<SocketAddr>,
 }
 
 /// Why the control plane ended without being asked to.
@@ -77,6 +97,9 @@ pub enum RunError {
     /// The API cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The API on the network cannot be served.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// A miner's address cannot be dialled at all.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -94,13 +117,14 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`].
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, socket, listen, miners, log: _, otlp_endpoint: _, keep_statistics } = config;
+    let Config { state_dir, socket, listen, tls, miners, log: _, otlp_endpoint: _, keep_statistics } = config;
     let Surroundings { spans, ready } = surroundings;
     let (store, lock) = Store::open(&state_dir).await?;
-    let registry = Registry::new(&miners, store.all_desired().await?)?;
+    let registry = known_miners(&store, &miners).await?;
     registry.restore(&store).await?;
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
+    let fleet = Fleet::open(&state_dir, tls, &store).await?;
     let specs = Specs::new(store.clone(), registry.clone());
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
@@ -108,12 +132,33 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("miners", look_after(registry.clone(), store.clone(), stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
-    let parts = api::Parts { store: store.clone(), registry, specs, operations, spans, cancel: stop.clone() };
-    let serving = listeners.serve(api::routes(&parts), stop.clone());
-    info!(addresses = ?addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), miners = miners.len(), "control plane ready");
+    let guard = Guard::new(store.clone(), registry.clone());
+    let enrolments = fleet.as_ref().map(|fleet| fleet.enrolments.clone());
+    let bound = fleet.as_ref().and_then(|fleet| fleet.door.as_ref().map(Door::address));
+    let parts = api::Parts {
+        store: store.clone(),
+        registry,
+        specs,
+        operations,
+        spans,
+        guard,
+        enrolments,
+        cancel: stop.clone(),
+    };
+    let routes = api::routes(&parts);
+    if let Some(Fleet { enrolments, door }) = fleet {
+        tasks.spawn("revocations", enrolments.revoked().clone().run(stop.clone()));
+        tasks.spawn("old identities", forget(enrolments, stop.clone()));
+        if let Some(door) = door {
+            let homes = Homes::new(parts.registry.clone(), store.clone());
+            tasks.spawn("door", door.run(routes.clone(), homes, stop.clone()));
+        }
+    }
+    let serving = listeners.serve(routes, stop.clone());
+    info!(addresses = ?addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), tls = bound.map(tracing::field::display), miners = parts.registry.all().len(), "control plane ready");
     if let Some(ready) = ready {
         // Whoever asked may have gone.
-        let _ = ready.send(Ready { addresses });
+        let _ = ready.send(Ready { addresses, tls: bound });
     }
     let result = {
         tokio::pin!(serving);
@@ -139,6 +184,49 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     result
 }
 
+/// The miners of the configuration, and those that enrolled.
+async fn known_miners(store: &Store, miners: &BTreeMap<MinerName, MinerConfig>) -> Result<Registry, RunError> {
+    let desired = store.all_desired().await?;
+    let registry = Registry::new(miners, desired.clone())?;
+    let mut desired: BTreeMap<_, _> = desired.into_iter().map(|one| (one.miner.clone(), one)).collect();
+    for (name, labels) in store.enrolled_miners().await? {
+        registry.enrolled(&name, labels, desired.remove(&name));
+    }
+    Ok(registry)
+}
+
+/// What a control plane has that was set up for a fleet.
+struct Fleet {
+    enrolments: Enrolments,
+    /// The API on the network, where that is configured.
+    door: Option<Door>,
+}
+
+impl Fleet {
+    /// `None` = it was not set up. It must be, where the network is listened on.
+    async fn open(state_dir: &Path, tls: Option<TlsConfig>, store: &Store) -> Result<Option<Self>, RunError> {
+        let folder = state_dir.join(setup::AUTHORITY);
+        if tls.is_none() && !folder.exists() {
+            return Ok(None);
+        }
+        let authority = Arc::new(Authority::open(&folder, SystemTime::now()).map_err(DoorError::from)?);
+        let enrolments = Enrolments::new(store.clone(), authority.clone()).await?;
+        let open = |TlsConfig { listen, names }| Door::open(listen, authority, names, enrolments.revoked().clone());
+        let door = tls.map(open).transpose()?;
+        Ok(Some(Self { enrolments, door }))
+    }
+}
+
+/// Drops identities that ended long ago, once a day.
+async fn forget(enrolments: Enrolments, cancel: CancellationToken) {
+    let mut days = tokio::time::interval(DAY);
+    while cancel.run_until_cancelled(days.tick()).await.is_some() {
+        if let Err(error) = enrolments.prune(SystemTime::now()).await {
+            warn!(error = &error as &dyn std::error::Error, "old identities cannot be dropped; trying again tomorrow");
+        }
+    }
+}
+
 /// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
 async fn look_after(registry: Registry, store: Store, cancel: CancellationToken) {
     let mut arrivals = registry.arrivals();
@@ -154,7 +242,7 @@ async fn look_after(registry: Registry, store: Store, cancel: CancellationToken)
         });
         for (name, miner) in miners.iter().filter(|(name, _)| !known.contains_key(*name)).collect::<Vec<_>>() {
             let stop = cancel.child_token();
-            let session = Session::new(miner.clone(), store.database_id()).run(stop.clone());
+            let session = Session::new(miner.clone(), store.incarnation()).run(stop.clone());
             tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
             let collector = Collector::new(miner.clone(), store.clone()).run(stop.clone());
             tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());

@@ -296,6 +296,11 @@ impl MinerPlan {
 }
 
 impl Miner {
+    /// The connection on which it called home, while that is open.
+    pub(crate) fn home(&self) -> Option<Attached> {
+        self.home.borrow().clone().filter(|newest| !newest.has_ended())
+    }
+
     /// Its newest connection, on which it called home. The one before is closed.
     pub fn attach(&self, connection: Attached) {
         if let Some(before) = self.home.send_replace(Some(connection)) {

@@ -6,6 +6,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod fragment;
 pub(crate) mod identity;
 mod marks;
@@ -17,6 +18,7 @@ mod rollout;
 mod spec;
 mod statistics;
 
+pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
 pub use profile::OwnFragment;
 pub use rollout::StoredRollout;
@@ -95,6 +97,7 @@ pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     database_id: Arc<str>,
+    incarnation: Arc<str>,
 }
 
 /// The state folder, taken for this process until it is dropped.
@@ -166,9 +169,11 @@ impl Store {
             .bind(uuid::Uuid::new_v4().simple().to_string())
             .execute(&writer)
             .await?;
-        let id: String = sqlx::query("SELECT database_id FROM identity").fetch_one(&writer).await?.try_get(0)?;
+        let row = sqlx::query("SELECT database_id, restored FROM identity").fetch_one(&writer).await?;
+        let (id, restored): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+        let incarnation = format!("{id}.{restored}").into();
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok((Self { writer, readers, database_id: id.into() }, lock))
+        Ok((Self { writer, readers, database_id: id.into(), incarnation }, lock))
     }
 
     /// What the request `request_id` was answered with, if it was made before.
@@ -185,6 +190,13 @@ impl Store {
     #[must_use]
     pub fn database_id(&self) -> &str {
         &self.database_id
+    }
+
+    /// Begins the ids of requests to miners. Another one after a restore: what was asked for since the backup must not be
+    /// taken for a repeat of what is asked for now.
+    #[must_use]
+    pub fn incarnation(&self) -> &str {
+        &self.incarnation
     }
 
     /// Begins changes; others that want to change something wait until they end.

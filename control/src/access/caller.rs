@@ -2,7 +2,7 @@
 //! changed, which writes it down.
 
 use super::{
-    Allowed, Binding, Decision, Denied, Method, Permission, Subject, can_i, decide::Question, decide::decide_row,
+    About, Allowed, Binding, Decision, Denied, Method, Permission, Subject, can_i, decide::Question, decide::decide_row,
 };
 use crate::{
     audit::{Entry, Outcome},
@@ -109,6 +109,19 @@ impl Caller {
     pub fn decide(&self, labels: Option<&Labels>) -> Decision {
         match &self.0.who {
             Who::Peer { subject, row, bindings } => decide_row(subject, bindings, row, labels),
+            Who::Itself(_) => Ok(Allowed::everything()),
+        }
+    }
+
+    /// Whether this call may be made at all, about some miner or other: which, only its content says.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn decide_for_some(&self) -> Decision {
+        match &self.0.who {
+            Who::Peer { subject, row, bindings } => {
+                decide_row(subject, bindings, &Method { about: About::Miners, ..**row }, None)
+            }
             Who::Itself(_) => Ok(Allowed::everything()),
         }
     }

@@ -48,6 +48,16 @@ pub enum By {
     Binding(String),
 }
 
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("everybody may"),
+            Self::Owner => f.write_str("the owner of the machine may do everything"),
+            Self::Binding(id) => write!(f, "allowed by the binding {id}"),
+        }
+    }
+}
+
 /// It may not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{subject} may not call {method}: {refusal}{}", way_out(.roles))]

@@ -112,6 +112,10 @@ impl MinerRegistryService for Service {
         let caller = Caller::of(&request)?;
         let miner = self.miner(&request.into_inner().name, &caller)?;
         self.0.registry.remove(&self.0.store, &miner.name, &caller).await.map_err(|error| failure(&error))?;
+        if let Some(enrolments) = &self.0.enrolments {
+            // What was revoked with it counts at once.
+            enrolments.revoked().refresh().await.map_err(|error| storage(&error))?;
+        }
         Ok(Response::new(v1::RemoveMinerResponse {}))
     }
 

@@ -12,6 +12,7 @@ use crate::store::{
 use mujina_core::id::{MinerName, PeerName};
 use mujina_proto::tls::{Peer, PeerKind, PublicKey, Token, TokenId};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Instant, SystemTime},
 };
@@ -35,6 +36,12 @@ impl Enrolments {
         let revoked = Revoked::load(store.clone()).await?;
         let attempts = Arc::new(Mutex::new(Attempts::new(Instant::now())));
         Ok(Self { store, authority, revoked, attempts })
+    }
+
+    /// Who signs.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// What is revoked: for handshakes and open connections.
@@ -129,7 +136,8 @@ impl Enrolments {
             Outcome::Pending
         } else {
             let by = format!("token/{}", token.id);
-            Outcome::Issued(self.approve_in(&mut write, number, &miner, request, &by, now).await?.chain)
+            let whom = Approved { number, miner: &miner, request, labels: &token.labels };
+            Outcome::Issued(self.approve_in(&mut write, &whom, &by, now).await?.chain)
         };
         write.commit().await?;
         info!(miner.name = %miner, enrolment = number, token.id = %token.id, is_pending = token.needs_approval, "miner enrolled");
@@ -168,7 +176,9 @@ impl Enrolments {
         let mut write = self.store.write().await?;
         let row = write.pending_enrolment(number).await?.ok_or(EnrolError::NotPending(number))?;
         free(&mut write, &row.enrolment.miner, now).await?;
-        let issued = self.approve_in(&mut write, number, &row.enrolment.miner, &row.request, by, now).await?;
+        let (miner, labels) = (&row.enrolment.miner, &row.enrolment.labels);
+        let whom = Approved { number, miner, request: &row.request, labels };
+        let issued = self.approve_in(&mut write, &whom, by, now).await?;
         write.commit().await?;
         Ok(issued.peer)
     }
@@ -176,16 +186,16 @@ impl Enrolments {
     async fn approve_in(
         &self,
         write: &mut Write,
-        number: i64,
-        miner: &MinerName,
-        request: &str,
+        whom: &Approved<'_>,
         by: &str,
         now: SystemTime,
     ) -> Result<Issued, EnrolError> {
+        let Approved { number, miner, request, labels } = *whom;
         let issued = self.authority.issue_miner(miner, request, now)?;
         write.insert_certificate(&issued, by, now).await?;
         let serial = Some(issued.peer.serial);
         write.decide_enrolment(number, Decision::Approved, (by, now), serial, None).await?;
+        write.put_enrolled_miner(miner, labels, now).await?;
         Ok(issued)
     }
 
@@ -199,6 +209,15 @@ impl Enrolments {
         write.decide_enrolment(number, Decision::Refused, (by, now), None, Some(reason)).await?;
         Ok(write.commit().await?)
     }
+}
+
+/// A miner that gets its certificate.
+#[derive(Clone, Copy)]
+struct Approved<'a> {
+    number: i64,
+    miner: &'a MinerName,
+    request: &'a str,
+    labels: &'a BTreeMap<String, String>,
 }
 
 fn standing(row: EnrolmentRow) -> Result<Outcome, EnrolError> {

@@ -20,6 +20,7 @@ use mujina_proto::{
         self as wire, diagnostics_service_client::DiagnosticsServiceClient, miner_service_client::MinerServiceClient,
         pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
+    dial::Client,
     failure::Failure,
     types::v1,
 };
@@ -145,6 +146,19 @@ impl Link {
         let message = format!("nothing is sent to this miner, {reason}; find out which one is real, then release it");
         let failure = Box::new(Failure::new(Code::FailedPrecondition, "IDENTITY_QUARANTINED", message));
         Err(CallError { kind: CallKind::Conflict, failure })
+    }
+
+    /// Over a connection that is open.
+    pub(crate) fn at(client: Client) -> Self {
+        Self::new(Way::Dialled(client), watch::channel(None).1)
+    }
+
+    /// Identifies the run of the miner's process.
+    pub(crate) async fn boot_id(&self) -> Result<String, CallError> {
+        let mut client = self.miner();
+        let request = untraced(within(QUICK, wire::GetMinerRequest {}));
+        let answer = late(QUICK, client.get_miner(request).with_subscriber(NoSubscriber::new())).await?;
+        Ok(answer.miner.unwrap_or_default().boot_id)
     }
 
     /// Waits until it makes sense to call.

@@ -1,6 +1,7 @@
 //! Tokens, enrolments, certificates and revocations on disk. Of secrets only digests.
 
 mod certificate;
+mod enrolled;
 mod enrolment;
 mod token;
 

@@ -79,6 +79,7 @@ impl Write {
     /// Forgets a miner: all but its statistics, what it took part in, and the audit log. Its generations go too: should the
     /// miner come back, it says itself which it accepted last.
     pub(crate) async fn forget_miner(&mut self, miner: &MinerName) -> Result<(), StoreError> {
+        self.delete_enrolled_miner(miner).await?;
         for table in ["miner_marks", "miner_power", "desired_specs", "miner_fragments", "local_changes", "trials"] {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE miner = ?")))
                 .bind(miner.as_str())

@@ -32,6 +32,17 @@ impl Store {
         .await?;
         rows.iter().map(read).collect()
     }
+
+    /// The newest desired state of one miner.
+    pub(crate) async fn desired_of(&self, miner: &MinerName) -> Result<Option<DesiredState>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM desired_specs WHERE miner = ? ORDER BY generation DESC LIMIT 1"
+        )))
+        .bind(miner.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        row.as_ref().map(read).transpose()
+    }
 }
 
 impl Write {

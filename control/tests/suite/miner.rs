@@ -27,7 +27,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, service::Routes};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -85,18 +85,23 @@ impl FakeMiner {
         let hosted = Hosted::start(move || async move {
             let on = ListenOn { socket: Some(miner.socket.clone()), tcp: None };
             let listeners = Listeners::bind(&on).await.unwrap();
-            let (mut routes, _) = standard_routes();
-            routes
-                .add_service(MinerServiceServer::new(miner.clone()))
-                .add_service(PoolServiceServer::new(miner.clone()))
-                .add_service(BoardServiceServer::new(miner.clone()))
-                .add_service(ShareServiceServer::new(miner.clone()))
-                .add_service(DiagnosticsServiceServer::new(miner));
             ready.send(()).unwrap();
-            listeners.serve(routes.routes(), CancellationToken::new()).await.unwrap();
+            listeners.serve(miner.routes(), CancellationToken::new()).await.unwrap();
         });
         answers.await.unwrap();
         hosted
+    }
+
+    /// All of its services.
+    pub(crate) fn routes(&self) -> Routes {
+        let (mut routes, _) = standard_routes();
+        routes
+            .add_service(MinerServiceServer::new(self.clone()))
+            .add_service(PoolServiceServer::new(self.clone()))
+            .add_service(BoardServiceServer::new(self.clone()))
+            .add_service(ShareServiceServer::new(self.clone()))
+            .add_service(DiagnosticsServiceServer::new(self.clone()));
+        routes.routes()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -152,6 +157,7 @@ impl FakeMiner {
             accepted_at: Some(timestamp(SystemTime::now())),
             sections: Vec::new(),
             observed_generation: state.observed,
+            reverts_at: None,
         }
     }
 }
@@ -186,6 +192,17 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl MinerService for FakeMiner {
+    async fn confirm_spec(
+        &self,
+        request: Request<wire::ConfirmSpecRequest>,
+    ) -> Result<Response<wire::ConfirmSpecResponse>, Status> {
+        let generation = request.into_inner().generation;
+        if self.state().generation != generation {
+            return Err(Status::aborted("another generation is in force"));
+        }
+        Ok(Response::new(wire::ConfirmSpecResponse { state: Some(self.spec_state()) }))
+    }
+
     async fn get_miner(&self, _: Request<wire::GetMinerRequest>) -> Result<Response<wire::GetMinerResponse>, Status> {
         Ok(Response::new(wire::GetMinerResponse { miner: Some(self.status()) }))
     }

@@ -25,6 +25,7 @@ fn request(action: Action, miners: &[&str]) -> v1::StartOperationRequest {
         miners: miners.iter().map(|&name| name.into()).collect(),
         all: miners.is_empty(),
         request_id: String::new(),
+        ..v1::StartOperationRequest::default()
     }
 }
 

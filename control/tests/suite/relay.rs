@@ -230,8 +230,8 @@ impl Service<Request<Body>> for Echo {
     }
 }
 
-async fn exchange(client: &Client, body: Bytes) -> Response<Body> {
-    let request = Request::post("/mujina.dataplane.v1.DiagnosticsService/OfTheFuture")
+async fn exchange(client: &Client, method: &str, body: Bytes) -> Response<Body> {
+    let request = Request::post(format!("/mujina.dataplane.v1.DiagnosticsService/{method}"))
         .header(CONTENT_TYPE, "application/grpc")
         .header(MINER, "rig1")
         .header("x-said", "hello")
@@ -243,7 +243,7 @@ async fn exchange(client: &Client, body: Bytes) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn bytes_headers_and_trailers_of_a_method_nobody_knows_pass_unchanged() {
+async fn bytes_headers_and_trailers_pass_unchanged_and_unknown_methods_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let miner = FakeMiner::new(folder.path(), "rig1");
     let listeners = Listeners::bind(&ListenOn { socket: Some(miner.socket.clone()), tcp: None }).await.unwrap();
@@ -255,11 +255,14 @@ async fn bytes_headers_and_trailers_of_a_method_nobody_knows_pass_unchanged() {
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
     // Far more than any window or frame, and no message of protobuf.
     let sent: Bytes = (0..3_000_000_u32).map(|n| n.to_le_bytes()[(n % 3) as usize] ^ 0xff).collect();
-    let answer = exchange(&control.client, sent.clone()).await;
+    let answer = exchange(&control.client, "ListSpans", sent.clone()).await;
     assert_eq!(answer.headers().get("x-heard").unwrap(), "hello");
     assert_eq!(answer.headers().get("x-timeout").unwrap(), "25S");
     let heard = answer.into_body().collect().await.unwrap();
     assert_eq!(heard.trailers().unwrap().get("x-trailer-bin").unwrap(), "AAEC");
     assert_eq!(heard.to_bytes(), sent);
+    // Nobody can say what a method needs that the table does not know.
+    let unknown = exchange(&control.client, "OfTheFuture", Bytes::new()).await;
+    assert_eq!(unknown.headers().get("grpc-status").unwrap(), "12");
     control.stop().await;
 }

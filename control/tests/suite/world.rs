@@ -12,7 +12,7 @@ use mujina_proto::{
     trace::SpanRing,
     types,
 };
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ pub(crate) const URL: &str = "stratum2+tcp://pool.example/9auqWEzQDVyd2oe1JVGFLM
 /// A running control plane; dropping it kills it.
 pub(crate) struct Control {
     pub(crate) client: Client,
+    /// Where it is on the network.
+    pub(crate) tls: Option<SocketAddr>,
     cancel: CancellationToken,
     hosted: Hosted,
 }
@@ -53,7 +55,7 @@ impl Control {
             Hosted::start(move || async move { mujina_control::run(config, surroundings, stop).await.unwrap() });
         let ready = timeout(PATIENCE, answers).await.unwrap().unwrap();
         let client = dial(ready.addresses.first().unwrap(), PATIENCE).await.unwrap();
-        Self { client, cancel, hosted }
+        Self { client, tls: ready.tls, cancel, hosted }
     }
 
     /// Stops it as a signal would.
@@ -89,7 +91,7 @@ impl Control {
 
     /// Waits until a miner looks as `holds` says.
     pub(crate) async fn until(&self, name: &str, what: &str, holds: impl Fn(&v1::Miner) -> bool) -> v1::Miner {
-        let mut stream = self.registry().watch_miners(v1::WatchMinersRequest {}).await.unwrap().into_inner();
+        let mut stream = self.registry().watch_miners(v1::WatchMinersRequest::default()).await.unwrap().into_inner();
         let mut last = None;
         let wait = async {
             loop {

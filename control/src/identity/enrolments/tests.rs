@@ -169,7 +169,8 @@ async fn enrolment_that_was_cut_before_its_commit_uses_nothing() {
     let new =
         NewEnrolment { token: &stored, key: key_of, request: &request, miner: &miner, source: "x", asked_at: now() };
     let number = write.insert_enrolment(&new).await.unwrap();
-    world.enrolments.approve_in(&mut write, number, &miner, &request, "test", now()).await.unwrap();
+    let whom = Approved { number, miner: &miner, request: &request, labels: &BTreeMap::new() };
+    world.enrolments.approve_in(&mut write, &whom, "test", now()).await.unwrap();
     drop(write);
     world.restart().await;
     assert_eq!(world.uses_left().await, [1]);

@@ -1,0 +1,181 @@
+//! How many may come in at once: in all, from one address, in handshakes, and without being known.
+//!
+//! Handshakes cost computing and may be drawn out; whoever has to wait for one costs a socket. So connections wait here for
+//! their turn, those of one address behind each other, and a hall full of miners behind one address is let in within seconds.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections in all, and from one address.
+const CONNECTIONS: (usize, usize) = (65_536, 16_384);
+/// Handshakes at the same time in all, and from one address: some 20 KiB each.
+const HANDSHAKES: (usize, usize) = (512, 128);
+/// Connections without a certificate in all, and from one address: people with tokens, and miners that enrol.
+const STRANGERS: (usize, usize) = (1024, 64);
+
+/// All that may come in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    handshakes: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
+    limits: Limits,
+}
+
+/// Of one address.
+#[derive(Debug)]
+struct Address {
+    connections: usize,
+    handshakes: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: (usize, usize),
+    handshakes: (usize, usize),
+    strangers: (usize, usize),
+}
+
+/// A connection that was let in, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Guest {
+    places: Places,
+    address: IpAddr,
+    own_handshakes: Arc<Semaphore>,
+    own_strangers: Arc<Semaphore>,
+}
+
+/// A turn, until it is dropped.
+#[derive(Debug)]
+#[must_use = "the turn is over when this is dropped"]
+pub(super) struct Turn {
+    _own: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::new(Limits { connections: CONNECTIONS, handshakes: HANDSHAKES, strangers: STRANGERS })
+    }
+}
+
+impl Places {
+    fn new(limits: Limits) -> Self {
+        Self {
+            handshakes: Arc::new(Semaphore::new(limits.handshakes.0)),
+            strangers: Arc::new(Semaphore::new(limits.strangers.0)),
+            addresses: Arc::default(),
+            limits,
+        }
+    }
+
+    /// Lets a connection in; `None` = there are too many, of this address or in all.
+    pub(super) fn enter(&self, address: IpAddr) -> Option<Guest> {
+        let Limits { connections, handshakes, strangers } = self.limits;
+        let address = address.to_canonical();
+        let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.values().map(|one| one.connections).sum::<usize>() >= connections.0 {
+            return None;
+        }
+        let own = all.entry(address).or_insert_with(|| Address {
+            connections: 0,
+            handshakes: Arc::new(Semaphore::new(handshakes.1)),
+            strangers: Arc::new(Semaphore::new(strangers.1)),
+        });
+        if own.connections >= connections.1 {
+            return None;
+        }
+        own.connections += 1;
+        let (own_handshakes, own_strangers) = (own.handshakes.clone(), own.strangers.clone());
+        Some(Guest { places: self.clone(), address, own_handshakes, own_strangers })
+    }
+}
+
+impl Guest {
+    /// Waits for its turn to shake hands.
+    ///
+    /// # Cancel safety
+    /// Safe; the place in the queue is lost.
+    pub(super) async fn handshake(&self) -> Turn {
+        // First behind its own kind, so that an address never holds up others with those that wait.
+        let own = self.own_handshakes.clone().acquire_owned().await.expect("never closed");
+        let of_all = self.places.handshakes.clone().acquire_owned().await.expect("never closed");
+        Turn { _own: own, _of_all: of_all }
+    }
+
+    /// Leave to stay without being known; `None` = there are too many of those.
+    pub(super) fn stranger(&self) -> Option<Turn> {
+        let own = self.own_strangers.clone().try_acquire_owned().ok()?;
+        let of_all = self.places.strangers.clone().try_acquire_owned().ok()?;
+        Some(Turn { _own: own, _of_all: of_all })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut all = self.places.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&self.address) {
+            own.connections = own.connections.saturating_sub(1);
+            if own.connections == 0 {
+                all.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn places() -> Places {
+        Places::new(Limits { connections: (4, 3), handshakes: (3, 2), strangers: (2, 1) })
+    }
+
+    fn address(number: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, number])
+    }
+
+    #[test]
+    fn connections_are_bounded_by_address_and_in_all_and_given_back() {
+        let places = places();
+        let mut greedy: Vec<_> = (0..3).map(|_| places.enter(address(1)).unwrap()).collect();
+        assert!(places.enter(address(1)).is_none());
+        assert!(places.enter("::ffff:192.0.2.1".parse().unwrap()).is_none(), "the same address");
+        let other = places.enter(address(2)).unwrap();
+        assert!(places.enter(address(3)).is_none(), "full");
+        greedy.pop();
+        assert!(places.enter(address(3)).is_some());
+        drop((greedy, other));
+        assert!(places.addresses.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn address_that_draws_handshakes_out_leaves_turns_to_others() {
+        let places = places();
+        let guests: Vec<_> = (0..3).map(|_| places.enter(address(1)).unwrap()).collect();
+        let turns = [guests[0].handshake().await, guests[1].handshake().await];
+        assert!(guests[2].handshake().now_or_never().is_none());
+        let other = places.enter(address(2)).unwrap();
+        assert!(other.handshake().now_or_never().is_some());
+        drop(turns);
+        assert!(guests[2].handshake().now_or_never().is_some());
+    }
+
+    #[test]
+    fn strangers_are_bounded() {
+        let places = places();
+        let (a, b, c) =
+            (places.enter(address(1)).unwrap(), places.enter(address(1)).unwrap(), places.enter(address(2)).unwrap());
+        let first = a.stranger().unwrap();
+        assert!(b.stranger().is_none());
+        assert!(c.stranger().is_some());
+        drop(first);
+        assert!(b.stranger().is_some());
+    }
+}

@@ -1,0 +1,254 @@
+//! Stands before every call, the relayed ones included: finds out who calls, asks the table whether that may be, and writes
+//! down what was changed or denied.
+//!
+//! ```text
+//! call ──▶ whose? (token, certificate, process on the socket) ──▶ may it? ──▶ the method, with a `Caller` ──▶ audit
+//! ```
+//!
+//! Calls that are about one miner which only their content names pass when any binding lets them in; the method decides by
+//! the miner's labels. What a method records in its own transaction is not recorded again here.
+
+mod users;
+
+use crate::{
+    access::{About, Caller, Denied, Method, Subject, methods::method, token::Presented},
+    audit::Outcome,
+    door::Dialler,
+    identity::Attempts,
+    registry::Registry,
+    relay::MINER,
+    selector::Labels,
+    store::{Store, StoreError},
+};
+use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use mujina_core::{id::MinerName, text::sanitise};
+use mujina_proto::{failure::Failure, tls::PeerKind};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::{Instant, SystemTime},
+};
+use tonic::{
+    Code, Status,
+    transport::server::{TcpConnectInfo, UdsConnectInfo},
+};
+use tower::{Layer, Service};
+use tracing::{error, info};
+use users::Users;
+
+/// What calls of miners' own services begin with.
+const RELAYED: &str = "mujina.dataplane.v1.";
+/// Longest text of a failure in the audit log.
+const MAX_MESSAGE: usize = 300;
+
+/// Stands before every call. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    store: Store,
+    registry: Registry,
+    users: Users,
+    /// Of operators' tokens that were wrong.
+    attempts: Arc<Mutex<Attempts>>,
+}
+
+impl Guard {
+    pub(crate) fn new(store: Store, registry: Registry) -> Self {
+        let attempts = Arc::new(Mutex::new(Attempts::new(Instant::now())));
+        Self { store, registry, users: Users::new(), attempts }
+    }
+
+    /// Who makes this call, when it may be made.
+    async fn admit<B>(&self, request: &mut Request<B>) -> Result<(Caller, &'static Method), Failure> {
+        let path = request.uri().path().to_owned();
+        let row = method(&path).ok_or_else(|| {
+            Failure::new(
+                Code::Unimplemented,
+                "UNKNOWN_METHOD",
+                "this control plane knows no such call; is it older than you?",
+            )
+        })?;
+        let origin = Origin::of(request);
+        let subject = self.subject(request, &origin).await?;
+        let bindings: Arc<[_]> = self.store.bindings().await.map_err(|error| storage(&error))?.into();
+        let labels = self.labels(row, request.headers());
+        let caller = Caller::new(subject, origin.text, row, bindings);
+        let decided = if row.about == About::OneMiner && !row.name.starts_with(RELAYED) {
+            caller.decide_for_some()
+        } else {
+            caller.decide(labels.as_deref())
+        };
+        match decided {
+            Ok(_) => Ok((caller, row)),
+            Err(denied) => {
+                self.denied(&caller, row, &denied).await;
+                Err(denied.into())
+            }
+        }
+    }
+
+    /// What the connection and the call prove. The token goes no further.
+    async fn subject<B>(&self, request: &mut Request<B>, origin: &Origin) -> Result<Subject, Failure> {
+        if let Some(shown) = request.headers_mut().remove(AUTHORIZATION) {
+            return self.bearer(shown.to_str().unwrap_or_default(), origin.address).await;
+        }
+        let extensions = request.extensions();
+        if let Some(dialler) = extensions.get::<Dialler>() {
+            return Ok(match &dialler.peer {
+                Some(peer) if peer.kind == PeerKind::Operator => {
+                    Subject::Certificate { operator: peer.name.to_string() }
+                }
+                Some(peer) if peer.kind == PeerKind::Miner => Subject::Miner { id: peer.name.to_string() },
+                _ => Subject::Anonymous,
+            });
+        }
+        match extensions.get::<UdsConnectInfo>().and_then(|info| info.peer_cred) {
+            Some(peer) => Ok(self.users.subject(peer.uid(), peer.gid()).await),
+            None => Ok(Subject::Anonymous),
+        }
+    }
+
+    async fn bearer(&self, header: &str, source: IpAddr) -> Result<Subject, Failure> {
+        let refuse = |message: String| Failure::new(Code::Unauthenticated, "UNAUTHENTICATED", message);
+        let text = header
+            .strip_prefix("Bearer ")
+            .ok_or_else(|| refuse("the metadata key `authorization` must be `Bearer TOKEN`".into()))?;
+        let shown = Presented::read(text).map_err(|error| refuse(error.to_string()))?;
+        self.attempts().begin(source, Instant::now()).map_err(|wait| {
+            let message = "too many wrong tokens from this address; try again later";
+            Failure::new(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", message).retry_after(wait)
+        })?;
+        let kept = self.store.operator_token(shown.id()).await.map_err(|error| storage(&error))?;
+        let subject = shown.verify(kept.as_ref(), SystemTime::now()).map_err(|error| refuse(error.to_string()))?;
+        self.attempts().succeeded(source);
+        Ok(subject)
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Labels of the miner that a relayed call names.
+    fn labels(&self, row: &Method, headers: &HeaderMap) -> Option<Arc<Labels>> {
+        let name = headers.get(MINER).filter(|_| row.name.starts_with(RELAYED))?;
+        let name: MinerName = name.to_str().ok()?.parse().ok()?;
+        Some(self.registry.get(&name)?.labels())
+    }
+
+    /// Somebody who is known tried to change something; strangers would fill the log.
+    async fn denied(&self, caller: &Caller, row: &Method, denied: &Denied) {
+        info!(who = caller.person(), origin = caller.origin(), method = row.name, "call denied");
+        if row.changes && caller.subject() != Some(&Subject::Anonymous) {
+            self.append(caller.entry(Outcome::Denied).detail(denied)).await;
+        }
+    }
+
+    /// What is handed on to a miner is written down before: the caller may be gone before the answer comes.
+    async fn before(&self, caller: &Caller, row: &Method, headers: &HeaderMap) -> Result<(), Failure> {
+        if !row.changes || !row.name.starts_with(RELAYED) {
+            return Ok(());
+        }
+        let miner = headers.get(MINER).and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
+        let entry = caller.record(miner, serde_json::Value::Null).detail("handed on to the miner");
+        self.store.append_audit(entry).await.map(|_| ()).map_err(|error| storage(&error))
+    }
+
+    async fn after(&self, caller: &Caller, row: &Method, headers: &HeaderMap) {
+        if !row.changes {
+            return;
+        }
+        match Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
+            Some(status) => {
+                let detail = sanitise(status.message(), MAX_MESSAGE);
+                self.append(caller.entry(Outcome::Failed).detail(format!("{:?}: {detail}", status.code()))).await;
+            }
+            None if !caller.is_recorded() => self.append(caller.entry(Outcome::Done)).await,
+            None => {}
+        }
+    }
+
+    async fn append(&self, entry: crate::audit::Entry) {
+        if let Err(error) = self.store.append_audit(entry).await {
+            error!(error = &error as &dyn std::error::Error, "the audit log cannot be written");
+        }
+    }
+}
+
+/// Where a call comes from.
+struct Origin {
+    address: IpAddr,
+    text: String,
+}
+
+impl Origin {
+    fn of<B>(request: &Request<B>) -> Self {
+        let extensions = request.extensions();
+        let address = match extensions.get::<Dialler>() {
+            Some(dialler) => Some(dialler.address),
+            None => extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr),
+        };
+        match address {
+            Some(address) => Self { address: address.ip(), text: address.to_string() },
+            None => Self { address: Ipv4Addr::LOCALHOST.into(), text: "unix".into() },
+        }
+    }
+}
+
+fn storage(error: &StoreError) -> Failure {
+    error!(error = error as &dyn std::error::Error, "a call was refused because the database failed");
+    Failure::new(Code::Internal, "STORAGE_FAILED", error.to_string())
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, guard: self.clone() }
+    }
+}
+
+/// Services behind the guard.
+#[derive(Debug, Clone)]
+pub(crate) struct Guarded<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl<S, B, R> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Send + 'static,
+    R: Default + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The one that is ready must be called; its clone is for the next call.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let guard = self.guard.clone();
+        Box::pin(async move {
+            let admitted = async {
+                let (caller, row) = guard.admit(&mut request).await?;
+                guard.before(&caller, row, request.headers()).await?;
+                Ok::<_, Failure>((caller, row))
+            };
+            let (caller, row) = match admitted.await {
+                Ok(admitted) => admitted,
+                Err(failure) => return Ok(Status::from(failure).into_http()),
+            };
+            request.extensions_mut().insert(caller.clone());
+            let response = inner.call(request).await?;
+            guard.after(&caller, row, response.headers()).await;
+            Ok(response)
+        })
+    }
+}

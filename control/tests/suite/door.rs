@@ -1,0 +1,294 @@
+//! The API on the network: who is let in, what they may, and how they are shown out.
+
+use crate::{
+    host::Hosted,
+    miner::FakeMiner,
+    world::{Control, PATIENCE, config},
+};
+use mujina_control::{
+    TlsConfig,
+    setup::{ADMIN_CONTEXT, Setup},
+};
+use mujina_proto::{
+    control::v1::{
+        self, access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
+        enrollment_service_client::EnrollmentServiceClient, miner_registry_service_client::MinerRegistryServiceClient,
+    },
+    dataplane::v1::{
+        GetMinerRequest, LocateRequest, board_service_client::BoardServiceClient,
+        miner_service_client::MinerServiceClient,
+    },
+    failure::Failure,
+    home::{self, Attached},
+    tls::{Alpn, ClientTls, Identity, NewKey, Roots, Token, client_config, client_config_pinned, explain},
+};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::oneshot, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status};
+
+/// A control plane that was set up for a fleet.
+struct Fleet {
+    control: Control,
+    admin: Identity,
+    roots: Roots,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Fleet {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let names = vec!["localhost".to_owned()];
+        let setup =
+            Setup { state_dir: folder.path().into(), listen, names: names.clone(), admin: "admin".parse().unwrap() };
+        setup.run(SystemTime::now()).await.unwrap();
+        let text = std::fs::read_to_string(folder.path().join(ADMIN_CONTEXT)).unwrap();
+        let part =
+            |key: &str| text.split(&format!("{key} = '''\n")).nth(1).unwrap().split("'''").next().unwrap().to_owned();
+        let (admin, roots) =
+            (Identity::from_pem(&part("identity")).unwrap(), Roots::from_pem(&part("authority")).unwrap());
+        let mut config = config(folder.path(), &[]);
+        config.tls = Some(TlsConfig { listen, names });
+        let control = Control::start(config).await;
+        let address = control.tls.unwrap();
+        Self { control, admin, roots, address, folder }
+    }
+
+    /// A client's connection, as `identity` or as nobody.
+    async fn dial(&self, identity: Option<&Identity>) -> Attached {
+        let tls = client_config(identity, &self.roots, Alpn::Http2).unwrap();
+        connect(&tls, self.address).await.unwrap()
+    }
+
+    async fn admin(&self) -> Attached {
+        self.dial(Some(&self.admin)).await
+    }
+
+    /// A miner's certificate, by a token that is made for it.
+    async fn enrol(&self, name: &str) -> Identity {
+        let admin = self.admin().await;
+        let request =
+            v1::CreateEnrollTokenRequest { labels: [("site".into(), "a".into())].into(), ..Default::default() };
+        let made = EnrollmentServiceClient::new(admin.client.clone()).create_enroll_token(request).await.unwrap();
+        self.enrol_by(&made.into_inner().text, name).await.unwrap()
+    }
+
+    async fn enrol_by(&self, token: &str, name: &str) -> Result<Identity, Status> {
+        let parsed: Token = token.parse().unwrap();
+        let pinned = client_config_pinned(parsed.authority(), Alpn::Http2).unwrap();
+        let stranger = connect(&pinned, self.address).await.unwrap();
+        let key = NewKey::generate().unwrap();
+        let certificate_request = key.request(name).unwrap();
+        let request = v1::EnrollRequest { token: token.into(), certificate_request, miner: name.into() };
+        let answer = EnrollmentServiceClient::new(stranger.client.clone()).enroll(request).await?.into_inner();
+        Ok(key.into_identity(&answer.certificate_chain, &self.roots).unwrap())
+    }
+
+    /// A miner calls home and is served until the answer is dropped.
+    async fn call_home(&self, miner: &FakeMiner, identity: &Identity) -> Result<Hosted, std::io::Error> {
+        let tls = client_config(Some(identity), &self.roots, Alpn::Home).unwrap();
+        let (routes, address) = (miner.routes(), self.address);
+        let (dialled, is_dialled) = oneshot::channel();
+        let hosted = Hosted::start(move || async move {
+            match stream(&tls, address).await {
+                Ok(stream) => {
+                    dialled.send(Ok(())).unwrap();
+                    // How it ends is the test's affair.
+                    let _ = home::serve(stream, routes, CancellationToken::new()).await;
+                }
+                Err(error) => dialled.send(Err(error)).unwrap(),
+            }
+        });
+        timeout(PATIENCE, is_dialled).await.unwrap().unwrap().map(|()| hosted)
+    }
+}
+
+type Stream = mujina_proto::tls::ClientStream<TcpStream>;
+
+async fn stream(tls: &ClientTls, address: SocketAddr) -> Result<Stream, std::io::Error> {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
+    let connected = tls.connect("localhost", tcp, PATIENCE).await.map_err(std::io::Error::other)?;
+    Ok(connected.stream)
+}
+
+async fn connect(tls: &ClientTls, address: SocketAddr) -> Result<Attached, std::io::Error> {
+    home::attach(stream(tls, address).await?).await.map_err(std::io::Error::other)
+}
+
+fn failure<T: std::fmt::Debug>(answer: Result<T, Status>) -> Failure {
+    Failure::from(&answer.unwrap_err())
+}
+
+#[tokio::test]
+async fn strangers_may_ask_who_they_are_and_nothing_else() {
+    let fleet = Fleet::start().await;
+    let stranger = fleet.dial(None).await;
+    let mut access = AccessServiceClient::new(stranger.client.clone());
+    let who = access.who_am_i(v1::WhoAmIRequest {}).await.unwrap().into_inner();
+    assert_eq!((who.subject.as_str(), who.permissions.len()), ("anonymous", 0));
+    let read = failure(
+        MinerRegistryServiceClient::new(stranger.client.clone()).list_miners(v1::ListMinersRequest::default()).await,
+    );
+    assert_eq!((read.code, read.reason.as_str()), (Code::Unauthenticated, "UNAUTHENTICATED"));
+    let mut enrollment = EnrollmentServiceClient::new(stranger.client.clone());
+    let write = failure(enrollment.create_enroll_token(v1::CreateEnrollTokenRequest::default()).await);
+    assert_eq!(write.code, Code::Unauthenticated);
+    let mut locate = Request::new(LocateRequest::default());
+    locate.metadata_mut().insert("mujina-miner", "rig1".parse().unwrap());
+    let relayed = failure(BoardServiceClient::new(stranger.client.clone()).locate(locate).await);
+    assert_eq!(relayed.code, Code::Unauthenticated);
+    let authority = enrollment.get_authority(v1::GetAuthorityRequest {}).await.unwrap().into_inner();
+    assert_eq!(Some(authority.fingerprint), fleet.roots.fingerprints().next().map(|one| one.to_string()));
+}
+
+#[tokio::test]
+async fn miner_enrols_calls_home_is_called_and_shown_out_when_it_is_revoked() {
+    let fleet = Fleet::start().await;
+    let identity = fleet.enrol("rig1").await;
+    let miner = FakeMiner::new(fleet.folder.path(), "rig1");
+    let served = fleet.call_home(&miner, &identity).await.unwrap();
+    let seen = fleet.control.until_connected("rig1").await;
+    assert_eq!((seen.address.as_str(), seen.labels.get("site").map(String::as_str)), ("", Some("a")));
+    let admin = fleet.admin().await;
+    let mut relayed = Request::new(GetMinerRequest {});
+    relayed.metadata_mut().insert("mujina-miner", "rig1".parse().unwrap());
+    let answer = MinerServiceClient::new(admin.client.clone()).get_miner(relayed).await.unwrap().into_inner();
+    assert_eq!(answer.miner.unwrap().boot_id, "boot-1");
+    // Its certificate is for calling home, and nothing else.
+    let as_miner = fleet.dial(Some(&identity)).await;
+    let denied = failure(
+        MinerRegistryServiceClient::new(as_miner.client.clone()).list_miners(v1::ListMinersRequest::default()).await,
+    );
+    assert_eq!(denied.code, Code::PermissionDenied);
+
+    let target = v1::revoke_certificates_request::Target::Miner("rig1".into());
+    let revoke = v1::RevokeCertificatesRequest { target: Some(target), reason: "stolen".into() };
+    let revoked = EnrollmentServiceClient::new(admin.client.clone()).revoke_certificates(revoke).await.unwrap();
+    assert_eq!(revoked.into_inner().revoked, 1);
+    timeout(PATIENCE, served.finished()).await.unwrap();
+    timeout(PATIENCE, as_miner.ended()).await.unwrap();
+    fleet.control.until("rig1", "gone", |miner| miner.reachability() == v1::MinerReachability::Unreachable).await;
+    // In TLS 1.3 the refusal of a certificate comes with the first read.
+    let tls = client_config(Some(&identity), &fleet.roots, Alpn::Home).unwrap();
+    let refused = match stream(&tls, fleet.address).await {
+        Err(error) => error,
+        Ok(mut stream) => timeout(PATIENCE, stream.read(&mut [0; 64])).await.unwrap().unwrap_err(),
+    };
+    let explained = explain(refused).to_string();
+    assert!(explained.contains("revoked"), "{explained}");
+}
+
+#[tokio::test]
+async fn miner_that_comes_back_is_the_same_and_takes_the_place_of_its_dead_connection() {
+    let fleet = Fleet::start().await;
+    let identity = fleet.enrol("rig1").await;
+    let miner = FakeMiner::new(fleet.folder.path(), "rig1");
+    let first = fleet.call_home(&miner, &identity).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+    // The same process dials anew while its first connection still answers.
+    let second = fleet.call_home(&miner, &identity).await.unwrap();
+    timeout(PATIENCE, first.finished()).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+    drop(second);
+    fleet.control.until("rig1", "gone", |miner| miner.reachability() == v1::MinerReachability::Unreachable).await;
+    // Another process with the same key, after the first is gone.
+    miner.change(|state| state.boot_id = "boot-2".into());
+    let _third = fleet.call_home(&miner, &identity).await.unwrap();
+    let back =
+        fleet.control.until("rig1", "back", |miner| miner.reachability() == v1::MinerReachability::Connected).await;
+    assert_eq!(back.status.unwrap().boot_id, "boot-2");
+}
+
+#[tokio::test]
+async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slowed_down() {
+    let fleet = Fleet::start().await;
+    let admin = fleet.admin().await;
+    let mut access = AccessServiceClient::new(admin.client.clone());
+    let binding = v1::Binding { subject: "operator:ci".into(), role: "viewer".into(), ..Default::default() };
+    access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
+    let asked = v1::CreateOperatorTokenRequest { operator: "ci".into(), label: "nightly".into(), ttl: None };
+    let made = access.create_operator_token(asked).await.unwrap().into_inner();
+    let stranger = fleet.dial(None).await;
+    let bearer = |text: &str| {
+        let mut request = Request::new(v1::ListMinersRequest::default());
+        request.metadata_mut().insert("authorization", format!("Bearer {text}").parse().unwrap());
+        request
+    };
+    let mut registry = MinerRegistryServiceClient::new(stranger.client.clone());
+    registry.list_miners(bearer(&made.text)).await.unwrap();
+    let wrong = format!("{}{}", &made.text[..made.text.len() - 1], if made.text.ends_with('0') { '1' } else { '0' });
+    let refused = failure(registry.list_miners(bearer(&wrong)).await);
+    assert_eq!(refused.code, Code::Unauthenticated);
+    let token_id = made.token.unwrap().token_id;
+    access.revoke_operator_token(v1::RevokeOperatorTokenRequest { token_id }).await.unwrap();
+    assert_eq!(failure(registry.list_miners(bearer(&made.text)).await).code, Code::Unauthenticated);
+    let mut last = refused;
+    for _ in 0..40 {
+        last = failure(registry.list_miners(bearer(&wrong)).await);
+    }
+    assert_eq!((last.code, last.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"));
+    assert!(last.retry_after.is_some());
+    // Others are not slowed down with them.
+    access.who_am_i(v1::WhoAmIRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_changed_or_denied_stands_in_the_log() {
+    let fleet = Fleet::start().await;
+    let admin = fleet.admin().await;
+    let mut access = AccessServiceClient::new(admin.client.clone());
+    let binding = v1::Binding { subject: "operator:eve".into(), role: "viewer".into(), ..Default::default() };
+    access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
+    let asked = v1::CreateOperatorTokenRequest { operator: "eve".into(), ..Default::default() };
+    let text = access.create_operator_token(asked).await.unwrap().into_inner().text;
+    let stranger = fleet.dial(None).await;
+    let mut request = Request::new(v1::CreateEnrollTokenRequest::default());
+    request.metadata_mut().insert("authorization", format!("Bearer {text}").parse().unwrap());
+    let denied = failure(EnrollmentServiceClient::new(stranger.client.clone()).create_enroll_token(request).await);
+    assert_eq!(denied.code, Code::PermissionDenied);
+    assert!(denied.message.contains("admin"), "{}", denied.message);
+
+    let mut audit = AuditServiceClient::new(admin.client.clone());
+    let records = audit.list_audit_records(v1::ListAuditRecordsRequest::default()).await.unwrap().into_inner().records;
+    let [newest, ..] = records.as_slice() else { panic!("no record") };
+    assert_eq!(
+        (newest.outcome.as_str(), newest.method.as_str()),
+        ("denied", "mujina.control.v1.EnrollmentService/CreateEnrollToken")
+    );
+    assert!(newest.who.starts_with("operator:eve"), "{}", newest.who);
+    let done: Vec<_> =
+        records.iter().filter(|record| record.outcome == "done").map(|record| record.method.as_str()).collect();
+    assert_eq!(done.len(), 3, "{done:?}");
+    assert!(!records.iter().any(|record| record.diff_json.contains(&text)));
+    let verified = audit.verify_audit(v1::VerifyAuditRequest::default()).await.unwrap().into_inner();
+    assert!(verified.intact && verified.last_sequence == 4, "{verified:?}");
+}
+
+#[tokio::test]
+async fn foreign_certificates_and_those_that_never_finish_their_handshake_keep_nobody_out() {
+    let fleet = Fleet::start().await;
+    let other = Fleet::start().await;
+    // Another authority's admin.
+    let tls = client_config(Some(&other.admin), &fleet.roots, Alpn::Http2).unwrap();
+    let refused = match stream(&tls, fleet.address).await {
+        Err(_) => true,
+        Ok(mut stream) => timeout(PATIENCE, stream.read(&mut [0; 64])).await.unwrap().is_err(),
+    };
+    assert!(refused);
+    // One that trusts another authority refuses this server.
+    let tls = client_config(None, &other.roots, Alpn::Http2).unwrap();
+    assert!(stream(&tls, fleet.address).await.is_err());
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(fleet.address).await.unwrap());
+    }
+    let admin = timeout(Duration::from_secs(20), fleet.admin()).await.unwrap();
+    AccessServiceClient::new(admin.client.clone()).who_am_i(v1::WhoAmIRequest {}).await.unwrap();
+    drop(silent);
+}
