@@ -49,11 +49,11 @@ use mujina_proto::{
     trace::SpanRing,
 };
 use operation::Operations;
-use registry::{Registry, Session};
+use registry::{Miner, Registry, Session};
 use spec::Specs;
 use statistics::Collector;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::SocketAddr,
     path::Path,
     sync::Arc,
@@ -121,6 +121,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let Surroundings { spans, ready } = surroundings;
     let (store, lock) = Store::open(&state_dir).await?;
     let registry = known_miners(&store, &miners).await?;
+    registry.restore(&store).await?;
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
     let fleet = Fleet::open(&state_dir, tls, &store).await?;
@@ -229,20 +230,29 @@ async fn forget(enrolments: Enrolments, cancel: CancellationToken) {
 /// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
 async fn look_after(registry: Registry, store: Store, cancel: CancellationToken) {
     let mut arrivals = registry.arrivals();
-    let (mut known, mut tasks) = (BTreeSet::new(), JoinSet::new());
+    let (mut known, mut tasks) = (BTreeMap::<MinerName, (Arc<Miner>, CancellationToken)>::new(), JoinSet::new());
     let failure = loop {
         let miners = arrivals.borrow_and_update().clone();
-        for (name, miner) in miners.iter() {
-            if known.insert(name.clone()) {
-                let session = Session::new(miner.clone(), store.incarnation());
-                tasks.spawn(session.run(cancel.clone()).in_current_span());
-                tasks.spawn(Collector::new(miner.clone(), store.clone()).run(cancel.clone()).in_current_span());
+        known.retain(|name, (miner, stop)| {
+            let is_known = miners.get(name).is_some_and(|known| Arc::ptr_eq(known, miner));
+            if !is_known {
+                stop.cancel();
             }
+            is_known
+        });
+        for (name, miner) in miners.iter().filter(|(name, _)| !known.contains_key(*name)).collect::<Vec<_>>() {
+            let stop = cancel.child_token();
+            let session = Session::new(miner.clone(), store.incarnation()).run(stop.clone());
+            tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
+            let collector = Collector::new(miner.clone(), store.clone()).run(stop.clone());
+            tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());
+            known.insert(name.clone(), (miner.clone(), stop));
         }
         tokio::select! {
             biased;
             () = cancel.cancelled() => break None,
-            Some(ended) = tasks.join_next() => break Some(ended),
+            // Those of a miner that was removed end with it.
+            Some(ended) = tasks.join_next() => if !matches!(&ended, Ok(true)) { break Some(ended) },
             // The registry lives as long as this task.
             _ = arrivals.changed() => {}
         }
@@ -255,6 +265,12 @@ async fn look_after(registry: Registry, store: Store, cancel: CancellationToken)
     if cancel.is_cancelled() {
         while tasks.join_next().await.is_some() {}
     }
+}
+
+/// Whether the task ended because it was asked to.
+async fn until_stopped(task: impl Future<Output = ()>, stop: CancellationToken) -> bool {
+    task.await;
+    stop.is_cancelled()
 }
 
 enum Ended {

@@ -9,6 +9,7 @@ mod audit;
 mod backup;
 mod fragment;
 pub(crate) mod identity;
+mod marks;
 mod operation;
 mod payout;
 mod profile;
@@ -173,6 +174,16 @@ impl Store {
         let incarnation = format!("{id}.{restored}").into();
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok((Self { writer, readers, database_id: id.into(), incarnation }, lock))
+    }
+
+    /// What the request `request_id` was answered with, if it was made before.
+    pub(crate) async fn answered(&self, scope: &str, request_id: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
+            .bind(scope)
+            .bind(request_id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Identifies this database among all that ever were.
