@@ -206,6 +206,24 @@ async fn miner_that_comes_back_is_the_same_and_takes_the_place_of_its_dead_conne
 }
 
 #[tokio::test]
+async fn two_machines_with_one_identity_are_told_apart_and_nothing_is_sent_to_them() {
+    let fleet = Fleet::start().await;
+    let identity = fleet.enrol("rig1").await;
+    let (right, wrong) = (FakeMiner::new(fleet.folder.path(), "rig1"), FakeMiner::new(fleet.folder.path(), "copy"));
+    wrong.change(|state| state.boot_id = "boot-of-the-copy".into());
+    let _right = fleet.call_home(&right, &identity).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+    let copy = fleet.call_home(&wrong, &identity).await.unwrap();
+    timeout(PATIENCE, copy.finished()).await.unwrap();
+    let seen = fleet.control.until("rig1", "in quarantine", |miner| !miner.quarantine_reason.is_empty()).await;
+    assert!(seen.quarantine_reason.contains("two machines"), "{}", seen.quarantine_reason);
+    let admin = fleet.admin().await;
+    let mut registry = MinerRegistryServiceClient::new(admin.client.clone());
+    registry.release_miner(v1::ReleaseMinerRequest { name: "rig1".into() }).await.unwrap();
+    fleet.control.until("rig1", "released", |miner| miner.quarantine_reason.is_empty()).await;
+}
+
+#[tokio::test]
 async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slowed_down() {
     let fleet = Fleet::start().await;
     let admin = fleet.admin().await;
