@@ -51,7 +51,7 @@ use mujina_proto::{
 use operation::Operations;
 use registry::{Miner, Registry, Session};
 use spec::Specs;
-use statistics::Collector;
+use statistics::{Collector, Ingest};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -129,7 +129,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
-    tasks.spawn("miners", look_after(registry.clone(), store.clone(), stop.clone()));
+    let (ingest, statistics) = Ingest::new(store.clone());
+    tasks.spawn("statistics", statistics.run(stop.clone()));
+    tasks.spawn("miners", look_after(registry.clone(), store.clone(), ingest, stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let guard = Guard::new(store.clone(), registry.clone());
@@ -228,7 +230,7 @@ async fn forget(enrolments: Enrolments, cancel: CancellationToken) {
 }
 
 /// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
-async fn look_after(registry: Registry, store: Store, cancel: CancellationToken) {
+async fn look_after(registry: Registry, store: Store, ingest: Ingest, cancel: CancellationToken) {
     let mut arrivals = registry.arrivals();
     let (mut known, mut tasks) = (BTreeMap::<MinerName, (Arc<Miner>, CancellationToken)>::new(), JoinSet::new());
     let failure = loop {
@@ -244,7 +246,7 @@ async fn look_after(registry: Registry, store: Store, cancel: CancellationToken)
             let stop = cancel.child_token();
             let session = Session::new(miner.clone(), store.incarnation()).run(stop.clone());
             tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
-            let collector = Collector::new(miner.clone(), store.clone()).run(stop.clone());
+            let collector = Collector::new(miner.clone(), store.clone(), ingest.clone()).run(stop.clone());
             tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());
             known.insert(name.clone(), (miner.clone(), stop));
         }

@@ -27,7 +27,8 @@ use sqlx::{
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-pub use statistics::{BucketPosition, CollectError, Collected, SharesSummary, StoredBucket};
+pub use statistics::{BucketPosition, Collected, SharesSummary, StoredBucket};
+pub(crate) use statistics::{Points, SeriesRow};
 use std::{
     fs::{self, File, TryLockError},
     io,
