@@ -69,7 +69,11 @@ impl HostedMiner {
     ) -> Result<Self, PlaneError> {
         let settings = telling.settings("mujina-dataplane", mujina_dataplane::FREQUENT_SPANS);
         let (plane, ready) = Plane::start(settings, watched(watcher), |around| {
-            let surroundings = mujina_dataplane::Surroundings { spans: around.spans, ready: Some(around.ready) };
+            let surroundings = mujina_dataplane::Surroundings {
+                spans: around.spans,
+                ready: Some(around.ready),
+                guests: mujina_dataplane::miner::Guests::default(),
+            };
             mujina_dataplane::run(config, surroundings, around.cancel)
         })
         .await?;
