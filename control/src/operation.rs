@@ -271,11 +271,10 @@ impl Operations {
             Operation { id: uuid::Uuid::new_v4().to_string(), trace_id: trace_parent.trace_id(), ..planned(&request)? };
         write.insert_operation(&operation, &trace_parent).await?;
         if matches!(operation.action, Action::Pause { .. }) {
-            for miner in &request.miners {
-                if let Some(power) = miner.power() {
-                    write.set_power(&miner.name, power).await?;
-                }
-            }
+            let power = |miner: &Arc<Miner>| Some((miner.name.clone(), miner.power()?.watts()));
+            let power: Vec<_> = request.miners.iter().filter_map(power).collect();
+            let power: Vec<_> = power.iter().map(|(miner, watts)| (miner.as_str(), *watts)).collect();
+            write.set_power(&power).await?;
         }
         if !request_id.is_empty() {
             write.remember(SCOPE, request_id, &operation.id).await?;

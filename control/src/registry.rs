@@ -166,28 +166,33 @@ impl Registry {
 
     /// Knows one more miner from now on, which calls home. `false` = the name is known already, and nothing changed.
     pub fn enrolled(&self, name: &MinerName, labels: BTreeMap<String, String>, desired: Option<DesiredState>) -> bool {
+        if self.get(name).is_some() {
+            return false;
+        }
+        let home = watch::Sender::new(None);
+        let plan = MinerPlan {
+            name: name.clone(),
+            address: None,
+            labels,
+            link: Way::Home(home.subscribe()),
+            relay: Way::Home(home.subscribe()),
+            home,
+            desired: desired.map(Arc::new),
+        };
+        let miner = Arc::new(plan.miner(&self.0.log));
+        // The log's lock is taken before that of the miners, never after it.
+        let marks = self.0.kept.borrow().get(name).cloned();
+        if let Some(marks) = marks {
+            miner.mark(&marks);
+        }
         let added = self.0.miners.send_if_modified(|miners| {
-            if miners.contains_key(name) {
-                return false;
+            let is_new = !miners.contains_key(name);
+            if is_new {
+                Arc::make_mut(miners).insert(name.clone(), miner.clone());
             }
-            let home = watch::Sender::new(None);
-            let plan = MinerPlan {
-                name: name.clone(),
-                address: None,
-                labels,
-                link: Way::Home(home.subscribe()),
-                relay: Way::Home(home.subscribe()),
-                home,
-                desired: desired.map(Arc::new),
-            };
-            let miner = Arc::new(plan.miner(&self.0.log));
-            if let Some(marks) = self.0.kept.borrow().get(name) {
-                miner.mark(marks);
-            }
-            Arc::make_mut(miners).insert(name.clone(), miner);
-            true
+            is_new
         });
-        if added && let Some(miner) = self.get(name) {
+        if added {
             miner.change(|_| {});
         }
         added

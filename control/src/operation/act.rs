@@ -6,7 +6,6 @@ use super::{
     notes::{NotStored, Notes},
 };
 use crate::{
-    access::Caller,
     reconcile::SyncState,
     registry::{CallError, CallKind, Finding, Miner, PoolToTest, ReconnectEvent, backoff, headed, no_boards},
     spec::{SpecError, SpecParts, SpecRequest, Specs},
@@ -83,9 +82,9 @@ impl Work {
             }
             Action::Pause { reason } => {
                 info!(miner.name = %name, reason, "pausing");
-                self.set_paused(&miner, operation, true, request_id).await
+                self.set_paused(&miner, true, request_id).await
             }
-            Action::Resume => self.set_paused(&miner, operation, false, request_id).await,
+            Action::Resume => self.set_paused(&miner, false, request_id).await,
             Action::Restart { .. } | Action::SelfTest { .. } if again => interrupted(),
             Action::Restart { board } => on_boards(&miner, board.as_deref(), restart).await,
             Action::SelfTest { board } => on_boards(&miner, board.as_deref(), self_test).await,
@@ -134,7 +133,7 @@ impl Work {
         }
     }
 
-    async fn set_paused(&self, miner: &Miner, operation: &Operation, paused: bool, request_id: String) -> TargetEnd {
+    async fn set_paused(&self, miner: &Miner, paused: bool, request_id: String) -> TargetEnd {
         let request = SpecRequest {
             miner: miner.name.clone(),
             draft: SpecDraft { paused, ..SpecDraft::default() },
@@ -143,7 +142,6 @@ impl Work {
             request_id,
             validate_only: false,
         };
-        let _ = Caller::itself(&operation.created_by, "operation");
         let generation = match self.specs.apply(request).await {
             Ok(outcome) => outcome.desired.generation,
             Err(error) => return TargetEnd::failed(error.into()),

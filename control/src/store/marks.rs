@@ -52,14 +52,17 @@ impl Write {
         Ok(())
     }
 
-    /// Notes what a miner draws, before it is paused.
-    pub(crate) async fn set_power(&mut self, miner: &MinerName, power: Watts) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR REPLACE INTO miner_power (miner, watts, at) VALUES (?, ?, ?)")
-            .bind(miner.as_str())
-            .bind(power.watts())
-            .bind(millis(SystemTime::now()))
-            .execute(&mut *self.0)
-            .await?;
+    /// Notes what miners draw, before they are paused.
+    pub(crate) async fn set_power(&mut self, power: &[(&str, f64)]) -> Result<(), StoreError> {
+        let power = serde_json::to_string(power).map_err(|_| StoreError::corrupt("a power"))?;
+        sqlx::query(
+            "INSERT INTO miner_power (miner, watts, at) SELECT value ->> 0, value ->> 1, ?1 FROM json_each(?2) WHERE true
+             ON CONFLICT DO UPDATE SET watts = excluded.watts, at = excluded.at",
+        )
+        .bind(millis(SystemTime::now()))
+        .bind(power)
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 

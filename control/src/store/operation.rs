@@ -120,15 +120,20 @@ impl Write {
         .execute(&mut *self.0)
         .await?
         .last_insert_rowid();
-        for Target { miner, state, power, .. } in targets {
-            sqlx::query("INSERT INTO operation_targets (operation, miner, state, watts) VALUES (?, ?, ?, ?)")
-                .bind(number)
-                .bind(miner.as_str())
-                .bind(text(state)?)
-                .bind(power.map_or(0.0, Watts::watts))
-                .execute(&mut *self.0)
-                .await?;
-        }
+        // One statement, for there may be a hundred thousand.
+        let listed: Vec<_> = targets
+            .iter()
+            .map(|Target { miner, power, .. }| (miner.as_str(), power.map_or(0.0, Watts::watts)))
+            .collect();
+        sqlx::query(
+            "INSERT INTO operation_targets (operation, miner, state, watts)
+             SELECT ?1, value ->> 0, ?2, value ->> 1 FROM json_each(?3)",
+        )
+        .bind(number)
+        .bind(text(&TargetState::Waiting)?)
+        .bind(json(&listed)?)
+        .execute(&mut *self.0)
+        .await?;
         sqlx::query("DELETE FROM operations WHERE number <= ? AND state <> ?")
             .bind(number.saturating_sub(HISTORY))
             .bind(text(&OperationState::Running)?)

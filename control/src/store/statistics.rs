@@ -232,3 +232,6 @@ fn add_rejects(totals: &mut ShareTotals, rejects: Option<String>) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,13 @@
 
 mod door;
 mod host;
+mod fleet;
 mod killed;
 mod miner;
 mod operations;
 mod process;
 mod relay;
+mod series;
 mod specs;
 mod statistics;
 mod world;

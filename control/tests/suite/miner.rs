@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) reconnect_failure: Option<Status>,
     /// Tests of pools that are followed now.
     pub(crate) tests: usize,
+    /// Boards that are started anew do not come up.
+    pub(crate) hold_boards: bool,
     /// What boards were asked to do.
     pub(crate) board_calls: Vec<String>,
 }
