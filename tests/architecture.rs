@@ -291,6 +291,7 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/scheduler/waiting.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "dataplane/src/spec/trial.rs",
         "dataplane/src/bridge/frame.rs",
         "dataplane/src/bridge/request.rs",
         "dataplane/src/board/known.rs",
