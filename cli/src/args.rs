@@ -21,15 +21,15 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::{Shell, engine::ArgValueCompleter};
 pub(crate) use enroll::{Enroll, EnrollRevoke, EnrollToken, EnrollTokenCreate};
 pub(crate) use event::{Event, ExportAs, Stats, StatsExport, StatsRange};
-pub(crate) use fleet::{Label, LabelChange, Miner, MinerLabel, MinerList, Miners, Selection};
+pub(crate) use fleet::{LabelChange, Miner, MinerLabel, MinerList, Miners, Selection};
 use mujina_core::{
     id::{MinerName, PeerName},
     units::duration,
 };
 use mujina_proto::dial::Address;
-pub(crate) use operation::{On, Op, OpId, OpRun, Ramp};
+pub(crate) use operation::{On, Op, OpRun, Ramp};
 pub(crate) use profile::{Diff, Documents, Profile};
-pub(crate) use rollout::{OnFailure, Rollout, RolloutId, RolloutPlan, RolloutReason, RolloutStart, Strategy as Waves};
+pub(crate) use rollout::{OnFailure, Rollout, RolloutPlan, RolloutStart, Strategy as Waves};
 pub(crate) use saved::{ContextAdd, ContextCommand, Login};
 use std::{path::PathBuf, time::Duration};
 

@@ -1,5 +1,6 @@
 //! What each command does: asks a service, shows the answer. One file a verb; the shared steps beside them.
 
+mod access;
 mod apply;
 mod audit;
 mod board;
@@ -12,6 +13,7 @@ mod login;
 mod message;
 mod miner;
 pub(crate) mod names;
+mod op;
 mod operation;
 mod pause;
 mod peer;
@@ -24,6 +26,7 @@ mod saved;
 mod selection;
 mod shares;
 mod spec;
+mod statistics;
 mod status;
 mod store;
 mod trace;
@@ -78,9 +81,11 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Apply(args) => apply::run(&args.file, args.dry_run, context).await,
         Command::Diff(args) => apply::diff(&args.file, context).await,
         Command::Rollout(command) => rollout::run(command, context).await,
-        Command::Op(_) | Command::Stats(_) | Command::Event(_) | Command::Access(_) | Command::Auth(_) => {
-            Err(CliError::Usage("not there yet".into()))
-        }
+        Command::Op(command) => op::run(command, context).await,
+        Command::Stats(command) => statistics::run(command, context).await,
+        Command::Event(command) => statistics::event(command, context).await,
+        Command::Access(command) => access::run(command, context).await,
+        Command::Auth(command) => access::auth(command, context).await,
         Command::Enroll(command) => enroll::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Login(args) => login::run(args, context).await,

@@ -1,9 +1,11 @@
 //! Answers for people: messages as text. Pure; the clock is a parameter where it is needed.
 
+mod access;
 mod audit;
 mod board;
 mod chip;
 mod enroll;
+mod event;
 mod fleet;
 mod ledger;
 mod operation;
@@ -14,12 +16,14 @@ mod rollout;
 mod share;
 mod status;
 
+pub(crate) use access::{allowed, bindings, new_operator_token, operator_tokens, payout_guard, proposed, who};
 pub(crate) use audit::{audit_records, audit_verified};
 pub(crate) use board::{
     board, boards, boards_wide, constraints, located, self_test_failure, self_test_step, self_tested, usb_problem,
 };
 pub(crate) use chip::{chip_map, chips};
 pub(crate) use enroll::{certificates, enroll_tokens, enrollments, new_enroll_token};
+pub(crate) use event::{event_lines, events, series};
 pub(crate) use fleet::{fleet, fleet_wide, known, lone, miners_summary, sync};
 pub(crate) use ledger::{statistics, summary};
 pub(crate) use operation::{operation, operation_done, operation_line, operation_plan, operations, phase, reconnected};
