@@ -13,6 +13,7 @@ mod client;
 mod hasher;
 mod measure;
 mod miners;
+mod pool;
 
 use crate::ports::free_address;
 use anyhow::{Context as _, bail};
@@ -21,6 +22,7 @@ use client::Operator;
 use miners::Miners;
 use mujina_control::setup::{ADMIN_CONTEXT, Setup};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+pub use pool::pool;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -136,7 +138,9 @@ fn raise_limits(miners: usize) -> anyhow::Result<()> {
     if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_err() {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
         if hard < wanted {
-            bail!("{miners} miners take {wanted} descriptors, and this user may have {hard}; use fewer, or raise `ulimit -Hn`");
+            bail!(
+                "{miners} miners take {wanted} descriptors, and this user may have {hard}; use fewer, or raise `ulimit -Hn`"
+            );
         }
     }
     Ok(())

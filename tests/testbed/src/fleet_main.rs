@@ -16,6 +16,8 @@ struct Arguments {
 enum Tool {
     /// Run a control plane and many real data planes that call home, with hashing simulated in time
     Fleet(FleetArgs),
+    /// Run a Stratum V2 pool (the reference implementation) on this machine and say its URL
+    Pool,
     /// Run the control plane of a fleet alone
     #[command(hide = true)]
     Control(ControlArgs),
@@ -24,6 +26,7 @@ enum Tool {
 fn main() -> ExitCode {
     match Arguments::parse().tool {
         Tool::Fleet(args) => fleet::main(&args),
+        Tool::Pool => fleet::pool(),
         Tool::Control(args) => fleet::control(&args),
     }
 }

@@ -59,7 +59,8 @@ impl ControlProcess {
     pub(super) fn usage(&self) -> anyhow::Result<Usage> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes: u64 = kibibytes.and_then(|text| text.split_whitespace().next()?.parse().ok()).context("no VmRSS")?;
+        let kibibytes: u64 =
+            kibibytes.and_then(|text| text.split_whitespace().next()?.parse().ok()).context("no VmRSS")?;
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         // After the name, which may hold anything but is in parentheses.
         let rest = stat.rsplit_once(')').context("no stat")?.1;
@@ -109,7 +110,11 @@ pub(super) fn main(state_dir: &Path) -> ExitCode {
 }
 
 fn serve(state_dir: &Path) -> anyhow::Result<()> {
-    let flags = Flags { state_dir: Some(state_dir.into()), log: Some("warn,mujina_control::door=debug".into()), ..Flags::default() };
+    let flags = Flags {
+        state_dir: Some(state_dir.into()),
+        log: Some("warn,mujina_control::door=debug".into()),
+        ..Flags::default()
+    };
     let config = Config::load(&flags, &Environment::default())?;
     let settings = TelemetrySettings {
         service: "mujina-control",
