@@ -28,3 +28,6 @@ pub use self::{
     url::{HomeUrl, UrlError},
 };
 pub(crate) use self::{files::Home, task::run};
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ mod tests {
         assert!(tell(REVOKED, 1199));
         assert!(tell(End { connected: LASTED, ..UNREACHABLE }, 1200), "it was well in between");
         let told = (1201..1201 + 86_400).filter(|second| tell(UNREACHABLE, *second)).count();
-        assert_eq!(told, 143, "a day of trouble is one line in ten minutes");
+        assert_eq!(told, 144, "a day of trouble is one line in ten minutes");
     }
 
     proptest! {
