@@ -1,7 +1,10 @@
 //! Reaching a service: addresses as people write them, and channels that carry the caller's trace.
 
-use crate::trace::Traced;
+mod secure;
+
+use crate::{tls::TlsError, trace::Traced};
 use hyper_util::rt::TokioIo;
+pub use secure::{Bearing, dial_tls, first_contact, refusal};
 use std::{
     error::Error,
     fmt, io,
@@ -34,19 +37,31 @@ pub enum Address {
         /// Port.
         port: u16,
     },
+    /// `https://host:port`
+    Tls {
+        /// A name or an IP address (of IPv6 without its brackets) that the server's certificate is for.
+        host: String,
+        /// Port.
+        port: u16,
+    },
 }
 
 /// Why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// A scheme that is not spoken.
-    #[error("scheme `{0}` is not supported; write unix:///path/to/socket or http://127.0.0.1:port")]
+    #[error("scheme `{0}` is not supported; write unix:///path/to/socket, http://127.0.0.1:port or https://host:port")]
     Scheme(String),
     /// No port, or one that is no number.
-    #[error("`{0}` has no valid port; write http://127.0.0.1:port")]
+    #[error("`{0}` has no valid port; write http://127.0.0.1:port or https://host:port")]
     Port(String),
+    /// A host that is neither a name nor an address.
+    #[error("`{0}` is neither a host name nor an IP address; write https://host:port")]
+    Host(String),
     /// A host beyond this machine.
-    #[error("`{0}` is not this machine; without TLS only loopback addresses and unix sockets are used")]
+    #[error(
+        "`{0}` is not this machine; without TLS only loopback addresses and unix sockets are used: write https://{0}:port"
+    )]
     NotLoopback(String),
     /// A relative or empty socket path.
     #[error("`{0}` is no absolute path; write unix:///path/to/socket")]
@@ -68,14 +83,21 @@ impl FromStr for Address {
                 Err(AddressError::Path(path.into()))
             };
         }
-        let authority = match text.split_once("://") {
-            Some(("http", rest)) => rest.trim_end_matches('/'),
+        let (authority, secure) = match text.split_once("://") {
+            Some(("http", rest)) => (rest.trim_end_matches('/'), false),
+            Some(("https", rest)) => (rest.trim_end_matches('/'), true),
             Some((scheme, _)) => return Err(AddressError::Scheme(scheme.into())),
-            None => text,
+            None => (text, false),
         };
         let (host, port) = authority.rsplit_once(':').ok_or_else(|| AddressError::Port(text.into()))?;
         let port = port.parse().map_err(|_| AddressError::Port(text.into()))?;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if secure {
+            if crate::tls::check_host(bare).is_err() {
+                return Err(AddressError::Host(host.into()));
+            }
+            return Ok(Self::Tls { host: bare.into(), port });
+        }
         let is_loopback = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if is_loopback {
             Ok(Self::Tcp { host: host.into(), port })
@@ -90,6 +112,8 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tls { host, port } if host.contains(':') => write!(f, "https://[{host}]:{port}"),
+            Self::Tls { host, port } => write!(f, "https://{host}:{port}"),
         }
     }
 }
@@ -109,6 +133,15 @@ pub enum DialError {
     /// The socket path is longer than the kernel takes.
     #[error("socket path of {0} has more than {MAX_SOCKET_PATH} bytes; use a shorter one")]
     PathTooLong(Address),
+    /// A host name that nobody knows.
+    #[error("the host of {0} is not found; check its name and the network")]
+    Unknown(Address),
+    /// Reached, and one end does not trust the other.
+    #[error("no secure connection to {0}")]
+    Tls(Address, #[source] TlsError),
+    /// Nothing says whom to trust there.
+    #[error("{0} is reached only with a context that knows its authority; run `mujinactl login {0}` or import one")]
+    NoTrust(Address),
     /// Anything else.
     #[error("cannot reach {0}")]
     Transport(Address, #[source] tonic::transport::Error),
@@ -124,10 +157,13 @@ pub async fn dial(address: &Address, deadline: Duration) -> Result<Client, DialE
     {
         return Err(DialError::PathTooLong(address.clone()));
     }
+    if let Address::Tls { .. } = address {
+        return Err(DialError::NoTrust(address.clone()));
+    }
     let connecting = async {
         match address {
             Address::Unix(path) => endpoint("http://localhost")?.connect_with_connector(unix(path)).await,
-            Address::Tcp { .. } => endpoint(&address.to_string())?.connect().await,
+            Address::Tcp { .. } | Address::Tls { .. } => endpoint(&address.to_string())?.connect().await,
         }
     };
     match tokio::time::timeout(deadline, connecting).await {
@@ -140,11 +176,12 @@ pub async fn dial(address: &Address, deadline: Duration) -> Result<Client, DialE
 /// A channel that connects with the first call and again when it was lost.
 ///
 /// # Errors
-/// Only an address that is no URI, which one that was parsed is.
+/// An address that needs TLS.
 pub fn dial_lazy(address: &Address) -> Result<Client, DialError> {
     let channel = match address {
         Address::Unix(path) => endpoint("http://localhost").map(|to| to.connect_with_connector_lazy(unix(path))),
         Address::Tcp { .. } => endpoint(&address.to_string()).map(|to| to.connect_lazy()),
+        Address::Tls { .. } => return Err(DialError::NoTrust(address.clone())),
     };
     channel.map(Traced::new).map_err(|error| explain(address.clone(), error))
 }
@@ -201,6 +238,8 @@ mod tests {
             ("http://127.0.0.1:50051/", "http://127.0.0.1:50051"),
             ("localhost:1", "http://localhost:1"),
             ("[::1]:50051", "http://[::1]:50051"),
+            ("https://[::1]:8443/", "https://[::1]:8443"),
+            ("https://control.example:8443", "https://control.example:8443"),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), shown);
@@ -211,7 +250,9 @@ mod tests {
     #[test]
     fn every_mistake_has_its_error() {
         for (text, error) in [
-            ("https://127.0.0.1:1", AddressError::Scheme("https".into())),
+            ("ftp://127.0.0.1:1", AddressError::Scheme("ftp".into())),
+            ("https://control.example", AddressError::Port("https://control.example".into())),
+            ("https://a b:1", AddressError::Host("a b".into())),
             ("127.0.0.1", AddressError::Port("127.0.0.1".into())),
             ("http://127.0.0.1:x", AddressError::Port("http://127.0.0.1:x".into())),
             ("10.0.0.1:50051", AddressError::NotLoopback("10.0.0.1".into())),

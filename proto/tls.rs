@@ -37,8 +37,10 @@ use rustls::{
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Tickets that a server gives with each handshake: a miner has one connection, and gets the next ticket with it.
 const TICKETS: usize = 1;
@@ -135,6 +137,22 @@ pub fn client_config(identity: Option<&Identity>, roots: &Roots, alpn: Alpn) -> 
 /// None that depends on the fingerprint.
 pub fn client_config_pinned(authority: Fingerprint, alpn: Alpn) -> Result<ClientTls, TlsError> {
     client(Arc::new(verify::Servers::pinned(authority, provider())), None, alpn, Some(authority))
+}
+
+/// Looks who signs for the server at the other end, for a person who compares it; trusts nobody and sends nothing.
+///
+/// # Errors
+/// It is not reached, speaks no TLS, or shows no authority.
+pub async fn authority_of<S: AsyncRead + AsyncWrite + Unpin>(
+    host: &str,
+    stream: S,
+    deadline: Duration,
+) -> Result<Fingerprint, TlsError> {
+    let seen = Arc::new(OnceLock::new());
+    let verifier = verify::Servers::nobody(seen.clone(), provider());
+    let looking = client(Arc::new(verifier), None, Alpn::Http2, None)?;
+    let refused = looking.connect(host, stream, deadline).await.err();
+    seen.get().copied().ok_or_else(|| refused.unwrap_or(TlsError::NoAuthority))
 }
 
 fn client(

@@ -1,26 +1,53 @@
 //! The words of the command line, as clap reads them. Pure: what a command does stands in `command`.
 
+mod access;
+mod audit;
 mod board;
+mod enroll;
+mod event;
+mod fleet;
+mod operation;
+mod profile;
+mod rollout;
+mod saved;
 
 use crate::output::Format;
+pub(crate) use access::{
+    Access, AccessBinding, AccessPayout, AccessToken, Auth, BindingAdd, PayoutPropose, TokenCreate,
+};
+pub(crate) use audit::{Audit, AuditVerify};
 pub(crate) use board::{Board, BoardChips, BoardList, BoardLocate, BoardName, BoardTune};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
-use mujina_core::{id::MinerName, units::duration};
+use clap_complete::{Shell, engine::ArgValueCompleter};
+pub(crate) use enroll::{Enroll, EnrollRevoke, EnrollToken, EnrollTokenCreate};
+pub(crate) use event::{Event, ExportAs, Stats, StatsExport, StatsRange};
+pub(crate) use fleet::{LabelChange, Miner, MinerLabel, MinerList, Miners, Selection};
+use mujina_core::{
+    id::{MinerName, PeerName},
+    units::duration,
+};
 use mujina_proto::dial::Address;
+pub(crate) use operation::{On, Op, OpRun, Ramp};
+pub(crate) use profile::{Diff, Documents, Profile};
+pub(crate) use rollout::{OnFailure, Rollout, RolloutPlan, RolloutStart, Strategy as Waves};
+pub(crate) use saved::{ContextAdd, ContextCommand, Login};
 use std::{path::PathBuf, time::Duration};
 
 /// Deadline of a command that was given none and is no watch.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The same where a board is brought up: a long chain takes some steps of its clock for that, and may be tried again.
 const BRING_UP_DEADLINE: Duration = Duration::from_secs(300);
+/// The same where a person may be asked, or much is read.
+const ASKING_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Sees and steers Mujina miners, one or many.
 ///
-/// Speaks to a control plane or to a single miner: to --address or MUJINA_ADDRESS, else to the control plane's socket in
-/// its state folder, else to the miner's (MUJINA_CONTROL_STATE_DIR, MUJINA_STATE_DIR, or the default).
+/// Speaks to a control plane or to a single miner: to --address or --context, else to MUJINA_ADDRESS or MUJINACTL_CONTEXT,
+/// else to the context in use, else to the control plane's socket in its state folder, else to the miner's
+/// (MUJINA_CONTROL_STATE_DIR, MUJINA_STATE_DIR, or the default).
 ///
-/// Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 4 not allowed, 5 unreachable, 6 deadline, 7 precondition, 8 not found.
+/// Exit codes: 0 ok, 1 failure, 2 usage, 3 partial, 4 not allowed, 5 unreachable, 6 deadline, 7 precondition, 8 not found, 9
+/// rollout without success, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(
     name = "mujinactl",
@@ -40,11 +67,14 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
-    /// The service: unix:///path/to/socket or http://127.0.0.1:port [env: MUJINA_ADDRESS]
-    #[arg(long, global = true, value_name = "ADDR")]
+    /// The service: unix:///path/to/socket, http://127.0.0.1:port or https://host:port [env: MUJINA_ADDRESS]
+    #[arg(long, global = true, value_name = "ADDR", conflicts_with = "context")]
     pub(crate) address: Option<Address>,
+    /// The context to use; see `mujinactl context` [env: MUJINACTL_CONTEXT]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(crate::complete::contexts))]
+    pub(crate) context: Option<PeerName>,
     /// One of the control plane's miners; the only one when there is one
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(crate::complete::miners))]
     pub(crate) miner: Option<MinerName>,
     /// How to answer
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
@@ -52,8 +82,11 @@ pub(crate) struct Global {
     /// Wait until a change is in force, or an operation has ended
     #[arg(long, global = true)]
     pub(crate) wait: bool,
-    /// Deadline of the whole command, such as 10s or 5m; 30s by default, 5m where a board is brought up or tested, none for
-    /// watches
+    /// Do what changes several miners without asking
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+    /// Deadline of the whole command, such as 10s or 5m; 30s by default, 5m where a board is brought up or a person asked, none
+    /// for watches
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
     /// Print the trace id of the command on standard error
@@ -79,15 +112,51 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Board(Board),
     /// Stop hashing; pool connections stay up
-    Pause(Pause),
+    Pause(Box<Pause>),
     /// Hash again
-    Resume(Resume),
+    Resume(Box<Resume>),
     /// Shares and the ledger
     #[command(subcommand)]
     Shares(Shares),
     /// Desired state
     #[command(subcommand)]
     Spec(Spec),
+    /// Profiles: what is wanted of miners with certain labels
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Store the profiles and specs of a file, and change their miners at once
+    Apply(Documents),
+    /// Say what `apply` would change
+    Diff(Diff),
+    /// Changes of many miners in waves
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// Operations: work on several miners
+    #[command(subcommand)]
+    Op(Op),
+    /// Figures that the control plane collected
+    #[command(subcommand)]
+    Stats(Stats),
+    /// What happened
+    #[command(subcommand)]
+    Event(Event),
+    /// How new miners come in, and certificates
+    #[command(subcommand)]
+    Enroll(Enroll),
+    /// Roles, operators' tokens, and who may be paid
+    #[command(subcommand)]
+    Access(Access),
+    /// What you may do
+    #[command(subcommand)]
+    Auth(Auth),
+    /// Who changed what
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Keep a way to a control plane that knows you by a token
+    Login(Login),
+    /// Ways to services, and as whom
+    #[command(subcommand)]
+    Context(ContextCommand),
     /// Traces of commands
     #[command(subcommand)]
     Trace(Trace),
@@ -108,18 +177,6 @@ pub(crate) struct Status {
     pub(crate) watch: bool,
 }
 
-/// `miner`
-#[derive(Debug, Subcommand)]
-pub(crate) enum Miner {
-    /// The known miners
-    List,
-    /// One miner, as the control plane sees it
-    Get {
-        /// Its name; the same as --miner
-        name: Option<MinerName>,
-    },
-}
-
 /// `pool`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Pool {
@@ -134,7 +191,7 @@ pub(crate) enum Pool {
     /// Take a pool out
     Remove(PoolRemove),
     /// Open a new connection, move the work to it, drain the old one
-    Reconnect(PoolReconnect),
+    Reconnect(Box<PoolReconnect>),
     /// Work for one pool whatever the order says, for a limited time
     Pin(PoolPin),
     /// End a pin before its time
@@ -299,13 +356,17 @@ pub(crate) struct PoolRemove {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolReconnect {
     /// Name of the pool; the live one by default
+    #[arg(add = ArgValueCompleter::new(crate::complete::pools))]
     pub(crate) name: Option<String>,
     /// Close the old connection first; its pending shares are lost
     #[arg(long)]
     pub(crate) immediate: bool,
-    /// On all miners of the control plane
-    #[arg(long)]
-    pub(crate) all: bool,
+    /// On these miners; several can be given
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["selector", "filter", "all"],
+        add = ArgValueCompleter::new(crate::complete::miners))]
+    pub(crate) miners: Vec<MinerName>,
+    #[command(flatten)]
+    pub(crate) others: Selection,
 }
 
 /// `pause`
@@ -314,17 +375,19 @@ pub(crate) struct Pause {
     /// Why, for the status and the log
     #[arg(long, default_value = "")]
     pub(crate) reason: String,
-    /// All miners of the control plane
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) ramp: Ramp,
+    #[command(flatten)]
+    pub(crate) miners: Miners,
 }
 
 /// `resume`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Resume {
-    /// All miners of the control plane
-    #[arg(long)]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) ramp: Ramp,
+    #[command(flatten)]
+    pub(crate) miners: Miners,
 }
 
 /// `shares`
@@ -436,8 +499,20 @@ impl Command {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
-            Self::Miner(Miner::List) => "miner list",
-            Self::Miner(Miner::Get { .. }) => "miner get",
+            Self::Miner(miner) => miner.name(),
+            Self::Profile(profile) => profile.name(),
+            Self::Apply(_) => "apply",
+            Self::Diff(_) => "diff",
+            Self::Rollout(rollout) => rollout.name(),
+            Self::Op(op) => op.name(),
+            Self::Stats(stats) => stats.name(),
+            Self::Event(event) => event.name(),
+            Self::Enroll(enroll) => enroll.name(),
+            Self::Access(access) => access.name(),
+            Self::Auth(auth) => auth.name(),
+            Self::Audit(audit) => audit.name(),
+            Self::Login(_) => "login",
+            Self::Context(context) => context.name(),
             Self::Pool(Pool::List) => "pool list",
             Self::Pool(Pool::Set(_)) => "pool set",
             Self::Pool(Pool::Add(_)) => "pool add",
@@ -471,12 +546,24 @@ impl Command {
         }
     }
 
-    /// Its deadline when none is given; watches have none.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
+    /// Its deadline when none is given: none for what is followed to its end, and more where a person may be asked.
+    pub(crate) fn deadline(&self, waits: bool) -> Option<Duration> {
         match self {
             Self::Board(Board::SelfTest(_) | Board::Reinit(_)) => Some(BRING_UP_DEADLINE),
+            Self::Rollout(Rollout::Watch(_)) | Self::Op(Op::Watch(_) | Op::Retry { .. } | Op::Run(_)) => None,
+            Self::Rollout(Rollout::Start(_)) if waits => None,
+            Self::Pause(_) | Self::Resume(_) if waits => None,
+            Self::Apply(_) | Self::Login(_) | Self::Audit(_) | Self::Stats(_) | Self::Profile(_) | Self::Rollout(_) => {
+                Some(ASKING_DEADLINE)
+            }
+            Self::Pause(_) | Self::Resume(_) | Self::Pool(Pool::Reconnect(_)) => Some(ASKING_DEADLINE),
             _ => (!self.is_watch()).then_some(DEADLINE),
         }
+    }
+
+    /// Whether it speaks to the service that flags, the environment and the context in use say.
+    pub(crate) fn needs_service(&self) -> bool {
+        !matches!(self, Self::Context(_) | Self::Login(_) | Self::Completion { .. })
     }
 
     /// Whether it goes on until it is interrupted.
@@ -484,6 +571,7 @@ impl Command {
         matches!(
             self,
             Self::Status(Status { watch: true })
+                | Self::Event(Event::Watch { .. })
                 | Self::Shares(Shares::Tail(_))
                 | Self::Board(Board::List(BoardList { watch: true }))
         )

@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Environment {
     /// `MUJINA_ADDRESS`: the service to speak to when `--address` does not say.
     pub address: Option<String>,
+    /// `MUJINACTL_CONTEXT`: the context to use when `--context` does not say.
+    pub context: Option<String>,
+    /// Folder of the contexts.
+    pub config_dir: PathBuf,
     /// Folder where a control plane puts its socket unless told otherwise.
     pub control_dir: PathBuf,
     /// Folder where a miner puts its socket unless told otherwise.
@@ -22,6 +26,8 @@ pub struct Environment {
     pub styled: bool,
     /// Whether errors and progress have colours.
     pub styled_errors: bool,
+    /// Whether a person sits at standard input and can be asked.
+    pub interactive: bool,
     /// Where `--password-stdin` and `-f -` read from.
     pub stdin: Box<dyn Read + Send>,
     /// Cancelled when the user wants the command to end.
@@ -29,16 +35,19 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Both services in one state folder, no address, no terminal, nothing on standard input, never interrupted.
+    /// Both services and the contexts in one state folder, no address, no terminal, nothing on standard input, never interrupted.
     #[must_use]
     pub fn bare(state_dir: impl Into<PathBuf>) -> Self {
         let miner_dir = state_dir.into();
         Self {
             address: None,
+            context: None,
+            config_dir: miner_dir.join("config"),
             control_dir: miner_dir.clone(),
             miner_dir,
             styled: false,
             styled_errors: false,
+            interactive: false,
             stdin: Box::new(io::empty()),
             interrupt: CancellationToken::new(),
         }
@@ -68,6 +77,9 @@ impl Surroundings {
         let environment = Environment {
             control_dir: variable("MUJINA_CONTROL_STATE_DIR").map_or_else(|| bare.control_dir.clone(), PathBuf::from),
             address: text("MUJINA_ADDRESS"),
+            context: text("MUJINACTL_CONTEXT"),
+            config_dir: config_dir(),
+            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             styled: colours && io::stdout().is_terminal(),
             styled_errors: colours && io::stderr().is_terminal(),
             stdin: Box::new(io::stdin()),
@@ -79,6 +91,12 @@ impl Surroundings {
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
         }
     }
+}
+
+/// `XDG_CONFIG_HOME/mujina`, else `HOME/.config/mujina`, else a folder of the working directory.
+fn config_dir() -> PathBuf {
+    let home = || variable("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from).join(".config");
+    variable("XDG_CONFIG_HOME").map_or_else(home, PathBuf::from).join("mujina")
 }
 
 /// A variable that is set and not empty.

@@ -1,26 +1,29 @@
 //! What a running command holds: its switches, where it writes, and the way to the service.
 //!
-//! The service is the one that was named; else the control plane of the default place if it answers, else the miner
+//! The service is the one that was named by a flag, else by the environment, else by the context in use; else the control plane of the default place if it answers, else the miner
 //! of the default place.
 
 use crate::{
     args::Global,
     config::Environment,
     error::CliError,
-    output::{Format, Paint, Tone},
+    output::{Bar, Format, Paint, Tone},
+    saved::{Client, Contexts, Saved},
 };
 use mujina_core::{
-    id::MinerName,
+    id::{MinerName, PeerName},
     place::{CONTROL_SOCKET, MINER_SOCKET},
     text::sanitise,
 };
-use mujina_proto::dial::{Address, Client, DialError, dial};
+use mujina_proto::dial::{Address, Bearing, DialError, dial};
 use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+/// How long a service on another machine may take to be connected, with its handshake.
+const DIAL_FAR: Duration = Duration::from_secs(10);
 /// How long a socket may take to be connected: it is on this machine.
 const DIAL: Duration = Duration::from_secs(5);
 /// Longest line of progress in bytes: what peers say is in it.
@@ -35,8 +38,17 @@ pub(crate) struct Context<'a> {
     /// Progress and errors.
     err: &'a mut (dyn Write + Send),
     stdin: Option<Box<dyn Read + Send>>,
-    address: Option<Address>,
-    default_sockets: [PathBuf; 2],
+    way: Way,
+    /// Those that are kept.
+    pub(crate) contexts: Contexts,
+    /// Somebody can be asked.
+    interactive: bool,
+    /// All questions are answered with yes.
+    yes: bool,
+    /// The address of the command line.
+    pub(crate) given_address: Option<Address>,
+    /// The name of a context of the command line.
+    pub(crate) given_context: Option<PeerName>,
     /// The miner that was named.
     pub(crate) miner: Option<MinerName>,
     /// How to answer.
@@ -52,23 +64,36 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The context of one command that speaks to `address`, or looks for a service when there is none.
+    /// The context of one command that goes this way to its service.
     pub(crate) fn new(
         global: Global,
-        address: Option<Address>,
+        way: Way,
         environment: Environment,
         out: &'a mut (dyn Write + Send),
         err: &'a mut (dyn Write + Send),
     ) -> Self {
-        let Environment { address: _, control_dir, miner_dir, styled, styled_errors, stdin, interrupt: _ } =
-            environment;
-        let Global { address: _, miner, output, wait, timeout: _, trace: _, quiet } = global;
+        let Environment { config_dir, styled, styled_errors, stdin, interactive, .. } = environment;
+        let Global {
+            address: given_address,
+            context: given_context,
+            miner,
+            output,
+            wait,
+            yes,
+            timeout: _,
+            trace: _,
+            quiet,
+        } = global;
         Self {
             out,
             err,
             stdin: Some(stdin),
-            address,
-            default_sockets: [control_dir.join(CONTROL_SOCKET), miner_dir.join(MINER_SOCKET)],
+            way,
+            contexts: Contexts::new(config_dir),
+            interactive,
+            yes,
+            given_address,
+            given_context,
             miner,
             format: output,
             paint: Paint(styled),
@@ -81,12 +106,17 @@ impl<'a> Context<'a> {
 
     /// Whether the service was named and not looked for.
     pub(crate) fn address_was_given(&self) -> bool {
-        self.address.is_some()
+        !matches!(self.way, Way::Look(_))
     }
 
     /// A channel to the service.
     pub(crate) fn connect(&self) -> impl Future<Output = Result<(Address, Client), CliError>> + Send + use<> {
-        connect(self.address.clone(), self.default_sockets.clone())
+        connect(self.way.clone())
+    }
+
+    /// Writes a part of an answer that need not be text.
+    pub(crate) fn print_bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        Ok(self.out.write_all(bytes)?)
     }
 
     /// Writes an answer.
@@ -114,6 +144,52 @@ impl<'a> Context<'a> {
         let _ = self.err.write_all(text.as_bytes());
     }
 
+    /// Whether a change of this many miners may be made: one may, several when a person says so or said so before. The plan
+    /// goes to standard error, where it does not disturb the answer.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or the answer is no.
+    pub(crate) async fn agree(&mut self, plan: &str, miners: usize) -> Result<(), CliError> {
+        if miners < 2 || self.yes {
+            return Ok(());
+        }
+        self.complain(plan);
+        self.ask(&format!("this changes {miners} miners")).await
+    }
+
+    /// Colours of standard error, or none.
+    pub(crate) fn paint_of_errors(&self) -> Paint {
+        self.paint_errors
+    }
+
+    /// Whether nobody needs to be asked.
+    pub(crate) fn agrees_to_all(&self) -> bool {
+        self.yes
+    }
+
+    /// A bar of progress on a terminal, nothing elsewhere.
+    pub(crate) fn bar(&self) -> Bar {
+        Bar::new(self.paint_errors.0 && self.is_chatty())
+    }
+
+    /// Asks a person whether to go on with `what`.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or the answer is no.
+    pub(crate) async fn ask(&mut self, what: &str) -> Result<(), CliError> {
+        if self.yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(CliError::Unasked(what.to_owned()));
+        }
+        self.complain(&format!("{}. Go on? [y/N] ", sanitise(what, LONGEST)));
+        let taken = || io::Error::other("standard input was read already; give --yes");
+        let stdin = self.stdin.take().ok_or_else(taken)?;
+        let answer = blocking(move || read_line(stdin)).await?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(CliError::Declined) }
+    }
+
     fn is_chatty(&self) -> bool {
         !self.quiet && self.format.is_for_people()
     }
@@ -137,39 +213,105 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The service that was named by a flag or the environment, if any.
-///
-/// # Errors
-/// `MUJINA_ADDRESS` is no address.
-pub(crate) fn address(global: &Global, environment: &Environment) -> Result<Option<Address>, CliError> {
-    match (&global.address, &environment.address) {
-        (Some(address), _) => Ok(Some(address.clone())),
-        (None, Some(text)) => {
-            text.parse().map(Some).map_err(|error| CliError::Usage(format!("MUJINA_ADDRESS is not usable: {error}")))
-        }
-        (None, None) => Ok(None),
+/// How a command comes to its service.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    /// Whoever listens on these sockets first.
+    Look([PathBuf; 2]),
+    /// This address, on this machine.
+    Plain(Address),
+    /// A context that was kept.
+    Saved(Box<Saved>),
+}
+
+impl Way {
+    /// For commands that need no service.
+    pub(crate) fn nowhere() -> Self {
+        Self::Look([PathBuf::new(), PathBuf::new()])
     }
 }
 
-async fn connect(address: Option<Address>, default_sockets: [PathBuf; 2]) -> Result<(Address, Client), CliError> {
-    if let Some(address) = address {
-        let client = dial(&address, DIAL).await?;
-        return Ok((address, client));
+/// The way that flags, the environment or the context in use say.
+///
+/// # Errors
+/// What they say is no address, or no context that is kept.
+pub(crate) fn way(global: &Global, environment: &Environment) -> Result<Way, CliError> {
+    way_of(global.address.as_ref(), global.context.as_ref(), environment)
+}
+
+/// The way that the environment or the context in use say.
+///
+/// # Errors
+/// As with flags.
+pub(crate) fn way_without_flags(environment: &Environment) -> Result<Way, CliError> {
+    way_of(None, None, environment)
+}
+
+fn way_of(
+    given_address: Option<&Address>,
+    given_context: Option<&PeerName>,
+    environment: &Environment,
+) -> Result<Way, CliError> {
+    let contexts = Contexts::new(environment.config_dir.clone());
+    let named = |name: &PeerName| Ok(Way::Saved(Box::new(contexts.get(name)?)));
+    if let Some(name) = given_context {
+        return named(name);
     }
-    for socket in &default_sockets {
+    let unfit =
+        |variable: &str, error: &dyn std::fmt::Display| CliError::Usage(format!("{variable} is not usable: {error}"));
+    let address = match (given_address, &environment.address) {
+        (Some(address), _) => Some(address.clone()),
+        (None, Some(text)) => Some(text.parse().map_err(|error| unfit("MUJINA_ADDRESS", &error))?),
+        (None, None) => None,
+    };
+    match (address, &environment.context) {
+        (Some(address @ Address::Tls { .. }), _) => match contexts.of_address(&address)? {
+            Some(saved) => Ok(Way::Saved(Box::new(saved))),
+            None => Err(DialError::NoTrust(address).into()),
+        },
+        (Some(address), _) => Ok(Way::Plain(address)),
+        (None, Some(name)) => named(&name.parse().map_err(|error| unfit("MUJINACTL_CONTEXT", &error))?),
+        (None, None) => match contexts.current()? {
+            Some(saved) => Ok(Way::Saved(Box::new(saved))),
+            None => {
+                Ok(Way::Look([environment.control_dir.join(CONTROL_SOCKET), environment.miner_dir.join(MINER_SOCKET)]))
+            }
+        },
+    }
+}
+
+/// Goes this way to a service.
+pub(crate) async fn connect(way: Way) -> Result<(Address, Client), CliError> {
+    let sockets = match way {
+        Way::Saved(saved) => return Ok((saved.address.clone(), saved.dial(DIAL_FAR).await?)),
+        Way::Plain(address) => {
+            let client = dial(&address, DIAL).await?;
+            return Ok((address, Bearing::nothing(client)));
+        }
+        Way::Look(sockets) => sockets,
+    };
+    for socket in &sockets {
         let address = Address::Unix(socket.clone());
         match dial(&address, DIAL).await {
-            Ok(client) => return Ok((address, client)),
+            Ok(client) => return Ok((address, Bearing::nothing(client))),
             Err(DialError::Nobody(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Err(CliError::NoService(default_sockets))
+    Err(CliError::NoService(sockets))
 }
 
 /// Files and pipes may keep one waiting: they are read beside the runtime.
 async fn blocking(read: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
+
+fn read_line(mut from: Box<dyn Read + Send>) -> io::Result<String> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while line.len() < LONGEST && from.read(&mut byte)? > 0 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 fn read_all(from: Box<dyn Read + Send>) -> io::Result<String> {

@@ -2,8 +2,12 @@
 
 mod render;
 
+use crate::saved::SavedError;
 use mujina_core::spec::Problem;
-use mujina_proto::{dial::DialError, failure::Failure};
+use mujina_proto::{
+    dial::{DialError, refusal},
+    failure::Failure,
+};
 pub(crate) use render::Report;
 use std::{error::Error, io, path::PathBuf, time::Duration};
 use tonic::{Code, Status};
@@ -28,6 +32,8 @@ pub mod exit {
     pub const PRECONDITION: u8 = 7;
     /// There is no such thing.
     pub const NOT_FOUND: u8 = 8;
+    /// A rollout ended, or stands still, otherwise than by success.
+    pub const ROLLOUT: u8 = 9;
     /// Ended by Ctrl-C, as shells count it.
     pub const INTERRUPTED: u8 = 130;
 }
@@ -57,6 +63,31 @@ pub enum CliError {
     /// The service is not reached.
     #[error("{0}")]
     Dial(#[from] DialError),
+    /// A context cannot be used or kept.
+    #[error(transparent)]
+    Saved(Box<SavedError>),
+    /// Several miners would change, and nobody can be asked.
+    #[error("{0}; nobody can be asked here")]
+    Unasked(String),
+    /// A person was asked and said no.
+    #[error("nothing was changed: the question was not answered with yes")]
+    Declined,
+    /// A rollout did not succeed.
+    #[error("the rollout {id} {state}: {reason}")]
+    Rollout {
+        /// Which.
+        id: String,
+        /// `was rolled back`, `was aborted` or `is paused`.
+        state: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Records of the audit log are not what they were.
+    #[error("the audit log is not intact: {0}")]
+    Audit(String),
+    /// What was asked for is not allowed.
+    #[error("no: {0}")]
+    NotAllowed(String),
     /// No address was given and nobody listens in the default places.
     #[error("no service answers on {control} or {miner}", control = .0[0].display(), miner = .0[1].display())]
     NoService([PathBuf; 2]),
@@ -127,7 +158,18 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Fields { .. } | Self::File(..) => exit::USAGE,
+            Self::Unasked(_) => exit::USAGE,
+            Self::Saved(error) => match **error {
+                SavedError::Unknown { .. } => exit::NOT_FOUND,
+                _ => exit::USAGE,
+            },
+            Self::Declined | Self::Audit(_) => exit::FAILURE,
+            Self::NotAllowed(_) => exit::AUTH,
+            Self::Rollout { .. } => exit::ROLLOUT,
             Self::Call { failure, .. } => exit_of(failure.code),
+            Self::Dial(DialError::Tls(_, error)) if error.refusal().is_some() => exit::AUTH,
+            Self::Dial(DialError::NoTrust(_)) => exit::USAGE,
+            Self::Dial(DialError::Unknown(_) | DialError::Tls(..)) => exit::UNREACHABLE,
             Self::Dial(DialError::Forbidden(_)) => exit::AUTH,
             Self::Dial(DialError::Late(..)) | Self::Deadline(_) => exit::DEADLINE,
             Self::Dial(DialError::PathTooLong(_)) => exit::USAGE,
@@ -163,6 +205,8 @@ impl CliError {
         match self {
             Self::Call { failure, .. } => hint_of(failure),
             Self::Fields { .. } => Some("nothing was changed; correct the fields and try again"),
+            Self::Unasked(_) => Some("nothing was changed; look at the plan, then give --yes"),
+            Self::Audit(_) => Some("keep the database as it is, and compare with what `audit export` wrote earlier"),
             Self::NoService(_) => {
                 Some("start mujina-control or mujina-dataplane, or name the service with --address or MUJINA_ADDRESS")
             }
@@ -182,6 +226,9 @@ impl CliError {
 /// What a status says, a lost connection being what it is and not an unknown error.
 fn read(status: &Status) -> Failure {
     let failure = Failure::from(status);
+    if let Some(refused) = refusal(status) {
+        return Failure { code: Code::Unauthenticated, message: refused.to_string(), ..failure };
+    }
     // A status that a service sent has no source; one that our side made of a broken connection has.
     let broken = status.source().is_some() && matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled);
     if broken {
@@ -218,7 +265,10 @@ pub(crate) fn exit_of(code: Code) -> u8 {
 fn hint_of(failure: &Failure) -> Option<&'static str> {
     match failure.code {
         Code::InvalidArgument => Some("nothing was changed; correct the fields and try again"),
-        Code::Unauthenticated | Code::PermissionDenied => Some("run the command as the user of the service"),
+        Code::Unauthenticated => {
+            Some("run the command as the user of the service, or choose another context with --context")
+        }
+        Code::PermissionDenied => Some("`mujinactl auth whoami` says what you may do"),
         Code::Unavailable => Some("see `mujinactl status` and the log of the service"),
         Code::DeadlineExceeded => Some("give more time with --timeout"),
         Code::Aborted => Some("somebody else changed it at the same time; look at it and repeat the command"),

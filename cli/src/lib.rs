@@ -5,13 +5,15 @@
 
 mod args;
 mod command;
+mod complete;
 mod config;
 mod context;
 pub mod error;
 mod output;
+mod saved;
 
 use args::Args;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 pub use command::pool::reconnect::{Phase, ReconnectCall, ReconnectReport, reconnect};
 pub use config::{Environment, Surroundings};
 use context::Context;
@@ -19,6 +21,7 @@ use error::Report;
 pub use error::{CliError, exit};
 use mujina_proto::trace::trace_id;
 use output::{Format, Paint};
+pub use saved::SavedError;
 use serde_json::json;
 use std::{
     ffi::{OsStr, OsString},
@@ -27,6 +30,12 @@ use std::{
     time::Duration,
 };
 use tracing::{Instrument, Span, field::Empty, info_span};
+
+/// The words of the command line, for completion of shells.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Args::command()
+}
 
 /// Runs one command line, the program's name first, and says with which code the process would end (see [`exit`]).
 ///
@@ -46,15 +55,16 @@ pub async fn run(
     let trace = trace_id(&span);
     let shown_trace = trace.as_deref().filter(|_| global.trace);
     let (format, paint) = (global.output, Paint(environment.styled_errors));
-    let limit = global.timeout.or(command.deadline());
+    let limit = global.timeout.or(command.deadline(global.wait));
     let interrupt = environment.interrupt.clone();
     let watches = command.is_watch();
 
-    let address = match context::address(&global, &environment) {
-        Ok(address) => address,
+    let way = if command.needs_service() { context::way(&global, &environment) } else { Ok(context::Way::nowhere()) };
+    let way = match way {
+        Ok(way) => way,
         Err(error) => return fail(&error, None, shown_trace, format, paint, err),
     };
-    let mut context = Context::new(global, address, environment, out, err);
+    let mut context = Context::new(global, way, environment, out, err);
     let ended = {
         let work = command::run(command, &mut context).instrument(span.clone());
         tokio::select! {

@@ -8,6 +8,8 @@ use std::{io, process::ExitCode, time::Duration};
 const FLUSH: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    // Ends the process when a shell asks what may follow.
+    clap_complete::CompleteEnv::with_factory(mujinactl::command_line).complete();
     let Surroundings { environment, log, otlp_endpoint } = Surroundings::of_process();
     let settings =
         TelemetrySettings { service: "mujinactl", instance: String::new(), log, otlp_endpoint, frequent_spans: &[] };

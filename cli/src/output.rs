@@ -1,9 +1,11 @@
 //! How answers look: formats, colours, tables, and the words for times and states. Knows no message and no service.
 
+mod bar;
 mod paint;
 mod phrase;
 mod table;
 
+pub(crate) use bar::Bar;
 use clap::ValueEnum;
 pub(crate) use paint::{Paint, Tone};
 pub(crate) use phrase::{age, clock, percent, word};

@@ -12,7 +12,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -89,6 +89,8 @@ enum Trusted {
     Known(Arc<WebPkiServerVerifier>),
     /// Those of the authority with this fingerprint, which comes in the chain.
     Pinned(Fingerprint),
+    /// None: whose certificate comes last in the chain is noted.
+    Nobody(Arc<OnceLock<Fingerprint>>),
 }
 
 impl Servers {
@@ -101,10 +103,21 @@ impl Servers {
         Self { trusted: Trusted::Pinned(authority), provider }
     }
 
+    /// Refuses every server, and tells its authority.
+    pub(super) fn nobody(seen: Arc<OnceLock<Fingerprint>>, provider: Arc<CryptoProvider>) -> Self {
+        Self { trusted: Trusted::Nobody(seen), provider }
+    }
+
     fn chain(&self, others: &[CertificateDer<'_>], now: UnixTime) -> Result<Arc<WebPkiServerVerifier>, Error> {
         let authority = match &self.trusted {
             Trusted::Known(chain) => return Ok(chain.clone()),
             Trusted::Pinned(authority) => authority,
+            Trusted::Nobody(seen) => {
+                if let Some(last) = others.last() {
+                    seen.get_or_init(|| Fingerprint::of(last));
+                }
+                return Err(CertificateError::UnknownIssuer.into());
+            }
         };
         let pinned = others.iter().find(|one| Fingerprint::of(one) == *authority);
         let pinned = pinned.ok_or(CertificateError::UnknownIssuer)?;

@@ -11,6 +11,7 @@ mod paper;
 mod boards;
 mod command_flow;
 mod failover;
+mod home;
 mod hostile_pool;
 mod pool_checks;
 mod pools;

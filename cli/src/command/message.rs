@@ -47,7 +47,18 @@ named!("mujina.dataplane.v1" dataplane:
     LocateResponse SelfTestResponse);
 named!("mujina.control.v1" control:
     ListMinersResponse GetMinerResponse WatchMinersResponse DesiredSpec GetSpecResponse ApplySpecResponse
-    StartOperationResponse WatchOperationResponse SummarizeSharesResponse ListSpansResponse);
+    StartOperationResponse WatchOperationResponse SummarizeSharesResponse ListSpansResponse
+    CreateEnrollTokenResponse ListEnrollTokensResponse RevokeEnrollTokenResponse ListEnrollmentsResponse
+    DecideEnrollmentResponse ListCertificatesResponse RevokeCertificatesResponse AuditRecord ListAuditRecordsResponse
+    VerifyAuditResponse Profile SpecFragment ListProfilesResponse GetProfileResponse ApplyProfileResponse
+    DeleteProfileResponse ResolveSpecResponse ClearOverrideResponse PlanRolloutResponse StartRolloutResponse
+    GetRolloutResponse ListRolloutsResponse WatchRolloutResponse PauseRolloutResponse ResumeRolloutResponse
+    AbortRolloutResponse RollBackRolloutResponse SummarizeMinersResponse LabelMinersResponse RemoveMinerResponse
+    ReleaseMinerResponse ListOperationsResponse GetOperationResponse CancelOperationResponse RetryOperationResponse
+    WhoAmIResponse CanIResponse ListBindingsResponse CreateBindingResponse DeleteBindingResponse
+    CreateOperatorTokenResponse ListOperatorTokensResponse RevokeOperatorTokenResponse GetPayoutGuardResponse
+    ProposePayoutChangeRequest ProposePayoutChangeResponse DecidePayoutChangeResponse ListEventsResponse
+    WatchEventsResponse QueryStatisticsResponse);
 
 /// The message as a JSON value.
 ///
@@ -73,6 +84,12 @@ pub(crate) fn show<M: Named>(
         Format::Json => format!("{:#}\n", to_json(message)?),
         Format::Yaml => yaml(&to_json(message)?),
     };
+    context.print(&text)
+}
+
+/// Shows a value that is no message, to machines.
+pub(crate) fn value(context: &mut Context<'_>, value: &Value) -> Result<(), CliError> {
+    let text = if context.format == Format::Yaml { yaml(value) } else { format!("{value:#}\n") };
     context.print(&text)
 }
 

@@ -1,4 +1,5 @@
 //! `miner`: the miners themselves.
 
 pub(crate) mod get;
+pub(crate) mod label;
 pub(crate) mod list;

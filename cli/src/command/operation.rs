@@ -2,46 +2,98 @@
 
 use super::{
     message,
-    peer::Peer,
+    peer::{MAX_ANSWER, Peer},
     repeat::{once_more, request_id},
+    selection::of_miners,
     view,
 };
-use crate::{context::Context, error::CliError};
+use crate::{args::Ramp, context::Context, error::CliError, saved::Client};
 use mujina_core::spec::Problem;
 use mujina_proto::{
     control::v1::{
-        Operation, OperationAction, OperationState, OperationTarget, StartOperationRequest, StartOperationResponse,
-        TargetState, WatchOperationRequest, WatchOperationResponse, operation_action::Action,
+        MinerSelection, Operation, OperationAction, OperationState, OperationTarget, StartOperationRequest,
+        StartOperationResponse, TargetState, WatchOperationRequest, WatchOperationResponse, operation_action::Action,
         operation_service_client::OperationServiceClient,
     },
-    dial::Client,
     failure::Failure,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tonic::Code;
 
 /// Operations survive a restart of the control plane; this is how long one may take. About six seconds in all.
 const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
 
-/// Starts an operation on some miners.
+/// An operation to be started.
+pub(crate) struct Order {
+    action: Action,
+    /// How fast power is switched.
+    ramp: Ramp,
+    /// Verb phrase.
+    doing: &'static str,
+}
+
+impl Order {
+    /// Without a ramp.
+    pub(crate) fn new(action: Action, doing: &'static str) -> Self {
+        Self { action, ramp: Ramp::default(), doing }
+    }
+
+    /// With one.
+    pub(crate) fn ramped(self, ramp: Ramp) -> Self {
+        Self { ramp, ..self }
+    }
+
+    fn request(&self, selection: MinerSelection) -> StartOperationRequest {
+        let MinerSelection { miners, all, selector, filter } = selection;
+        StartOperationRequest {
+            action: Some(OperationAction { action: Some(self.action.clone()) }),
+            miners,
+            all,
+            request_id: request_id(),
+            selector,
+            filter,
+            ramp_watts: self.ramp.ramp.unwrap_or_default(),
+            validate_only: false,
+        }
+    }
+}
+
+/// Starts an operation.
 pub(crate) async fn start(
     client: &Client,
-    action: Action,
-    miners: Vec<String>,
-    doing: &str,
+    order: &Order,
+    selection: MinerSelection,
 ) -> Result<StartOperationResponse, CliError> {
-    let request = StartOperationRequest {
-        action: Some(OperationAction { action: Some(action) }),
-        miners,
-        all: false,
-        request_id: request_id(),
-        ..StartOperationRequest::default()
-    };
+    let request = order.request(selection);
     let call = || {
-        let (mut service, request) = (OperationServiceClient::new(client.clone()), request.clone());
+        let (mut service, request) = (service(client), request.clone());
         async move { service.start_operation(request).await }
     };
-    once_more(call).await.map_err(CliError::call(doing))
+    once_more(call).await.map_err(CliError::call(order.doing))
+}
+
+/// The miners that an operation may be started on: one that was named, or several after somebody agreed to the plan. Those that
+/// were agreed to are named one by one, so that no other is touched.
+pub(crate) async fn agreed(
+    context: &mut Context<'_>,
+    peer: &Peer,
+    order: &Order,
+    selection: MinerSelection,
+) -> Result<MinerSelection, CliError> {
+    if peer.miners.is_none() || selection.miners.len() == 1 || context.agrees_to_all() {
+        return Ok(selection);
+    }
+    let request = StartOperationRequest { validate_only: true, ..order.request(selection) };
+    let failed = CliError::call(order.doing);
+    let plan = service(&peer.client).start_operation(request).await.map_err(failed)?.into_inner();
+    let targets = plan.operation.clone().unwrap_or_default().targets;
+    context.agree(&view::operation_plan(&plan, order.doing), targets.len()).await?;
+    Ok(of_miners(targets.into_iter().map(|target| target.miner).collect()))
+}
+
+/// The operations of a control plane.
+pub(crate) fn service(client: &Client) -> OperationServiceClient<Client> {
+    OperationServiceClient::new(client.clone()).max_decoding_message_size(MAX_ANSWER)
 }
 
 /// Follows an operation to its end, over a restart of the control plane too; `tell` is called with it after every change.
@@ -70,10 +122,16 @@ async fn watch(
     tell: &mut (impl FnMut(&Operation) -> Result<(), CliError> + Send),
 ) -> Result<Operation, CliError> {
     let request = WatchOperationRequest { operation_id: operation_id.to_owned() };
-    let mut service = OperationServiceClient::new(client.clone());
-    let mut stream = service.watch_operation(request).await.map_err(CliError::call(doing))?.into_inner();
+    let mut targets = BTreeMap::new();
+    let mut stream = service(client).watch_operation(request).await.map_err(CliError::call(doing))?.into_inner();
     while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
-        let Some(operation) = event.operation else { continue };
+        let Some(mut operation) = event.operation else { continue };
+        // After the first message, only those that changed are told.
+        if event.snapshot {
+            targets.clear();
+        }
+        targets.extend(operation.targets.drain(..).map(|target| (target.miner.clone(), target)));
+        operation.targets = targets.values().cloned().collect();
         tell(&operation)?;
         if has_ended(&operation) {
             return Ok(operation);
@@ -120,32 +178,48 @@ fn failure_of(target: &OperationTarget) -> Failure {
     Failure::new(code, &target.error_reason, target.error_message.clone())
 }
 
-/// Starts an operation whose phases nobody waits for, and shows it; with `--wait` follows it to its end.
+/// Starts an operation and shows it; follows it to its end when `follow`.
 pub(crate) async fn run(
     context: &mut Context<'_>,
     peer: &Peer,
-    action: Action,
-    miners: Vec<String>,
+    order: &Order,
+    selection: MinerSelection,
+    follow: bool,
+) -> Result<(), CliError> {
+    let selection = agreed(context, peer, order, selection).await?;
+    let started = start(&peer.client, order, selection).await?;
+    let operation = started.operation.clone().unwrap_or_default();
+    if !follow {
+        message::show(context, &started, |paint| view::operation(&operation, paint))?;
+        let id = &operation.operation_id;
+        return context
+            .confirm(&format!("operation {id} is under way; `mujinactl op watch {id}` follows it to its end"));
+    }
+    to_its_end(context, &peer.client, &operation.operation_id, order.doing).await
+}
+
+/// Follows an operation to its end, tells how far it is, and shows what came of it.
+pub(crate) async fn to_its_end(
+    context: &mut Context<'_>,
+    client: &Client,
+    operation_id: &str,
     doing: &str,
 ) -> Result<(), CliError> {
-    let started = start(&peer.client, action, miners, doing).await?;
-    let operation = started.operation.clone().unwrap_or_default();
-    let id = operation.operation_id.clone();
-    if !context.wait {
-        message::show(context, &started, |paint| view::operation(&operation, paint))?;
-        return context.confirm(&format!("operation {id} is under way; --wait follows it to its end"));
-    }
-    context.goes_on = Some(goes_on(&id));
+    context.goes_on = Some(goes_on(operation_id));
+    let bar = context.bar();
     let mut told = String::new();
-    let ended = follow(&peer.client, &id, doing, |operation| {
+    let ended = follow(client, operation_id, doing, |operation| {
         let line = view::operation_line(operation);
-        if line != told {
+        let (done, all) = view::operation_done(operation);
+        if !bar.show(done, all, &line) && line != told {
             context.note(&line)?;
             told = line;
         }
         Ok(())
     })
-    .await?;
+    .await;
+    bar.clear();
+    let ended = ended?;
     context.goes_on = None;
     let last = WatchOperationResponse { operation: Some(ended.clone()), snapshot: true };
     message::show(context, &last, |paint| view::operation(&ended, paint))?;
@@ -154,5 +228,5 @@ pub(crate) async fn run(
 
 /// What is left when the command ends before the operation.
 pub(crate) fn goes_on(operation_id: &str) -> String {
-    format!("operation {operation_id} goes on without this command")
+    format!("operation {operation_id} goes on without this command; come back with `mujinactl op watch {operation_id}`")
 }

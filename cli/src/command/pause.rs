@@ -1,9 +1,11 @@
 //! `pause`: no hashing; pool connections stay up.
 
 use super::{
-    message, operation,
+    message,
+    operation::{self, Order},
     peer::Peer,
     repeat::{once_more, request_id},
+    selection::chosen,
     view,
 };
 use crate::{args::Pause, context::Context, error::CliError};
@@ -13,11 +15,13 @@ use mujina_proto::{
 };
 
 pub(crate) async fn run(args: Pause, context: &mut Context<'_>) -> Result<(), CliError> {
-    let Pause { reason, all } = args;
+    let Pause { reason, ramp, miners } = args;
     let peer = Peer::find(context).await?;
-    let miners = peer.some(context.miner.as_ref(), all)?;
+    let selection = chosen(context, &peer, &miners.names, &miners.others)?;
     if peer.miners.is_some() {
-        return operation::run(context, &peer, Action::Pause(PauseAction { reason }), miners, "pause").await;
+        let order = Order::new(Action::Pause(PauseAction { reason }), "pause").ramped(ramp);
+        let follow = context.wait;
+        return operation::run(context, &peer, &order, selection, follow).await;
     }
     context.goes_on = Some("the miner was asked to pause and may do so yet".into());
     let request = PauseRequest { reason, request_id: request_id() };

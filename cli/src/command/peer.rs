@@ -3,24 +3,26 @@
 //! A control plane is known by its registry; a miner has none. Reads of one miner behind a control plane are relayed by a
 //! metadata key.
 
-use crate::{context::Context, error::CliError};
+use crate::{context::Context, error::CliError, saved::Client};
 use mujina_core::id::MinerName;
 use mujina_proto::{
-    control::v1::{ListMinersRequest, Miner, miner_registry_service_client::MinerRegistryServiceClient},
+    control::v1::{ListMinersRequest, Miner, MinerView, miner_registry_service_client::MinerRegistryServiceClient},
     dataplane::v1::{
         board_service_client::BoardServiceClient, miner_service_client::MinerServiceClient,
         pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
-    dial::{Address, Client},
+    dial::Address,
 };
 use tonic::{Code, Request, metadata::MetadataValue};
 
 /// Metadata key that names the miner of a relayed call.
 const RELAY: &str = "mujina-miner";
-/// Miners asked for at a time: a status tree is some kilobytes.
-const PAGE: u32 = 100;
+/// Miners asked for at a time: the most there are in an answer.
+const PAGE: u32 = 1000;
+/// Names of miners in a message.
+const SHOWN: usize = 12;
 /// Most bytes of an answer: the first message of a fleet's watch holds every status tree.
-const MAX_ANSWER: usize = 64 << 20;
+pub(crate) const MAX_ANSWER: usize = 64 << 20;
 
 /// The service at the other end.
 pub(crate) struct Peer {
@@ -44,23 +46,9 @@ impl Peer {
 
     /// Asks who is there.
     pub(crate) async fn ask(address: Address, client: Client) -> Result<Self, CliError> {
-        let mut registry = registry(&client);
-        let (mut miners, mut page_token) = (Vec::new(), String::new());
-        loop {
-            let request = ListMinersRequest { page_size: PAGE, page_token, ..ListMinersRequest::default() };
-            let page = match registry.list_miners(request).await {
-                Ok(response) => response.into_inner(),
-                Err(status) if status.code() == Code::Unimplemented => {
-                    return Ok(Self { address, client, miners: None });
-                }
-                Err(status) => return Err(CliError::call("ask the service which miners it knows")(status)),
-            };
-            miners.extend(page.miners);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return Ok(Self { address, client, miners: Some(miners) });
-            }
-        }
+        let basic = ListMinersRequest { view: MinerView::Basic.into(), ..ListMinersRequest::default() };
+        let miners = list(&client, basic, "ask the service which miners it knows").await?;
+        Ok(Self { address, client, miners })
     }
 
     /// The miner that is meant: the one that was named, else the only one.
@@ -76,30 +64,20 @@ impl Peer {
             (Some(wanted), _) => self.known(wanted).map(|name| target(Some(name))),
             (None, [only]) => Ok(target(Some(only.name.clone()))),
             (None, []) => {
-                Err(CliError::NotFound("the control plane knows no miner; add one to its configuration".into()))
+                Err(CliError::NotFound("the control plane knows no miner; see `mujinactl enroll token create`".into()))
             }
             (None, _) => Err(CliError::Usage(format!("which miner? choose one of {} with --miner", self.names()))),
         }
     }
 
-    /// Names of the miners that an operation is for: all, the one that was named, or the only one.
-    pub(crate) fn some(&self, wanted: Option<&MinerName>, all: bool) -> Result<Vec<String>, CliError> {
-        if !all {
-            return self.one(wanted).map(|target| target.name.into_iter().collect()).map_err(|error| match error {
-                CliError::Usage(message) if wanted.is_none() => {
-                    CliError::Usage(format!("{message}, or all with --all"))
-                }
-                error => error,
-            });
-        }
-        match &self.miners {
-            None => Err(self.is_a_miner("--all")),
-            Some(_) if wanted.is_some() => {
-                Err(CliError::Usage("--all and --miner exclude each other; give one".into()))
+    /// The one miner that an operation is for when nothing says more: the one that was named, or the only one.
+    pub(crate) fn some(&self, wanted: Option<&MinerName>) -> Result<Vec<String>, CliError> {
+        self.one(wanted).map(|target| target.name.into_iter().collect()).map_err(|error| match error {
+            CliError::Usage(message) if wanted.is_none() => {
+                CliError::Usage(format!("{message}, several with -l or --filter, or all with --all"))
             }
-            Some(miners) if miners.is_empty() => self.one(None).map(|_| Vec::new()),
-            Some(miners) => Ok(miners.iter().map(|miner| miner.name.clone()).collect()),
-        }
+            error => error,
+        })
     }
 
     fn known(&self, wanted: &MinerName) -> Result<String, CliError> {
@@ -111,10 +89,15 @@ impl Peer {
 
     fn names(&self) -> String {
         let names: Vec<_> = self.miners.iter().flatten().map(|miner| miner.name.as_str()).collect();
-        if names.is_empty() { "none".into() } else { names.join(", ") }
+        match (names.get(..SHOWN), names.len()) {
+            (_, 0) => "none".into(),
+            (Some(first), all) if all > SHOWN => format!("{} and {} more", first.join(", "), all - SHOWN),
+            _ => names.join(", "),
+        }
     }
 
-    fn is_a_miner(&self, flag: &str) -> CliError {
+    /// The error of choosing among the miners of a miner.
+    pub(crate) fn is_a_miner(&self, flag: &str) -> CliError {
         CliError::Usage(format!(
             "{flag} chooses among the miners of a control plane, but {} is a miner itself; leave it out",
             self.address
@@ -125,6 +108,29 @@ impl Peer {
 /// The registry of a control plane.
 pub(crate) fn registry(client: &Client) -> MinerRegistryServiceClient<Client> {
     MinerRegistryServiceClient::new(client.clone()).max_decoding_message_size(MAX_ANSWER)
+}
+
+/// All miners that a request selects; `None` when the service is no control plane.
+pub(crate) async fn list(
+    client: &Client,
+    wanted: ListMinersRequest,
+    doing: &str,
+) -> Result<Option<Vec<Miner>>, CliError> {
+    let mut registry = registry(client);
+    let (mut miners, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListMinersRequest { page_size: PAGE, page_token, ..wanted.clone() };
+        let page = match registry.list_miners(request).await {
+            Ok(response) => response.into_inner(),
+            Err(status) if status.code() == Code::Unimplemented => return Ok(None),
+            Err(status) => return Err(CliError::call(doing)(status)),
+        };
+        miners.extend(page.miners);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(Some(miners));
+        }
+    }
 }
 
 /// One miner, directly or behind a control plane.

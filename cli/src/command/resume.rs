@@ -1,9 +1,11 @@
 //! `resume`: hashing again.
 
 use super::{
-    message, operation,
+    message,
+    operation::{self, Order},
     peer::Peer,
     repeat::{once_more, request_id},
+    selection::chosen,
     view,
 };
 use crate::{args::Resume, context::Context, error::CliError};
@@ -13,11 +15,13 @@ use mujina_proto::{
 };
 
 pub(crate) async fn run(args: Resume, context: &mut Context<'_>) -> Result<(), CliError> {
-    let Resume { all } = args;
+    let Resume { ramp, miners } = args;
     let peer = Peer::find(context).await?;
-    let miners = peer.some(context.miner.as_ref(), all)?;
+    let selection = chosen(context, &peer, &miners.names, &miners.others)?;
     if peer.miners.is_some() {
-        return operation::run(context, &peer, Action::Resume(ResumeAction {}), miners, "resume").await;
+        let order = Order::new(Action::Resume(ResumeAction {}), "resume").ramped(ramp);
+        let follow = context.wait;
+        return operation::run(context, &peer, &order, selection, follow).await;
     }
     context.goes_on = Some("the miner was asked to resume and may do so yet".into());
     let request = ResumeRequest { request_id: request_id() };

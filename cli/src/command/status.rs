@@ -2,14 +2,13 @@
 
 use super::{
     message,
-    peer::{Peer, Target, registry},
+    peer::{Peer, Target, list, registry},
     view,
 };
-use crate::{args::Status, context::Context, error::CliError, output::Paint};
+use crate::{args::Status, context::Context, error::CliError, output::Paint, saved::Client};
 use mujina_proto::{
-    control::v1::{ListMinersResponse, Miner, WatchMinersRequest},
+    control::v1::{ListMinersRequest, ListMinersResponse, Miner, WatchMinersRequest},
     dataplane::v1::{GetMinerRequest, WatchMinerRequest},
-    dial::Client,
 };
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -18,8 +17,15 @@ pub(crate) async fn run(args: Status, context: &mut Context<'_>) -> Result<(), C
     match (&peer.miners, context.miner.is_some(), args.watch) {
         (Some(_), false, true) => watch_fleet(&peer.client, context).await,
         (Some(miners), false, false) => {
-            let response = ListMinersResponse { miners: miners.clone(), next_page_token: String::new() };
-            message::show(context, &response, |paint| fleet(miners, paint))
+            // Of many miners, people see the totals only.
+            let miners = if miners.len() > 1 && context.format.is_for_people() {
+                miners.clone()
+            } else {
+                let all = ListMinersRequest::default();
+                list(&peer.client, all, "read the status of the miners").await?.unwrap_or_default()
+            };
+            let response = ListMinersResponse { miners, next_page_token: String::new() };
+            message::show(context, &response, |paint| fleet(&response.miners, paint))
         }
         (_, _, true) => watch(&peer.one(context.miner.as_ref())?, context).await,
         (_, _, false) => once(&peer.one(context.miner.as_ref())?, context).await,

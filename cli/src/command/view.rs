@@ -1,24 +1,36 @@
 //! Answers for people: messages as text. Pure; the clock is a parameter where it is needed.
 
+mod access;
+mod audit;
 mod board;
 mod chip;
+mod enroll;
+mod event;
 mod fleet;
 mod ledger;
 mod operation;
 mod pool;
+mod profile;
 mod reject;
+mod rollout;
 mod share;
 mod status;
 
+pub(crate) use access::{allowed, bindings, new_operator_token, operator_tokens, payout_guard, proposed, who};
+pub(crate) use audit::{audit_records, audit_verified};
 pub(crate) use board::{
     board, boards, boards_wide, constraints, located, self_test_failure, self_test_step, self_tested, usb_problem,
 };
 pub(crate) use chip::{chip_map, chips};
-pub(crate) use fleet::{fleet, known, lone, sync};
+pub(crate) use enroll::{certificates, enroll_tokens, enrollments, new_enroll_token};
+pub(crate) use event::{event_lines, events, series};
+pub(crate) use fleet::{fleet, fleet_wide, known, lone, miners_summary, sync};
 pub(crate) use ledger::{statistics, summary};
-pub(crate) use operation::{operation, operation_line, phase, reconnected};
+pub(crate) use operation::{operation, operation_done, operation_line, operation_plan, operations, phase, reconnected};
 pub(crate) use pool::{channels, pinned, pools_wide, tested, transitions, transitions_with_phases, unpinned};
+pub(crate) use profile::{effects, names, profiles, resolved};
 pub(crate) use reject::{rejects, rejects_wide};
+pub(crate) use rollout::{RolloutTold, rollout, rollout_line, rollout_plan, rollouts};
 pub(crate) use share::{SHARE_HEADER, share_line, shares};
 pub(crate) use status::{pools, status};
 
@@ -31,7 +43,7 @@ use mujina_proto::{
     convert::length,
     types::v1::{RateEstimate, SpecChange, SpecState},
 };
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// Longest line of what a peer said, in bytes.
 const LONGEST: usize = 512;
@@ -54,6 +66,13 @@ pub(crate) fn changes(changes: &[SpecChange], paint: Paint) -> String {
 /// What pausing or resuming came to.
 pub(crate) fn switched(what: &str, state: Option<&SpecState>) -> String {
     state.map_or_else(|| format!("{what}\n"), |state| format!("{what} (generation {})\n", state.generation))
+}
+
+/// `site=a,zone=7`, in order of the keys.
+fn labels_of(labels: &HashMap<String, String>) -> String {
+    let mut labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    labels.sort();
+    labels.join(",")
 }
 
 /// A rate with one standard error: `25.7 MH/s ± 3.2 %`; `None` while nothing was observed.

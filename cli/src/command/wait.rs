@@ -1,14 +1,18 @@
 //! Waiting until a generation of the desired state is in force, telling what happens meanwhile.
 
 use super::peer::{Target, registry};
-use crate::{context::Context, error::CliError, output::word};
+use crate::{context::Context, error::CliError, output::word, saved::Client};
+use mujina_core::spec::Problem;
 use mujina_proto::{
-    control::v1::{Miner, SyncState, WatchMinersRequest},
+    control::v1::{Miner, MinerView, SyncState, WatchMinersRequest},
     convert,
     dataplane::v1::{GetSpecRequest, WatchMinerRequest},
     types::v1::{MinerStatus, SpecSection, SpecSectionState},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Shortest time between two status trees: a person sees no more, and the miner allows no less.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -58,6 +62,47 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
         }
     }
     Err(CliError::Ended { doing })
+}
+
+/// Waits until all of these miners do what is wanted of them.
+///
+/// # Errors
+/// Some refuse it.
+pub(crate) async fn converged(
+    context: &mut Context<'_>,
+    client: &Client,
+    miners: &BTreeSet<String>,
+) -> Result<(), CliError> {
+    let doing = "wait for the miners";
+    let request = WatchMinersRequest { view: MinerView::Basic.into(), ..WatchMinersRequest::default() };
+    let mut stream = registry(client).watch_miners(request).await.map_err(CliError::call(doing))?.into_inner();
+    let mut states = BTreeMap::new();
+    let bar = context.bar();
+    let all = u32::try_from(miners.len()).unwrap_or(u32::MAX);
+    while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
+        for miner in event.miners.into_iter().filter(|miner| miners.contains(&miner.name)) {
+            // What the first message says of a refusal may be about the generation before.
+            let rejected = miner.sync_state() == SyncState::Rejected && !event.snapshot;
+            let reason = rejected.then(|| miner.sync_reason.clone());
+            states.insert(miner.name.clone(), (miner.sync_state() == SyncState::InSync, reason));
+        }
+        let in_sync = states.values().filter(|(in_sync, _)| *in_sync).count();
+        let failed: Vec<_> = states
+            .iter()
+            .filter_map(|(name, (_, reason))| Some(Problem { field: name.clone(), reason: reason.clone()? }))
+            .collect();
+        let done = u32::try_from(in_sync).unwrap_or(u32::MAX);
+        bar.show(done, all, &format!("{done} of {all} miners in sync, {} refuse", failed.len()));
+        if in_sync >= miners.len() {
+            bar.clear();
+            return Ok(());
+        }
+        if states.len() == miners.len() && failed.len() + in_sync >= miners.len() {
+            bar.clear();
+            return Err(CliError::Miners { failed, of: miners.len() });
+        }
+    }
+    Err(CliError::Ended { doing: doing.into() })
 }
 
 /// An error when boards refuse what this generation wants of them and nothing else is under way: it would be waited for in

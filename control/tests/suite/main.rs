@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
 mod door;
-mod host;
 mod fleet;
+mod host;
 mod killed;
 mod miner;
 mod operations;

@@ -94,11 +94,13 @@ async fn sums_of_a_minute_are_those_of_its_buckets_however_they_are_grouped() {
     let rate = 60e12 / 60.0;
     assert!((point.hash_rate_hps - rate).abs() < 1.0 && (point.hash_rate_error_hps - rate / 60_f64.sqrt()).abs() < 1.0);
     let miners = ask(&control, query(60, &["miner"])).await;
-    let found: Vec<_> = miners.series.iter().map(|one| (one.group["miner"].as_str(), covered(&one.points[0]))).collect();
+    let found: Vec<_> =
+        miners.series.iter().map(|one| (one.group["miner"].as_str(), covered(&one.points[0]))).collect();
     assert_eq!(found, [("rig1", 60), ("rig2", 30)]);
     let pools = ask(&control, query(60, &["pool", "label:site"])).await;
     let group = |one: &v1::StatisticsSeries| (one.group["pool"].clone(), one.group["label:site"].clone());
-    let found: Vec<_> = pools.series.iter().map(|one| (group(one), covered(&one.points[0]), one.points[0].accepted)).collect();
+    let found: Vec<_> =
+        pools.series.iter().map(|one| (group(one), covered(&one.points[0]), one.points[0].accepted)).collect();
     let cellar = |pool: &str| (pool.to_owned(), "cellar".to_owned());
     assert_eq!(found, [(cellar("main"), 90, 36), (cellar("spare"), 60, 24)]);
     // Buckets, sums of a minute and sums of an hour say the same.

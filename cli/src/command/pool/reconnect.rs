@@ -4,22 +4,26 @@
 use crate::{
     args::PoolReconnect,
     command::{
-        message, operation,
+        message,
+        operation::{self, Order},
         peer::{Peer, Target},
-        repeat, view,
+        repeat,
+        selection::{chosen, of_miners},
+        view,
     },
     context::Context,
     error::CliError,
     root_span,
+    saved::Client,
 };
 use mujina_core::{id::MinerName, units::duration};
 use mujina_proto::{
-    control::v1::{Operation, ReconnectAction, WatchOperationResponse, operation_action::Action},
+    control::v1::{MinerSelection, Operation, ReconnectAction, WatchOperationResponse, operation_action::Action},
     convert,
     dataplane::v1::{
         ReconnectMode, ReconnectPoolRequest, ReconnectPoolResponse, ReconnectResult, reconnect_pool_response::Event,
     },
-    dial::{Address, Client},
+    dial::{Address, Bearing},
     trace::trace_id,
     types::v1::ConnectPhase,
 };
@@ -89,7 +93,7 @@ pub async fn reconnect(call: ReconnectCall, mut told: impl FnMut(&Phase) + Send)
     let ReconnectCall { address, miner, pool, immediate, deadline } = call;
     let span = root_span("pool reconnect");
     let making = async {
-        let client = mujina_proto::dial::dial(&address, deadline).await?;
+        let client = Bearing::nothing(mujina_proto::dial::dial(&address, deadline).await?);
         let target = Peer::ask(address, client).await?.one(miner.as_ref())?;
         let tell = |phase: &ConnectPhase| {
             told(&phase.clone().into());
@@ -98,9 +102,15 @@ pub async fn reconnect(call: ReconnectCall, mut told: impl FnMut(&Phase) + Send)
         let (result, miner) = match target.name.clone() {
             None => (on_miner(&target, pool, immediate, tell).await?, None),
             Some(name) => {
-                let ended =
-                    through_control(&target.client, vec![name.clone()], pool, immediate, |_| {}, untagged(tell))
-                        .await?;
+                let ended = through_control(
+                    &target.client,
+                    of_miners(vec![name.clone()]),
+                    pool,
+                    immediate,
+                    |_| {},
+                    untagged(tell),
+                )
+                .await?;
                 operation::verdict(&ended, DOING)?;
                 let target = ended.targets.into_iter().next().unwrap_or_default();
                 (target.reconnect.unwrap_or_default(), Some(name))
@@ -126,9 +136,11 @@ fn report(result: ReconnectResult, miner: Option<String>) -> ReconnectReport {
 }
 
 pub(crate) async fn run(args: PoolReconnect, context: &mut Context<'_>) -> Result<(), CliError> {
-    let PoolReconnect { name: pool, immediate, all } = args;
+    let PoolReconnect { name: pool, immediate, miners, others } = args;
     let peer = Peer::find(context).await?;
-    let miners = peer.some(context.miner.as_ref(), all)?;
+    let selection = chosen(context, &peer, &miners, &others)?;
+    let action = action(pool.clone(), immediate);
+    let selection = operation::agreed(context, &peer, &Order::new(action, DOING), selection).await?;
     context.goes_on = Some("the reconnect goes on without this command".into());
     let streams = context.format.is_for_people();
     if peer.miners.is_none() {
@@ -146,7 +158,7 @@ pub(crate) async fn run(args: PoolReconnect, context: &mut Context<'_>) -> Resul
         let response = ReconnectPoolResponse { event: Some(Event::Result(result.clone())) };
         return message::show(context, &response, |_| view::reconnected(&result));
     }
-    let several = miners.len() > 1;
+    let several = selection.miners.len() != 1;
     let mut started = None;
     let tell = |miner: &str, phase: &ConnectPhase| {
         let line = view::phase(phase);
@@ -154,7 +166,8 @@ pub(crate) async fn run(args: PoolReconnect, context: &mut Context<'_>) -> Resul
         if streams { context.confirm(&line) } else { Ok(()) }
     };
     let following =
-        through_control(&peer.client, miners, pool, immediate, |id| started = Some(operation::goes_on(id)), tell).await;
+        through_control(&peer.client, selection, pool, immediate, |id| started = Some(operation::goes_on(id)), tell)
+            .await;
     if started.is_some() {
         context.goes_on = started;
     }
@@ -192,15 +205,14 @@ async fn on_miner(
 /// As an operation of the control plane, followed to its end.
 async fn through_control(
     client: &Client,
-    miners: Vec<String>,
+    selection: MinerSelection,
     pool: Option<String>,
     immediate: bool,
     started: impl FnOnce(&str) + Send,
     mut tell: impl FnMut(&str, &ConnectPhase) -> Result<(), CliError> + Send,
 ) -> Result<Operation, CliError> {
-    let mode = mode(immediate).into();
-    let action = Action::Reconnect(ReconnectAction { pool: pool.unwrap_or_default(), mode });
-    let operation = operation::start(client, action, miners, DOING).await?.operation.unwrap_or_default();
+    let order = Order::new(action(pool, immediate), DOING);
+    let operation = operation::start(client, &order, selection).await?.operation.unwrap_or_default();
     started(&operation.operation_id);
     let mut told = BTreeMap::<String, usize>::new();
     operation::follow(client, &operation.operation_id, DOING, |operation| {
@@ -221,6 +233,10 @@ fn untagged(
     mut tell: impl FnMut(&ConnectPhase) -> Result<(), CliError> + Send,
 ) -> impl FnMut(&str, &ConnectPhase) -> Result<(), CliError> + Send {
     move |_, phase| tell(phase)
+}
+
+fn action(pool: Option<String>, immediate: bool) -> Action {
+    Action::Reconnect(ReconnectAction { pool: pool.unwrap_or_default(), mode: mode(immediate).into() })
 }
 
 fn mode(immediate: bool) -> ReconnectMode {

@@ -13,7 +13,12 @@ use mujina_proto::{
 pub(crate) async fn run(all: bool, context: &mut Context<'_>) -> Result<(), CliError> {
     let peer = Peer::find(context).await?;
     if all {
-        peer.some(context.miner.as_ref(), true)?;
+        if peer.miners.is_none() {
+            return Err(peer.is_a_miner("--all"));
+        }
+        if context.miner.is_some() {
+            return Err(CliError::Usage("--all and --miner exclude each other; give one".into()));
+        }
         let mut service = StatisticsServiceClient::new(peer.client.clone());
         let request = SummarizeSharesRequest::default();
         let failed = CliError::call("sum up the shares of all miners");

@@ -88,6 +88,7 @@ impl FakeControl {
                 phases: if reconnects && !failed { sample::phases() } else { Vec::new() },
                 reconnect: (ended && reconnects && !failed).then(result),
                 elapsed: ended.then(|| sample::millis(250)).flatten(),
+                detail: String::new(),
             }
         };
         let targets: Vec<_> = request.miners.iter().map(target).collect();
@@ -135,8 +136,8 @@ impl MinerRegistryService for FakeControl {
         let before =
             now.iter().cloned().map(|miner| Miner { sync_state: SyncState::Applying.into(), ..miner }).collect();
         Ok(events(vec![
-            WatchMinersResponse { miners: before, snapshot: true },
-            WatchMinersResponse { miners: now, snapshot: false },
+            WatchMinersResponse { miners: before, snapshot: true, ..WatchMinersResponse::default() },
+            WatchMinersResponse { miners: now, ..WatchMinersResponse::default() },
         ]))
     }
 }
@@ -153,6 +154,7 @@ impl SpecService for FakeControl {
             generation: stored.generation,
             etag: stored.etag.clone(),
             stored_at: sample::at(0),
+            trial: None,
         };
         let desired = state.desired.then_some(desired);
         Ok(Response::new(GetSpecResponse { desired, confirmed: Some(stored), sync_state: state.sync.into() }))
@@ -166,7 +168,7 @@ impl SpecService for FakeControl {
         let changes = state.shelf.write(spec, &mask, &etag, &request_id, validate_only)?;
         let stored = state.shelf.state();
         let (spec, generation, etag) = (stored.spec, stored.generation, stored.etag);
-        let desired = Some(DesiredSpec { miner, spec, generation, etag, stored_at: sample::at(0) });
+        let desired = Some(DesiredSpec { miner, spec, generation, etag, stored_at: sample::at(0), trial: None });
         Ok(Response::new(ApplySpecResponse { desired, changes }))
     }
 }
@@ -187,7 +189,7 @@ impl OperationService for FakeControl {
         &self,
         _: Request<WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
-        let event = |ended| WatchOperationResponse { operation: Some(self.operation(ended)) };
+        let event = |ended| WatchOperationResponse { operation: Some(self.operation(ended)), snapshot: !ended };
         let breaks = std::mem::replace(&mut self.state().breaks, 0);
         if breaks > 0 {
             self.state().breaks = breaks - 1;

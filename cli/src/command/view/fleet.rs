@@ -1,12 +1,12 @@
 //! Miners as a control plane sees them.
 
 use super::{
-    clean, rate_of_minute,
+    clean, labels_of, rate_of_minute,
     status::{status, tone_of_miner},
 };
 use crate::output::{Cell, Paint, Table, Tone, age, word};
 use mujina_proto::{
-    control::v1::{Miner, MinerReachability, SyncState},
+    control::v1::{Miner, MinerReachability, SummarizeMinersResponse, SyncState},
     convert::time,
     types::v1::MinerStatus,
 };
@@ -17,35 +17,74 @@ const HEADERS: [&str; 9] = ["NAME", "STATE", "REACHED", "SYNC", "POOL", ">RATE",
 /// A row a miner. Of those that are not reached, what was last known.
 pub(crate) fn fleet(miners: &[Miner], now: SystemTime, paint: Paint) -> String {
     if miners.is_empty() {
-        return "the control plane knows no miner; add one to its configuration\n".into();
+        return "the control plane knows no miner; see `mujinactl enroll token create`\n".into();
     }
     let mut table = Table::new(&HEADERS);
     for miner in miners {
-        let reason = [&miner.unreachable_reason, &miner.sync_reason].into_iter().find(|reason| !reason.is_empty());
-        let reached = miner.reachability() == MinerReachability::Connected;
-        let reachability = match miner.reachability() {
-            MinerReachability::Connected => Cell::new("yes", Tone::Good),
-            MinerReachability::Unreachable => {
-                Cell::new(format!("no, for {}", age(time(miner.reachability_since), now)), Tone::Bad)
-            }
-            MinerReachability::Unspecified => Cell::new("not tried", Tone::Dim),
-        };
-        let synced = Cell::new(sync(miner.sync_state()), tone(miner.sync_state()));
-        let [state, pool, rate, accepted, rejected] = observed(miner.status.as_ref(), reached);
-        let reason = Cell::new(reason.map(String::as_str).unwrap_or_default(), Tone::Dim);
-        table.row([
-            Cell::new(&miner.name, Tone::Strong),
-            state,
-            reachability,
-            synced,
-            pool,
-            rate,
-            accepted,
-            rejected,
-            reason,
-        ]);
+        table.row(row(miner, now));
     }
     table.render(paint)
+}
+
+/// The same with labels and addresses.
+pub(crate) fn fleet_wide(miners: &[Miner], now: SystemTime, paint: Paint) -> String {
+    let headers: Vec<_> = HEADERS.into_iter().chain(["KNOWN", "LABELS", "ADDRESS"]).collect();
+    let mut table = Table::new(&headers);
+    for miner in miners {
+        let address = if miner.address.is_empty() { "calls home" } else { &miner.address };
+        let more = [age_of(miner, now).into(), labels_of(&miner.labels).into(), Cell::new(address, Tone::Dim)];
+        table.row(row(miner, now).into_iter().chain(more));
+    }
+    table.render(paint)
+}
+
+/// How the miners are together.
+pub(crate) fn miners_summary(summary: &SummarizeMinersResponse, paint: Paint) -> String {
+    let SummarizeMinersResponse { total, connected, unreachable, sync_states, hash_rate_hps, faults } = summary;
+    let mut table = Table::new(&["MINERS", ">COUNT"]);
+    let bad = |count: u32| if count > 0 { Tone::Bad } else { Tone::Plain };
+    table.row(["all".into(), Cell::new(total, Tone::Strong)]);
+    table.row(["reached".into(), connected.into()]);
+    table.row(["not reached".into(), Cell::new(unreachable, bad(*unreachable))]);
+    for count in sync_states {
+        table.row([sync(count.state()).into(), Cell::new(count.miners, tone(count.state()))]);
+    }
+    let rate = super::hash_rate(*hash_rate_hps).unwrap_or_else(|| "-".into());
+    format!("{}hash rate {rate}, {faults} faults\n", table.render(paint))
+}
+
+/// How old what is shown is, where it is not of now.
+fn age_of(miner: &Miner, now: SystemTime) -> String {
+    match miner.reachability() {
+        MinerReachability::Connected => "now".into(),
+        _ if miner.status.is_none() => "never".into(),
+        _ => format!("{} ago", age(time(miner.status_at), now)),
+    }
+}
+
+fn row(miner: &Miner, now: SystemTime) -> [Cell; 9] {
+    let stale = || match miner.reachability() {
+        MinerReachability::Connected => String::new(),
+        _ if miner.status.is_none() => "nothing known yet".into(),
+        _ => format!("as known {}", age_of(miner, now)),
+    };
+    let reason: Vec<_> =
+        [miner.quarantine_reason.clone(), stale(), miner.unreachable_reason.clone(), miner.sync_reason.clone()]
+            .into_iter()
+            .filter(|reason| !reason.is_empty())
+            .collect();
+    let reached = miner.reachability() == MinerReachability::Connected;
+    let reachability = match miner.reachability() {
+        MinerReachability::Connected => Cell::new("yes", Tone::Good),
+        MinerReachability::Unreachable => {
+            Cell::new(format!("no, for {}", age(time(miner.reachability_since), now)), Tone::Bad)
+        }
+        MinerReachability::Unspecified => Cell::new("not tried", Tone::Dim),
+    };
+    let synced = Cell::new(sync(miner.sync_state()), tone(miner.sync_state()));
+    let [state, pool, rate, accepted, rejected] = observed(miner.status.as_ref(), reached);
+    let reason = Cell::new(reason.join("; "), Tone::Dim);
+    [Cell::new(&miner.name, Tone::Strong), state, reachability, synced, pool, rate, accepted, rejected, reason]
 }
 
 /// The one miner that answered by itself, in the same columns.
@@ -70,13 +109,12 @@ pub(crate) fn lone(status: &MinerStatus, paint: Paint) -> String {
 /// One miner: its place in the control plane, then its status.
 pub(crate) fn known(miner: &Miner, now: SystemTime, paint: Paint) -> String {
     let mut text = fleet(std::slice::from_ref(miner), now, paint);
-    let mut labels: Vec<_> = miner.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    labels.sort();
+    let labels = labels_of(&miner.labels).replace(',', " ");
     let Miner { address, desired_generation, acknowledged_generation, .. } = miner;
-    let labels = if labels.is_empty() { String::new() } else { format!("; labels {}", labels.join(" ")) };
-    let place = format!(
-        "at {address}; desired generation {desired_generation}, acknowledged {acknowledged_generation}{labels}"
-    );
+    let labels = if labels.is_empty() { String::new() } else { format!("; labels {labels}") };
+    let address = if address.is_empty() { "calls home".into() } else { format!("at {address}") };
+    let place =
+        format!("{address}; desired generation {desired_generation}, acknowledged {acknowledged_generation}{labels}");
     text.push_str(&format!("{}\n", clean(&place)));
     match &miner.status {
         None => text.push_str("\nno status yet\n"),

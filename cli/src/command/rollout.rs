@@ -1,0 +1,184 @@
+//! `rollout`: a change of many miners in waves.
+
+mod plan;
+
+use super::{message, view};
+use crate::{
+    args::{Rollout, RolloutStart},
+    context::Context,
+    error::CliError,
+    saved::Client,
+};
+use mujina_proto::control::v1::{
+    self as control, AbortRolloutRequest, GetRolloutRequest, ListRolloutsRequest, PauseRolloutRequest,
+    ResumeRolloutRequest, RollBackRolloutRequest, RolloutState, RolloutTarget, StartRolloutRequest,
+    WatchRolloutRequest, WatchRolloutResponse, rollout_service_client::RolloutServiceClient,
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Rollouts survive a restart of the control plane; this is how long one may take. About six seconds in all.
+const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
+
+type Service = RolloutServiceClient<Client>;
+
+pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(), CliError> {
+    let (_, client) = context.connect().await?;
+    let mut service = RolloutServiceClient::new(client.clone()).max_decoding_message_size(super::peer::MAX_ANSWER);
+    match command {
+        Rollout::Plan(args) => plan::run(*args, &service, context).await,
+        Rollout::Start(args) => start(*args, &mut service, context).await,
+        Rollout::List { limit } => {
+            let request = ListRolloutsRequest { page_size: limit, page_token: String::new() };
+            let failed = CliError::call("list the rollouts");
+            let answer = service.list_rollouts(request).await.map_err(failed)?.into_inner();
+            message::show(context, &answer, |paint| view::rollouts(&answer.rollouts, paint))
+        }
+        Rollout::Show(args) => {
+            let request = GetRolloutRequest { rollout_id: args.id };
+            let failed = CliError::call("read the rollout");
+            let answer = service.get_rollout(request).await.map_err(failed)?.into_inner();
+            let rollout = answer.rollout.clone().unwrap_or_default();
+            message::show(context, &answer, |paint| view::rollout(&rollout, paint))
+        }
+        Rollout::Watch(args) => watch(&args.id, Patience::UntilItEnds, &mut service, context).await,
+        Rollout::Pause(args) => {
+            let request = PauseRolloutRequest { rollout_id: args.id, reason: args.reason };
+            let failed = CliError::call("pause the rollout");
+            let answer = service.pause_rollout(request).await.map_err(failed)?.into_inner();
+            steered(&answer, answer.rollout.as_ref(), context)
+        }
+        Rollout::Resume { id, accept_wave } => {
+            let request = ResumeRolloutRequest { rollout_id: id, accept_wave };
+            let failed = CliError::call("resume the rollout");
+            let answer = service.resume_rollout(request).await.map_err(failed)?.into_inner();
+            steered(&answer, answer.rollout.as_ref(), context)
+        }
+        Rollout::Abort(args) => {
+            let request = AbortRolloutRequest { rollout_id: args.id, reason: args.reason };
+            let failed = CliError::call("abort the rollout");
+            let answer = service.abort_rollout(request).await.map_err(failed)?.into_inner();
+            steered(&answer, answer.rollout.as_ref(), context)
+        }
+        Rollout::Rollback(args) => {
+            let request = RollBackRolloutRequest { rollout_id: args.id, reason: args.reason };
+            let failed = CliError::call("roll the rollout back");
+            let answer = service.roll_back_rollout(request).await.map_err(failed)?.into_inner();
+            steered(&answer, answer.rollout.as_ref(), context)
+        }
+    }
+}
+
+fn steered<M: message::Named>(
+    answer: &M,
+    rollout: Option<&control::Rollout>,
+    context: &mut Context<'_>,
+) -> Result<(), CliError> {
+    message::show(context, answer, |_| rollout.map_or_else(String::new, |it| format!("{}\n", view::rollout_line(it))))
+}
+
+async fn start(args: RolloutStart, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
+    let RolloutStart { id, file, selection, strategy } = args;
+    let id = match (id, file) {
+        (Some(id), _) => {
+            plan::agreed(&id, service, context).await?;
+            id
+        }
+        (None, Some(file)) => plan::agreed_file(&file, &selection, strategy, service, context).await?,
+        (None, None) => {
+            return Err(CliError::Usage("what shall be rolled out? give the id of a plan, or -f FILE".into()));
+        }
+    };
+    let failed = CliError::call("start the rollout");
+    let answer =
+        service.start_rollout(StartRolloutRequest { rollout_id: id.clone() }).await.map_err(failed)?.into_inner();
+    if context.wait {
+        return watch(&id, Patience::UntilItNeedsSomebody, service, context).await;
+    }
+    steered(&answer, answer.rollout.as_ref(), context)?;
+    context.confirm(&format!("`mujinactl rollout watch {id}` follows it to its end"))
+}
+
+/// How long a rollout is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Until it has ended.
+    UntilItEnds,
+    /// Until it has ended or is paused.
+    UntilItNeedsSomebody,
+}
+
+/// Follows a rollout, over a restart of the control plane too, and ends as it ended.
+async fn watch(id: &str, patience: Patience, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
+    context.goes_on =
+        Some(format!("rollout {id} goes on without this command; come back with `mujinactl rollout watch {id}`"));
+    let mut told = view::RolloutTold::default();
+    let mut delays = RETRIES_MS.into_iter().map(Duration::from_millis);
+    let ended = loop {
+        match follow(id, patience, service, &mut told, context).await {
+            Err(error) if error.is_unreachable() => match delays.next() {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => return Err(error),
+            },
+            ended => break ended?,
+        }
+    };
+    context.goes_on = None;
+    if context.format.is_for_people() {
+        let text = view::rollout(&ended, context.paint);
+        context.print(&text)?;
+    }
+    verdict(&ended)
+}
+
+async fn follow(
+    id: &str,
+    patience: Patience,
+    service: &mut Service,
+    told: &mut view::RolloutTold,
+    context: &mut Context<'_>,
+) -> Result<control::Rollout, CliError> {
+    let doing = "watch the rollout";
+    let request = WatchRolloutRequest { rollout_id: id.to_owned() };
+    let mut stream = service.watch_rollout(request).await.map_err(CliError::call(doing))?.into_inner();
+    let mut targets = BTreeMap::<String, RolloutTarget>::new();
+    while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
+        let Some(mut rollout) = event.rollout else { continue };
+        if event.snapshot {
+            targets.clear();
+        }
+        targets.extend(rollout.targets.drain(..).map(|target| (target.miner.clone(), target)));
+        rollout.targets = targets.values().cloned().collect();
+        if context.format.is_for_people() {
+            let text = told.lines(&rollout, context.paint);
+            context.print(&text)?;
+        } else {
+            let whole = WatchRolloutResponse { rollout: Some(rollout.clone()), snapshot: event.snapshot };
+            message::event(context, &whole, |_| String::new())?;
+        }
+        let ended = match rollout.state() {
+            RolloutState::Succeeded | RolloutState::Aborted | RolloutState::RolledBack => true,
+            RolloutState::Paused => patience == Patience::UntilItNeedsSomebody,
+            RolloutState::Unspecified
+            | RolloutState::Planned
+            | RolloutState::Running
+            | RolloutState::Aborting
+            | RolloutState::RollingBack => false,
+        };
+        if ended {
+            return Ok(rollout);
+        }
+    }
+    Err(CliError::Ended { doing: doing.into() })
+}
+
+/// Only success is success.
+fn verdict(rollout: &control::Rollout) -> Result<(), CliError> {
+    let state = match rollout.state() {
+        RolloutState::Succeeded => return Ok(()),
+        RolloutState::RolledBack => "was rolled back",
+        RolloutState::Aborted => "was aborted",
+        _ => "is paused",
+    };
+    let reason = if rollout.reason.is_empty() { "somebody asked for it".into() } else { rollout.reason.clone() };
+    Err(CliError::Rollout { id: rollout.rollout_id.clone(), state, reason })
+}
