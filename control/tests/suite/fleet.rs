@@ -280,18 +280,18 @@ async fn nothing_is_sent_to_a_miner_in_quarantine_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn one_operation_reaches_hundreds_of_miners_and_each_once() {
+async fn one_operation_reaches_many_miners_and_each_once() {
     let folder = tempfile::tempdir().unwrap();
     let miner = FakeMiner::new(folder.path(), "rigs");
     let _serving = miner.serve().await;
-    let names: Vec<_> = (0..300).map(|i| format!("rig{i}")).collect();
+    let names: Vec<_> = (0..60).map(|i| format!("rig{i}")).collect();
     let miners: Vec<_> = names.iter().map(|name| (name.as_str(), &miner)).collect();
     let control = Control::start(config(folder.path(), &miners)).await;
     let reconnect = operation(Action::Reconnect(v1::ReconnectAction::default()), "site=cellar");
     let started = start(&control, reconnect).await;
     let (targets, ended) = until_ended(&control, &started.operation_id).await;
-    assert_eq!(ended.progress, Some(v1::OperationProgress { total: 300, succeeded: 300, ..Default::default() }));
+    assert_eq!(ended.progress, Some(v1::OperationProgress { total: 60, succeeded: 60, ..Default::default() }));
     assert!(targets.iter().all(|target| target.phases.len() == 2 && target.reconnect.is_some()));
-    assert_eq!((miner.state().reconnects.len(), miner.state().reconnect_calls.len()), (300, 300));
+    assert_eq!((miner.state().reconnects.len(), miner.state().reconnect_calls.len()), (60, 60));
     control.stop().await;
 }

@@ -140,6 +140,7 @@ impl FakeMiner {
             boot_id: state.boot_id.clone(),
             generation: state.generation,
             observed_generation: state.observed,
+            pools: vec![v1::PoolStatus { name: "main".into(), ..v1::PoolStatus::default() }],
             ..v1::MinerStatus::default()
         }
     }
