@@ -4,12 +4,14 @@ mod access;
 mod audit;
 mod diagnostics;
 mod enrollment;
+mod event;
 mod operation;
 mod registry;
 mod spec;
 mod statistics;
 
 use crate::{
+    event::Events,
     guard::Guard,
     identity::Enrolments,
     operation::Operations,
@@ -27,6 +29,7 @@ use mujina_proto::{
     control::v1::{
         access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
         diagnostics_service_server::DiagnosticsServiceServer, enrollment_service_server::EnrollmentServiceServer,
+        event_service_server::EventServiceServer,
         miner_registry_service_server::MinerRegistryServiceServer, operation_service_server::OperationServiceServer,
         spec_service_server::SpecServiceServer, statistics_service_server::StatisticsServiceServer,
     },
@@ -46,6 +49,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) specs: Specs,
     pub(crate) operations: Operations,
+    pub(crate) events: Events,
     pub(crate) spans: SpanRing,
     /// Who may connect; `None` = it was not set up for a fleet.
     pub(crate) enrolments: Option<Enrolments>,
@@ -67,7 +71,8 @@ pub(crate) fn routes(parts: &Parts) -> Routes {
         .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())))
         .add_service(EnrollmentServiceServer::new(enrollment::Service(parts.clone())))
         .add_service(AccessServiceServer::new(access::Service(parts.clone())))
-        .add_service(AuditServiceServer::new(audit::Service(parts.clone())));
+        .add_service(AuditServiceServer::new(audit::Service(parts.clone())))
+        .add_service(EventServiceServer::new(event::Service(parts.clone())));
     relay::routes(&mut routes, &parts.registry);
     let mut routes = routes.routes();
     let router = std::mem::take(routes.axum_router_mut());

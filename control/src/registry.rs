@@ -35,7 +35,7 @@ use mujina_proto::{
 };
 pub use reading::FIELDS;
 pub(crate) use select::{Matching, select};
-pub(crate) use session::Session;
+pub(crate) use session::{Around, Session};
 use std::{
     collections::BTreeMap,
     sync::Arc,

@@ -7,6 +7,7 @@
 mod access;
 mod audit;
 mod backup;
+mod event;
 mod fragment;
 pub(crate) mod identity;
 mod marks;
