@@ -51,7 +51,9 @@ use mujina_proto::{
     trace::SpanRing,
 };
 use operation::Operations;
+use profile::Profiles;
 use registry::{Around, Miner, Registry, Session};
+use rollout::Rollouts;
 use spec::Specs;
 use statistics::Collector;
 use std::{
@@ -129,6 +131,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let fleet = Fleet::open(&state_dir, tls, &store).await?;
     let events = Events::open(store.clone()).await?;
     let specs = Specs::new(store.clone(), registry.clone());
+    let profiles = Profiles::new(store.clone(), registry.clone(), events.clone());
+    let rollouts = Rollouts::new(store.clone(), registry.clone(), specs.clone(), profiles.clone(), events.clone());
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
@@ -136,6 +140,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone() };
     tasks.spawn("miners", look_after(registry.clone(), around, stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
+    tasks.spawn("profiles", profiles.clone().keep_true(stop.clone()));
+    tasks.spawn("rollouts", rollouts.runner().run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let guard = Guard::new(store.clone(), registry.clone());
     let enrolments = fleet.as_ref().map(|fleet| fleet.enrolments.clone());
@@ -146,6 +152,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         specs,
         operations,
         events,
+        profiles,
+        rollouts,
         spans,
         guard,
         enrolments,

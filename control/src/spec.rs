@@ -21,6 +21,7 @@ use mujina_core::{
     id::{Generation, MinerName},
     spec::{Problems, SpecChange, SpecDraft},
 };
+pub(crate) use own::said_after;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},

@@ -15,6 +15,7 @@ mod operation;
 mod payout;
 mod profile;
 mod reconcile;
+mod remember;
 mod rollout;
 mod spec;
 mod statistics;
@@ -22,7 +23,7 @@ mod statistics;
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
 pub use profile::OwnFragment;
-pub use rollout::StoredRollout;
+pub use rollout::{PlannedRollout, StoredRollout};
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,

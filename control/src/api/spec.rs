@@ -47,7 +47,8 @@ impl SpecService for Service {
         let by = Caller::of(&request)?;
         let request = asked(request.into_inner(), by).map_err(Failure::invalid)?;
         let is_stored = !request.validate_only;
-        let SpecOutcome { desired, changes, previous: _ } = self.0.specs.apply(request).await.map_err(|error| failure(&error))?;
+        let SpecOutcome { desired, changes, previous: _ } =
+            self.0.specs.apply(request).await.map_err(|error| failure(&error))?;
         let changes = changes.into_iter().map(Into::into).collect();
         let desired = if is_stored { self.message(&desired).await? } else { message(&desired) };
         Ok(Response::new(v1::ApplySpecResponse { desired: Some(desired), changes }))
@@ -157,7 +158,8 @@ pub(super) fn failure(error: &SpecError) -> Failure {
 /// Work would go where the guard does not allow it; says so for each field.
 pub(super) fn payout(within: &str, Problems(problems): &Problems) -> Failure {
     let inside = |problem: &Problem| Problem { field: format!("{within}{}", problem.field), ..problem.clone() };
-    let message = "the payout guard does not allow this; choose pools and accounts of its list, or propose a change of it";
+    let message =
+        "the payout guard does not allow this; choose pools and accounts of its list, or propose a change of it";
     let mut failure = Failure::new(Code::FailedPrecondition, "PAYOUT_NOT_ALLOWED", message);
     failure.problems = problems.iter().map(inside).collect();
     failure

@@ -224,7 +224,8 @@ impl Session {
         let mut news = Vec::new();
         let (agreement, plan) = loop {
             let (confirmed, local_now) = (confirmed.as_deref(), local.as_ref());
-            let situation = Situation { desired, confirmed, reach: &Reach::Open, memory: &self.memory, local: local_now };
+            let situation =
+                Situation { desired, confirmed, reach: &Reach::Open, memory: &self.memory, local: local_now };
             let Judgement { agreement, plan, local: next, events } = judge(&situation, OVERRIDE, crate::store::now());
             local = next;
             news.extend(events);
@@ -302,6 +303,7 @@ impl Session {
                 info!(miner.name = %name, %generation, "desired state accepted");
                 let is_counted = reading.message.generation != before;
                 self.spec = Some(reading);
+                self.heard_at = Some(SystemTime::now());
                 if let Some(mut local) = self.local.clone().filter(|_| !is_counted) {
                     local.settle(generation);
                     self.keep_local(Some(local)).await;
@@ -361,6 +363,7 @@ impl Session {
                 view.agreement = agreement;
                 view.desired_generation = generation;
             }
+            view.heard_at = self.heard_at;
             view.spec_state = spec.as_ref().map(|spec| spec.message.clone());
             view.confirmed = spec.map(|spec| spec.confirmed);
         });
@@ -382,7 +385,7 @@ pub(super) fn judge_again(view: &mut MinerView, desired: &DesiredState) {
 }
 
 /// The ledger of the connection that the threads hash for.
-pub(crate) fn live_ledger(status: &v1::MinerStatus) -> Option<LiveLedger> {
+pub(super) fn live_ledger(status: &v1::MinerStatus) -> Option<LiveLedger> {
     let connection = status.pools.iter().find(|pool| pool.live)?.connection.as_ref()?;
     Some(LiveLedger {
         boot_id: status.boot_id.clone(),

@@ -60,8 +60,18 @@ impl Specs {
     }
 
     async fn apply_to_the_end(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
-        let SpecRequest { miner: name, draft, parts, etag, request_id, validate_only, confirm_within, claim, rollout, by } =
-            request;
+        let SpecRequest {
+            miner: name,
+            draft,
+            parts,
+            etag,
+            request_id,
+            validate_only,
+            confirm_within,
+            claim,
+            rollout,
+            by,
+        } = request;
         let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
         by.decide(Some(&miner.labels()))?;
         let mut write = self.store.write().await?;
@@ -109,8 +119,7 @@ impl Specs {
         let step = Step { miner: &miner, latest: latest.as_ref(), base, said, wanted };
         // It was in force before, and is not to be proved again.
         let confirm_within = Some(Duration::ZERO);
-        let how =
-            How { confirm_within, claim, rollout: "", request_id: &request_id, validate_only: false, by: &by };
+        let how = How { confirm_within, claim, rollout: "", request_id: &request_id, validate_only: false, by: &by };
         step.take(write, &how).await.map(Some)
     }
 
@@ -169,8 +178,7 @@ impl Step<'_> {
         if let Some(own) = own {
             write.put_own_fragment(name, &own).await?;
         }
-        let checked =
-            Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
+        let checked = Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
         let Stored { desired, previous } = store_new(&mut write, checked).await?;
         let outcome = SpecOutcome { desired, changes, previous };
         if !request_id.is_empty() {

@@ -3,7 +3,10 @@
 
 use super::{Base, SpecParts, WantedSpec, merge};
 use crate::{
-    profile::{Fragment, Profile, TuningFragment, resolve::{Resolved, Subject, resolve}},
+    profile::{
+        Fragment, Profile, TuningFragment,
+        resolve::{Resolved, Subject, resolve},
+    },
     selector::Labels,
 };
 use mujina_core::{
@@ -47,7 +50,8 @@ pub(crate) fn said_after(
         if let Ok(together) = resolve(&subject(next.clone()), profiles)
             && said(&together.spec.boards) != said(&wanted.spec.boards)
         {
-            let reason = "leaves out limits or a fan target that a profile says; say other values, or change the profile";
+            let reason =
+                "leaves out limits or a fan target that a profile says; say other values, or change the profile";
             return Err(Problems(vec![Problem { field: "boards".into(), reason: reason.into() }]));
         }
     }

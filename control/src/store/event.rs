@@ -11,8 +11,7 @@ const HISTORY: u64 = 10_000;
 impl Store {
     /// Number of the newest event; 0 = there is none.
     pub async fn newest_event(&self) -> Result<u64, StoreError> {
-        let row =
-            sqlx::query("SELECT coalesce(max(sequence), 0) FROM events").fetch_one(&self.readers).await?;
+        let row = sqlx::query("SELECT coalesce(max(sequence), 0) FROM events").fetch_one(&self.readers).await?;
         Ok(counted(row.try_get(0)?))
     }
 

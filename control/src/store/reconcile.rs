@@ -28,11 +28,10 @@ impl Store {
 
     /// Changes of one miner on trial that are not over, in order of their generations.
     pub async fn open_trials_of(&self, miner: &MinerName) -> Result<Vec<Trial>, StoreError> {
-        let rows =
-            sqlx::query("SELECT miner, state FROM trials WHERE miner = ? AND is_over = 0 ORDER BY generation")
-                .bind(miner.as_str())
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sqlx::query("SELECT miner, state FROM trials WHERE miner = ? AND is_over = 0 ORDER BY generation")
+            .bind(miner.as_str())
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(|row| read(row).map(|(_, trial)| trial)).collect()
     }
 

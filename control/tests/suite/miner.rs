@@ -146,7 +146,14 @@ impl FakeMiner {
             boot_id: state.boot_id.clone(),
             generation: state.generation,
             observed_generation: state.observed,
-            pools: state.spec.pool_groups.iter().flat_map(|group| &group.pools).take(1).map(|pool| live(pool, &state)).collect(),
+            pools: state
+                .spec
+                .pool_groups
+                .iter()
+                .flat_map(|group| &group.pools)
+                .take(1)
+                .map(|pool| live(pool, &state))
+                .collect(),
             ..v1::MinerStatus::default()
         }
     }

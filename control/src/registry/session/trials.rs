@@ -140,7 +140,8 @@ impl Session {
             return None;
         }
         let name = &self.miner.name;
-        let because = if let TrialState::Reverting { because } = &trial.state { because.clone() } else { String::new() };
+        let because =
+            if let TrialState::Reverting { because } = &trial.state { because.clone() } else { String::new() };
         let restore = Restore {
             miner: name.clone(),
             to,
