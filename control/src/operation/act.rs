@@ -6,6 +6,7 @@ use super::{
     notes::{NotStored, Notes},
 };
 use crate::{
+    access::Caller,
     reconcile::SyncState,
     registry::{CallError, CallKind, Finding, Miner, PoolToTest, ReconnectEvent, backoff, headed, no_boards},
     spec::{SpecError, SpecParts, SpecRequest, Specs},
@@ -83,9 +84,9 @@ impl Work {
             }
             Action::Pause { reason } => {
                 info!(miner.name = %name, reason, "pausing");
-                self.set_paused(&miner, true, request_id).await
+                self.set_paused(&miner, operation, true, request_id).await
             }
-            Action::Resume => self.set_paused(&miner, false, request_id).await,
+            Action::Resume => self.set_paused(&miner, operation, false, request_id).await,
             Action::Restart { .. } | Action::SelfTest { .. } if again => interrupted(),
             Action::Restart { board } => on_boards(&miner, board.as_deref(), restart).await,
             Action::SelfTest { board } => on_boards(&miner, board.as_deref(), self_test).await,
