@@ -105,7 +105,10 @@ async fn which_miner_is_asked_when_there_are_several() {
     assert_eq!(ran.code, exit::USAGE);
     assert_eq!(ran.err, "error: which miner? choose one of rig1, rig2 with --miner\n");
     let ran = world.run("pause").await;
-    assert_eq!(ran.err, "error: which miner? choose one of rig1, rig2 with --miner, or all with --all\n");
+    assert_eq!(
+        ran.err,
+        "error: which miner? choose one of rig1, rig2 with --miner, several with -l or --filter, or all with --all\n"
+    );
     let ran = world.run("pool list --miner rig3").await;
     assert_eq!(
         (ran.code, ran.err.as_str()),
