@@ -49,7 +49,10 @@ fn every_command_is_found_by_its_name() {
         ("apply -f north.yaml --yes --wait", "apply"),
         ("diff -f north.yaml", "diff"),
         ("rollout plan -f north.yaml --waves 1,10%,100% --max-unavailable 10% --order label:rack", "rollout plan"),
-        ("rollout start -f n.yaml --soak 1m --pause-between 10s --canary a=b --on-failure rollback -y", "rollout start"),
+        (
+            "rollout start -f n.yaml --soak 1m --pause-between 10s --canary a=b --on-failure rollback -y",
+            "rollout start",
+        ),
         ("rollout start r1 --no-share-gate --wait", "rollout start"),
         ("rollout list", "rollout list"),
         ("rollout show r1", "rollout show"),
@@ -141,7 +144,8 @@ fn switches_stand_before_or_after_the_command() {
         "--address /run/a.sock --miner rig1 -o json --wait --timeout 5m --trace -q pool list",
         "pool list --address unix:///run/a.sock -m rig1 --output json --wait --timeout 5m --trace --quiet",
     ] {
-        let Global { address, context: _, miner, output, wait, yes: _, timeout, trace, quiet } = parse(line).unwrap().global;
+        let Global { address, context: _, miner, output, wait, yes: _, timeout, trace, quiet } =
+            parse(line).unwrap().global;
         assert_eq!(address, Some(Address::Unix("/run/a.sock".into())));
         assert_eq!(
             (miner, output, timeout),

@@ -398,7 +398,8 @@ impl RolloutService for FakeControl {
 
     async fn watch_rollout(&self, request: Request<WatchRolloutRequest>) -> Answer<Self::WatchRolloutStream> {
         self.note("watch rollout", &request);
-        let (names, ends) = (self.state().names.clone(), self.state().rollout_ends);
+        let names = self.state().names.clone();
+        let ends = self.state().rollout_ends;
         let event = |state, snapshot| WatchRolloutResponse { rollout: Some(rollout(state, &names)), snapshot };
         Ok(events(vec![event(RolloutState::Running, true), event(ends, false)]))
     }

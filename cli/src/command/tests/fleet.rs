@@ -147,7 +147,7 @@ async fn operations_run_on_selections_after_their_plan_is_agreed_to() {
     let world = World::of_control(&three()).await;
     let ran = world.run("op run pause --all --ramp 5kW").await;
     assert_eq!(ran.code, exit::USAGE);
-    assert!(ran.err.starts_with("pause 3 miners: rig1, rig2, rig3; the last of them after 2.00 s\n"), "{}", ran.err);
+    assert!(ran.err.starts_with("pause 3 miners: rig1, rig2, rig3; the last of them after 2.0 s\n"), "{}", ran.err);
     assert!(world.control.state().started.is_none());
     let ran = world.run_in(typing(&world, "yes\n"), "op run restart -l site=north --detach").await;
     assert_eq!(ran.code, exit::OK, "{}", ran.err);
@@ -177,13 +177,12 @@ async fn interrupted_command_says_how_to_come_back() {
     let environment = world.environment();
     let interrupt = environment.interrupt.clone();
     let control = world.control.clone();
-    let ran = tokio::join!(world.run_in(environment, "rollout start ro-1 --wait"), async move {
+    let (ran, ()) = tokio::join!(world.run_in(environment, "rollout start ro-1 --wait"), async move {
         while control.state().asked.last().is_none_or(|call| call != "watch rollout") {
             tokio::task::yield_now().await;
         }
         interrupt.cancel();
-    })
-    .0;
+    });
     assert_eq!(ran.code, exit::INTERRUPTED);
     assert!(ran.err.contains("come back with `mujinactl rollout watch ro-1`"), "{}", ran.err);
 }
