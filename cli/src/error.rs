@@ -226,8 +226,9 @@ impl CliError {
 /// What a status says, a lost connection being what it is and not an unknown error.
 fn read(status: &Status) -> Failure {
     let failure = Failure::from(status);
-    if let Some(refused) = refusal(status) {
-        return Failure { code: Code::Unauthenticated, message: refused.to_string(), ..failure };
+    if let Some(refused @ DialError::Tls(..)) = refusal(status) {
+        let cause = refused.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        return Failure { code: Code::Unauthenticated, message: format!("{refused}{cause}"), ..failure };
     }
     // A status that a service sent has no source; one that our side made of a broken connection has.
     let broken = status.source().is_some() && matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled);

@@ -10,27 +10,29 @@ use hyper_util::rt::TokioIo;
 use std::{
     error::Error,
     io,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{self, Poll},
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    io::{AsyncBufReadExt, BufReader},
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tower::{Service, service_fn};
 
+/// For the server's first word after a handshake.
+const FIRST_WORD: Duration = Duration::from_secs(2);
+
 /// Connects to a `https://` address, within `deadline`; when the connection is lost, the next call makes another.
 ///
 /// # Errors
-/// See [`DialError`]. That the server refuses our certificate comes with the first call: see [`refusal`].
+/// See [`DialError`].
 pub async fn dial_tls(address: &Address, tls: &ClientTls, deadline: Duration) -> Result<Client, DialError> {
     let late = |_| DialError::Late(address.clone(), deadline);
     // Made here, because an error of the library's connector says only that there was one.
-    let first = timeout(deadline, secure(address, tls, deadline)).await.map_err(late)??;
-    let first = Arc::new(Mutex::new(Some(first.stream)));
+    let first = timeout(deadline, admitted(address, tls, deadline)).await.map_err(late)??;
+    let first = Arc::new(Mutex::new(Some(first)));
     let (to, tls) = (address.clone(), tls.clone());
     let connector = service_fn(move |_: http::Uri| {
         let made = first.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -38,9 +40,9 @@ pub async fn dial_tls(address: &Address, tls: &ClientTls, deadline: Duration) ->
         async move {
             let stream = match made {
                 Some(stream) => stream,
-                None => secure(&to, &tls, deadline).await.map_err(io::Error::other)?.stream,
+                None => admitted(&to, &tls, deadline).await.map_err(io::Error::other)?,
             };
-            Ok::<_, io::Error>(TokioIo::new(Explained(stream)))
+            Ok::<_, io::Error>(TokioIo::new(stream))
         }
     });
     // TLS is below the channel: to it, this is a stream like any other.
@@ -72,18 +74,33 @@ pub async fn first_contact(
     timeout(deadline, contact).await.map_err(|_| DialError::Late(address.clone(), deadline))?
 }
 
-/// Why one end of a connection refused the other, where that is what is behind an error of a call.
+/// Why no other connection was made when one was lost, where that is what is behind an error of a call.
 #[must_use]
-pub fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+pub fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a DialError> {
     let mut next = Some(error);
     while let Some(error) = next {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<TlsError>()) {
+        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<DialError>()) {
             return Some(found);
         }
         next = error.source();
     }
     None
+}
+
+/// A connection on which the server has spoken: in TLS 1.3 it may still refuse our certificate after the handshake.
+async fn admitted(
+    address: &Address,
+    tls: &ClientTls,
+    deadline: Duration,
+) -> Result<BufReader<ClientStream<TcpStream>>, DialError> {
+    let mut stream = BufReader::new(secure(address, tls, deadline).await?.stream);
+    // A server of HTTP/2 speaks at once. One that waits for us is believed.
+    match timeout(FIRST_WORD, stream.fill_buf()).await {
+        Ok(Err(error)) => Err(DialError::Tls(address.clone(), tls::explain(error))),
+        Ok(Ok([])) => Err(DialError::Tls(address.clone(), TlsError::Broken(io::ErrorKind::UnexpectedEof.into()))),
+        Ok(Ok(_)) | Err(_) => Ok(stream),
+    }
 }
 
 async fn secure(address: &Address, tls: &ClientTls, deadline: Duration) -> Result<Connected<TcpStream>, DialError> {
@@ -95,10 +112,11 @@ async fn tcp(address: &Address) -> Result<(&str, TcpStream), DialError> {
     let Address::Tls { host, port } = address else { return Err(DialError::NoTrust(address.clone())) };
     let unreached = |error: io::Error| match io_kind(&error) {
         Some(io::ErrorKind::ConnectionRefused) => DialError::Nobody(address.clone()),
-        Some(io::ErrorKind::NotFound) | None => DialError::Unknown(address.clone()),
         _ => DialError::Tls(address.clone(), TlsError::Broken(error)),
     };
-    let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreached)?;
+    let found = lookup_host((host.as_str(), *port)).await.map_err(|_| DialError::Unknown(address.clone()))?;
+    let found: Vec<_> = found.collect();
+    let stream = TcpStream::connect(found.as_slice()).await.map_err(unreached)?;
     // A call is small and waited for.
     let _ = stream.set_nodelay(true);
     Ok((host, stream))
@@ -142,35 +160,5 @@ where
             request.headers_mut().insert(AUTHORIZATION, header.clone());
         }
         self.inner.call(request)
-    }
-}
-
-/// A connection whose errors say what they mean: that the server refuses our certificate is told by the first read.
-struct Explained(ClientStream<TcpStream>);
-
-fn meaning(error: io::Error) -> io::Error {
-    match tls::explain(error) {
-        TlsError::Broken(error) => error,
-        refused => io::Error::other(refused),
-    }
-}
-
-impl AsyncRead for Explained {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf).map_err(meaning)
-    }
-}
-
-impl AsyncWrite for Explained {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf).map_err(meaning)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx).map_err(meaning)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -18,6 +18,77 @@ fn every_command_is_found_by_its_name() {
         ("status", "status"),
         ("status --watch", "status"),
         ("miner list", "miner list"),
+        ("miner list -l site=a,model!=x --filter hashrate_1h.ratio<0.9 -o wide", "miner list"),
+        ("miner label rig1 rig2 site=a rack-", "miner label"),
+        ("miner label -l site=a zone=7 --yes", "miner label"),
+        ("miner remove rig1", "miner remove"),
+        ("miner release rig1", "miner release"),
+        ("miner summary -l site=a", "miner summary"),
+        ("context import admin.context.toml --use", "context import"),
+        ("context add a --address https://h.example:1 --authority ca.pem --token-file -", "context add"),
+        ("context use a", "context use"),
+        ("context list", "context list"),
+        ("context remove a", "context remove"),
+        ("context show", "context show"),
+        ("context export a", "context export"),
+        ("login https://h.example:1 --token-file - --certificate", "login"),
+        ("login --renew --context a", "login"),
+        ("enroll token create --ttl 1h --uses 3 --label site=a --label rack=7 --approval", "enroll token create"),
+        ("enroll token list", "enroll token list"),
+        ("enroll token revoke 0a", "enroll token revoke"),
+        ("enroll list --pending", "enroll list"),
+        ("enroll approve 3", "enroll approve"),
+        ("enroll refuse 3 --reason unknown", "enroll refuse"),
+        ("enroll revoke --miner rig1", "enroll revoke"),
+        ("enroll certificates", "enroll certificates"),
+        ("profile list", "profile list"),
+        ("profile apply -f - --yes", "profile apply"),
+        ("profile delete north", "profile delete"),
+        ("profile resolve rig1", "profile resolve"),
+        ("profile clear-override rig1", "profile clear-override"),
+        ("apply -f north.yaml --yes --wait", "apply"),
+        ("diff -f north.yaml", "diff"),
+        ("rollout plan -f north.yaml --waves 1,10%,100% --max-unavailable 10% --order label:rack", "rollout plan"),
+        (
+            "rollout start -f n.yaml --soak 1m --pause-between 10s --canary a=b --on-failure rollback -y",
+            "rollout start",
+        ),
+        ("rollout start r1 --no-share-gate --wait", "rollout start"),
+        ("rollout list", "rollout list"),
+        ("rollout show r1", "rollout show"),
+        ("rollout watch r1", "rollout watch"),
+        ("rollout pause r1 --reason noise", "rollout pause"),
+        ("rollout resume r1 --accept-wave", "rollout resume"),
+        ("rollout abort r1", "rollout abort"),
+        ("rollout rollback r1", "rollout rollback"),
+        ("op list", "op list"),
+        ("op show o1", "op show"),
+        ("op watch o1", "op watch"),
+        ("op cancel o1", "op cancel"),
+        ("op retry o1", "op retry"),
+        ("op bundle o1 rig1 --to rig1.json", "op bundle"),
+        ("op run reconnect --pool a --immediate rig1 rig2", "op run reconnect"),
+        ("op run pause --all --ramp 5kW --yes", "op run pause"),
+        ("op run resume -l site=a --ramp 800W", "op run resume"),
+        ("op run restart rig1", "op run restart"),
+        ("op run test-pool --all --pool a", "op run test-pool"),
+        ("op run self-test rig1 --board b", "op run self-test"),
+        ("op run collect-bundle --filter faults>0 --detach", "op run collect-bundle"),
+        ("pause rig1 rig2 --yes", "pause"),
+        ("pool reconnect primary --miners rig1,rig2", "pool reconnect"),
+        ("stats query -l a=b --step 1m --since 1h --group-by label:site,pool", "stats query"),
+        ("stats export --format parquet --to x.parquet", "stats export"),
+        ("event list -n 5", "event list"),
+        ("event watch --after 7", "event watch"),
+        ("audit list --target rig1", "audit list"),
+        ("audit verify --after 5 --hash 00", "audit verify"),
+        ("audit export --to audit.jsonl", "audit export"),
+        ("access binding add operator:bob viewer -l site=a", "access binding add"),
+        ("access token create bob --ttl 12h", "access token create"),
+        ("access payout propose -f list.yaml", "access payout propose"),
+        ("access payout approve p1", "access payout approve"),
+        ("auth can-i pause --miner rig1", "auth can-i"),
+        ("auth whoami", "auth whoami"),
         ("miner get", "miner get"),
         ("miner get rig1", "miner get"),
         ("pool list -m rig1", "pool list"),
@@ -73,7 +144,8 @@ fn switches_stand_before_or_after_the_command() {
         "--address /run/a.sock --miner rig1 -o json --wait --timeout 5m --trace -q pool list",
         "pool list --address unix:///run/a.sock -m rig1 --output json --wait --timeout 5m --trace --quiet",
     ] {
-        let Global { address, miner, output, wait, timeout, trace, quiet } = parse(line).unwrap().global;
+        let Global { address, context: _, miner, output, wait, yes: _, timeout, trace, quiet } =
+            parse(line).unwrap().global;
         assert_eq!(address, Some(Address::Unix("/run/a.sock".into())));
         assert_eq!(
             (miner, output, timeout),
@@ -111,6 +183,12 @@ fn wrong_words_are_refused_with_the_reason() {
         ("shares list --outcome fine", "possible values"),
         ("spec apply", "--file"),
         ("completion tcsh", "possible values"),
+        ("op run pause --ramp 5", "give it with its unit"),
+        ("op run pause --all -l a=b", "cannot be used with"),
+        ("enroll token create --label site", "write KEY=VALUE"),
+        ("rollout start", "required"),
+        ("rollout start r1 -f x", "cannot be used with"),
+        ("miner list --context a --address /x", "cannot be used with"),
         ("frobnicate", "unrecognized subcommand"),
     ] {
         let error = parse(line).unwrap_err().to_string();
@@ -124,7 +202,10 @@ fn only_watches_are_without_a_deadline() {
     assert!(is_watch("status --watch") && is_watch("shares tail") && is_watch("board list -w"));
     assert!(!is_watch("status") && !is_watch("pool reconnect") && !is_watch("shares list"));
     assert!(!is_watch("pool test x") && !is_watch("board list"));
-    let deadline = |line| parse(line).unwrap().command.deadline();
+    let deadline = |line| parse(line).unwrap().command.deadline(false);
+    assert_eq!(parse("rollout start r1 --wait").unwrap().command.deadline(true), None);
+    assert_eq!(deadline("op run pause --all"), None);
+    assert_eq!(deadline("apply -f x"), Some(Duration::from_secs(300)));
     assert_eq!(deadline("status"), Some(Duration::from_secs(30)));
     assert_eq!(deadline("status --watch"), None);
     assert_eq!(deadline("board self-test x"), Some(Duration::from_secs(300)));

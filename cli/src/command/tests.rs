@@ -1,6 +1,7 @@
 //! Commands from their words to their exit code, against small services on real sockets.
 
 mod fake_control;
+mod fake_fleet;
 mod fake_miner;
 mod sample;
 
@@ -20,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 mod boards;
+mod contexts;
+mod fleet;
 mod looking;
+mod people;
 mod pools;
 mod steering;
 mod trouble;
@@ -65,6 +69,12 @@ impl World {
             .add_service(control::miner_registry_service_server::MinerRegistryServiceServer::new(control()))
             .add_service(control::spec_service_server::SpecServiceServer::new(control()))
             .add_service(control::operation_service_server::OperationServiceServer::new(control()))
+            .add_service(control::enrollment_service_server::EnrollmentServiceServer::new(control()))
+            .add_service(control::access_service_server::AccessServiceServer::new(control()))
+            .add_service(control::audit_service_server::AuditServiceServer::new(control()))
+            .add_service(control::profile_service_server::ProfileServiceServer::new(control()))
+            .add_service(control::rollout_service_server::RolloutServiceServer::new(control()))
+            .add_service(control::event_service_server::EventServiceServer::new(control()))
             .add_service(control::statistics_service_server::StatisticsServiceServer::new(control()))
             .add_service(control::diagnostics_service_server::DiagnosticsServiceServer::new(control()));
         world.serve("control.sock", routes.routes()).await;

@@ -1,7 +1,7 @@
 //! A control plane's API over miners that are known by name only; data-plane calls end at one fake miner.
 
 use super::{
-    fake_miner::{Events, Shelf, events, result},
+    fake_miner::{Events, Shelf, events, events_that_end, result},
     sample,
 };
 use mujina_proto::{
@@ -32,6 +32,20 @@ pub(super) struct State {
     pub(super) breaks: u32,
     /// The newest operation.
     pub(super) started: Option<StartOperationRequest>,
+    /// Selector and filter of the newest list.
+    pub(super) listed: Option<(String, String)>,
+    /// The newest change of labels.
+    pub(super) labelled: Option<LabelMinersRequest>,
+    /// Calls of the fleet's services, in order.
+    pub(super) asked: Vec<String>,
+    /// The newest plan of a rollout.
+    pub(super) planned: Option<PlanRolloutRequest>,
+    /// How rollouts end.
+    pub(super) rollout_ends: RolloutState,
+    /// Something is wrong with the audit log.
+    pub(super) tampered: bool,
+    /// The token that the newest call showed.
+    pub(super) bearer: Option<String>,
 }
 
 /// The control plane. Clones are the same one.
@@ -62,14 +76,33 @@ impl FakeControl {
         }
     }
 
+    fn operated(&self, request: &StartOperationRequest) -> Vec<String> {
+        let StartOperationRequest { miners, all, selector, filter, .. } = request.clone();
+        self.selected(Some(&MinerSelection { miners, all, selector, filter }))
+    }
+
+    /// The miners that a selection is for; a selector chooses all but the last.
+    pub(super) fn selected(&self, selection: Option<&MinerSelection>) -> Vec<String> {
+        let selection = selection.cloned().unwrap_or_default();
+        let names: Vec<_> = self.state().names.iter().map(ToString::to_string).collect();
+        if selection.all {
+            names
+        } else if selection.miners.is_empty() {
+            names.split_last().map(|(_, others)| others.to_vec()).unwrap_or_default()
+        } else {
+            selection.miners
+        }
+    }
+
     fn miners(&self) -> Vec<Miner> {
         let names = self.state().names.clone();
         names.into_iter().map(|name| self.miner(name)).collect()
     }
 
     fn operation(&self, ended: bool) -> Operation {
+        let request = self.state().started.clone().unwrap();
+        let miners = self.operated(&request);
         let state = self.state();
-        let request = state.started.clone().unwrap();
         let reconnects =
             matches!(request.action.as_ref().unwrap().action, Some(operation_action::Action::Reconnect(_)));
         let target = |miner: &String| {
@@ -91,7 +124,7 @@ impl FakeControl {
                 detail: String::new(),
             }
         };
-        let targets: Vec<_> = request.miners.iter().map(target).collect();
+        let targets: Vec<_> = miners.iter().map(target).collect();
         let failed = targets.iter().filter(|target| target.state() == TargetState::Failed).count();
         let operation_state = match (ended, failed) {
             (false, _) => OperationState::Running,
@@ -116,7 +149,11 @@ impl MinerRegistryService for FakeControl {
 
     /// A page a miner.
     async fn list_miners(&self, request: Request<ListMinersRequest>) -> Result<Response<ListMinersResponse>, Status> {
-        let token = request.into_inner().page_token;
+        let ListMinersRequest { page_token: token, selector, filter, .. } = request.into_inner();
+        if selector == "site=nowhere" {
+            return Ok(Response::new(ListMinersResponse::default()));
+        }
+        self.state().listed = Some((selector, filter));
         let index: usize = if token.is_empty() { 0 } else { token.parse().unwrap() };
         let miners = self.miners();
         let next_page_token = if index + 1 < miners.len() { (index + 1).to_string() } else { String::new() };
@@ -129,6 +166,46 @@ impl MinerRegistryService for FakeControl {
     async fn get_miner(&self, request: Request<GetMinerRequest>) -> Result<Response<GetMinerResponse>, Status> {
         let name = request.into_inner().name;
         Ok(Response::new(GetMinerResponse { miner: Some(self.miner(&name)) }))
+    }
+
+    async fn summarize_miners(
+        &self,
+        _: Request<SummarizeMinersRequest>,
+    ) -> Result<Response<SummarizeMinersResponse>, Status> {
+        let state = SyncStateCount { state: SyncState::InSync.into(), miners: 2 };
+        Ok(Response::new(SummarizeMinersResponse {
+            total: 3,
+            connected: 2,
+            unreachable: 1,
+            sync_states: vec![state],
+            hash_rate_hps: 2e12,
+            faults: 1,
+        }))
+    }
+
+    async fn label_miners(
+        &self,
+        request: Request<LabelMinersRequest>,
+    ) -> Result<Response<LabelMinersResponse>, Status> {
+        let request = request.into_inner();
+        let miners = self.selected(request.selection.as_ref());
+        if !request.validate_only {
+            self.state().labelled = Some(request);
+        }
+        Ok(Response::new(LabelMinersResponse { miners }))
+    }
+
+    async fn remove_miner(
+        &self,
+        request: Request<RemoveMinerRequest>,
+    ) -> Result<Response<RemoveMinerResponse>, Status> {
+        let name = request.into_inner().name;
+        let known = self.state().names.iter().any(|known| *known == name);
+        if known { Ok(Response::new(RemoveMinerResponse {})) } else { Err(Status::not_found("no such miner")) }
+    }
+
+    async fn release_miner(&self, _: Request<ReleaseMinerRequest>) -> Result<Response<ReleaseMinerResponse>, Status> {
+        Ok(Response::new(ReleaseMinerResponse {}))
     }
 
     async fn watch_miners(&self, _: Request<WatchMinersRequest>) -> Result<Response<Self::WatchMinersStream>, Status> {
@@ -176,13 +253,27 @@ impl SpecService for FakeControl {
 #[tonic::async_trait]
 impl OperationService for FakeControl {
     type WatchOperationStream = Events<WatchOperationResponse>;
+    type GetBundleStream = Events<GetBundleResponse>;
 
     async fn start_operation(
         &self,
         request: Request<StartOperationRequest>,
     ) -> Result<Response<StartOperationResponse>, Status> {
-        self.state().started = Some(request.into_inner());
-        Ok(Response::new(StartOperationResponse { operation: Some(self.operation(false)) }))
+        let request = request.into_inner();
+        let (checks, ramp) = (request.validate_only, request.ramp_watts);
+        let before = self.state().started.replace(request);
+        let mut operation = self.operation(false);
+        if !checks {
+            return Ok(Response::new(StartOperationResponse { operation: Some(operation), ramp: Vec::new() }));
+        }
+        self.state().started = before;
+        operation.operation_id.clear();
+        let step = |(after, target): (i64, &OperationTarget)| RampStep {
+            miner: target.miner.clone(),
+            after: Some(prost_types::Duration { seconds: after, nanos: 0 }),
+        };
+        let steps = if ramp > 0.0 { (0..).zip(&operation.targets).map(step).collect() } else { Vec::new() };
+        Ok(Response::new(StartOperationResponse { operation: Some(operation), ramp: steps }))
     }
 
     async fn watch_operation(
@@ -199,26 +290,81 @@ impl OperationService for FakeControl {
     }
 
     async fn get_operation(&self, _: Request<GetOperationRequest>) -> Result<Response<GetOperationResponse>, Status> {
-        Err(Status::unimplemented("no command gets one"))
+        Ok(Response::new(GetOperationResponse { operation: Some(self.operation(true)) }))
     }
 
     async fn list_operations(
         &self,
         _: Request<ListOperationsRequest>,
     ) -> Result<Response<ListOperationsResponse>, Status> {
-        Err(Status::unimplemented("no command lists them"))
+        let operation = Operation {
+            created_at: sample::at(0),
+            created_by: "operator:alice".into(),
+            targets: Vec::new(),
+            progress: Some(OperationProgress { total: 3, succeeded: 2, failed: 1, ..OperationProgress::default() }),
+            ..self.operation(true)
+        };
+        Ok(Response::new(ListOperationsResponse { operations: vec![operation], next_page_token: String::new() }))
     }
 
     async fn cancel_operation(
         &self,
         _: Request<CancelOperationRequest>,
     ) -> Result<Response<CancelOperationResponse>, Status> {
-        Err(Status::unimplemented("no command cancels one"))
+        let operation = Some(Operation { state: OperationState::Cancelled.into(), ..self.operation(false) });
+        Ok(Response::new(CancelOperationResponse { operation }))
+    }
+
+    async fn retry_operation(
+        &self,
+        _: Request<RetryOperationRequest>,
+    ) -> Result<Response<RetryOperationResponse>, Status> {
+        self.state().failing.clear();
+        Ok(Response::new(RetryOperationResponse { operation: Some(self.operation(false)) }))
+    }
+
+    async fn get_bundle(&self, request: Request<GetBundleRequest>) -> Result<Response<Self::GetBundleStream>, Status> {
+        let miner = request.into_inner().miner;
+        let part = |text: &str| GetBundleResponse { data: text.as_bytes().to_vec() };
+        Ok(events_that_end(vec![part("{\"miner\":"), part(&format!("\"{miner}\"}}\n"))]))
     }
 }
 
 #[tonic::async_trait]
 impl StatisticsService for FakeControl {
+    type ExportStatisticsStream = Events<ExportStatisticsResponse>;
+
+    async fn query_statistics(
+        &self,
+        request: Request<QueryStatisticsRequest>,
+    ) -> Result<Response<QueryStatisticsResponse>, Status> {
+        let request = request.into_inner();
+        let point = StatisticsPoint {
+            begin: sample::at(0),
+            submitted: 10,
+            accepted: 9,
+            rejected: 1,
+            accepted_hashes: 6e13,
+            hash_rate_hps: 1e12,
+            hash_rate_error_hps: 3.3e11,
+            ..StatisticsPoint::default()
+        };
+        let group = request.group_by.into_iter().map(|key| (key, "north".to_owned())).collect();
+        let series = vec![StatisticsSeries { group, points: vec![point] }];
+        Ok(Response::new(QueryStatisticsResponse { series, step: request.step }))
+    }
+
+    async fn export_statistics(
+        &self,
+        request: Request<ExportStatisticsRequest>,
+    ) -> Result<Response<Self::ExportStatisticsStream>, Status> {
+        let data = match request.into_inner().format() {
+            ExportFormat::Parquet => b"PAR1\xff".to_vec(),
+            _ => b"begin,accepted\n".to_vec(),
+        };
+        Ok(events_that_end(vec![ExportStatisticsResponse { data }]))
+    }
+
     async fn list_share_buckets(
         &self,
         _: Request<ListShareBucketsRequest>,

@@ -31,6 +31,11 @@ pub(super) fn events<T: Send + 'static>(events: Vec<T>) -> Response<Events<T>> {
     Response::new(Box::pin(tokio_stream::iter(events.into_iter().map(Ok)).chain(tokio_stream::pending())))
 }
 
+/// Events of a stream that ends when it has said all.
+pub(super) fn events_that_end<T: Send + 'static>(events: Vec<T>) -> Response<Events<T>> {
+    Response::new(Box::pin(tokio_stream::iter(events.into_iter().map(Ok))))
+}
+
 /// A desired state with its place in history.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
@@ -201,6 +206,10 @@ impl MinerService for FakeMiner {
         let mut state = self.state();
         let changes = state.shelf.write(spec, &mask, &etag, &request_id, validate_only)?;
         Ok(Response::new(ApplySpecResponse { state: Some(state.shelf.state()), changes }))
+    }
+
+    async fn confirm_spec(&self, _: Request<ConfirmSpecRequest>) -> Result<Response<ConfirmSpecResponse>, Status> {
+        Err(Status::unimplemented("no command confirms one"))
     }
 
     async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {

@@ -151,16 +151,16 @@ async fn miner_is_paused_and_resumed() {
 #[tokio::test]
 async fn fleet_is_paused_by_an_operation() {
     let world = World::of_control(&["rig1", "rig2"]).await;
-    let said = world.answer("pause --all --reason maintenance").await;
-    assert!(said.ends_with("operation op-1 is under way; --wait follows it to its end\n"), "{said}");
+    let said = world.answer("pause --all --reason maintenance --yes").await;
+    assert!(said.ends_with("operation op-1 is under way; `mujinactl op watch op-1` follows it to its end\n"), "{said}");
     let started = world.control.state().started.clone().unwrap();
-    assert_eq!(started.miners, ["rig1", "rig2"]);
+    assert!(started.all && started.miners.is_empty());
     assert!(matches!(started.action.unwrap().action, Some(Action::Pause(pause)) if pause.reason == "maintenance"));
     let ran = world.run("resume --miner rig2 --wait").await;
     assert_eq!((ran.code, world.control.state().started.clone().unwrap().miners), (exit::OK, vec!["rig2".into()]));
     insta::assert_snapshot!(ran.err, @r"
-    operation op-1: running, 0 of 1 miners done
-    operation op-1: succeeded, 1 of 1 miners done
+    operation op-1: running; of 1 miners 0 ok, 0 failed, 0 skipped, 1 in flight
+    operation op-1: succeeded; of 1 miners 1 ok, 0 failed, 0 skipped, 0 in flight
     ");
 }
 
@@ -168,7 +168,7 @@ async fn fleet_is_paused_by_an_operation() {
 async fn operation_that_fails_on_some_miners_is_partial() {
     let world = World::of_control(&["rig1", "rig2"]).await;
     world.control.state().failing.insert("rig2");
-    let ran = world.run("pool reconnect --all").await;
+    let ran = world.run("pool reconnect --all --yes").await;
     assert_eq!(ran.code, exit::PARTIAL);
     insta::assert_snapshot!(format!("{}---\n{}", ran.out, ran.err), @r"
     rig1  dns                 1.0 ms  192.0.2.7:3333
