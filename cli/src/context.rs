@@ -167,6 +167,11 @@ impl<'a> Context<'a> {
         self.yes
     }
 
+    /// Whether a question would be answered, by a person or by --yes.
+    pub(crate) fn can_agree(&self) -> bool {
+        self.yes || self.interactive
+    }
+
     /// A bar of progress on a terminal, nothing elsewhere.
     pub(crate) fn bar(&self) -> Bar {
         Bar::new(self.paint_errors.0 && self.is_chatty())
