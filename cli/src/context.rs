@@ -244,15 +244,11 @@ pub(crate) fn way(global: &Global, environment: &Environment) -> Result<Way, Cli
     way_of(global.address.as_ref(), global.context.as_ref(), environment)
 }
 
-/// The way that the environment or the context in use say.
+/// The same, where the flags are not read yet.
 ///
 /// # Errors
-/// As with flags.
-pub(crate) fn way_without_flags(environment: &Environment) -> Result<Way, CliError> {
-    way_of(None, None, environment)
-}
-
-fn way_of(
+/// As with flags that are.
+pub(crate) fn way_of(
     given_address: Option<&Address>,
     given_context: Option<&PeerName>,
     environment: &Environment,
