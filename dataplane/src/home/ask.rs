@@ -60,10 +60,13 @@ async fn client(stream: Stream) -> Result<Client, Failure> {
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    timeout(CALL, call).await.unwrap_or_else(|_| {
-        let message = format!("the control plane did not answer within {CALL:?}; try again");
-        Err(Failure::new(Code::DeadlineExceeded, "NO_ANSWER", message))
-    })
+    match timeout(CALL, call).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let message = format!("the control plane did not answer within {CALL:?}; try again");
+            Err(Failure::new(Code::DeadlineExceeded, "NO_ANSWER", message))
+        }
+    }
 }
 
 /// Whether it may pass by itself: the control plane was not there, or was busy, and said nothing of this miner.

@@ -164,7 +164,11 @@ pub async fn enrol(request: EnrolRequest) -> Result<Enrolled, EnrolError> {
         }
         Err(error) => {
             if error.spends_key() {
-                in_background(move || Ok(files.forget_pending())).await?;
+                in_background(move || {
+                    files.forget_pending();
+                    Ok(())
+                })
+                .await?;
             }
             Err(error)
         }

@@ -120,7 +120,7 @@ impl Caller {
                 warn!(home.url = %url, cause, "the control plane cannot be reached; mining goes on, tried again");
             }
             Trouble::Ended => {
-                info!(home.url = %url, cause, "the connection to the control plane ended; dialling again")
+                info!(home.url = %url, cause, "the connection to the control plane ended; dialling again");
             }
         }
         next.wait

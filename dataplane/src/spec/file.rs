@@ -186,7 +186,7 @@ impl From<&Record> for Document {
             paused,
             pool_groups,
             boards,
-            trial: trial.as_ref().map(OnTrial::from),
+            trial: trial.as_deref().map(OnTrial::from),
         }
     }
 }
@@ -263,7 +263,7 @@ impl TryFrom<Document> for Record {
             origin,
             control_generation: Generation(control_generation),
             accepted_at: moment(accepted_at_unix_ms),
-            trial: trial.map(Trial::try_from).transpose()?,
+            trial: trial.map(Trial::try_from).transpose()?.map(Box::new),
         };
         Ok(Self { entry, configured })
     }
@@ -349,7 +349,7 @@ mod tests {
         let mut on_trial = record();
         let mut confirmed = Entry { trial: None, ..entry(groups("bob")) };
         confirmed.spec.boards.clone_from(&on_trial.entry.spec.boards);
-        on_trial.entry.trial = Some(Trial::begin(&confirmed, Duration::from_secs(60), moment(5)));
+        on_trial.entry.trial = Some(Trial::begin(&confirmed, Duration::from_secs(60), moment(5)).into());
         store(&folder, &on_trial).unwrap();
         assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Stored(on_trial.clone()));
         let version = |record| serde_json::from_slice::<Version>(&write(record).unwrap()).unwrap().version;

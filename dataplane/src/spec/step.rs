@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) control_generation: Generation,
     pub(crate) accepted_at: SystemTime,
     /// What it goes back to, and when; `None` = it stays.
-    pub(crate) trial: Option<Trial>,
+    pub(crate) trial: Option<Box<Trial>>,
 }
 
 /// What a step cannot make itself.
@@ -87,7 +87,7 @@ pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, 
         return Decision::Unchanged(changes);
     }
     let entry = Entry {
-        trial: request.confirm_within.map(|within| Trial::begin(current, within, fresh.now)),
+        trial: request.confirm_within.map(|within| Trial::begin(current, within, fresh.now).into()),
         spec,
         generation: current.generation.next(),
         etag: fresh.etag,

@@ -75,7 +75,7 @@ pub(super) fn confirm(current: &Entry, generation: Generation) -> Result<Option<
 
 /// The entry that follows one that was not confirmed; `None` = this one stays.
 pub(super) fn revert(current: &Entry, fresh: Fresh) -> Option<Entry> {
-    let Trial { back_to, .. } = current.trial.clone()?;
+    let Trial { back_to, .. } = *current.trial.clone()?;
     Some(Entry {
         spec: back_to,
         generation: current.generation.next(),
