@@ -2,7 +2,7 @@
 
 use crate::{
     miner::FakeMiner,
-    world::{Control, config, paused, spec, whole},
+    world::{Control, config, paused, spec, unbound, whole},
 };
 use mujina_proto::{control::v1, failure::Failure, types};
 use tonic::Code;
@@ -52,7 +52,7 @@ async fn rejected_spec_says_why_and_is_left_until_a_new_one_is_written() {
     miner.change(|state| state.refusals.push_back(refusal.into()));
     let _serving = miner.serve().await;
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    control.apply(whole("rig1", None)).await;
+    control.apply(unbound("rig1")).await;
     let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
     assert!(seen.sync_reason.contains("is not for me"), "{}", seen.sync_reason);
     assert_eq!((seen.desired_generation, seen.acknowledged_generation), (1, 0));
@@ -70,7 +70,7 @@ async fn spec_that_meets_a_conflict_three_times_is_given_up_until_a_new_one_is_w
     miner.change(|state| state.refusals.extend((0..3).map(|_| busy())));
     let _serving = miner.serve().await;
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    control.apply(whole("rig1", None)).await;
+    control.apply(unbound("rig1")).await;
     let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
     assert_eq!(seen.sync_reason, "somebody else writes");
     assert_eq!(miner.state().applied.len(), 3);
@@ -280,7 +280,7 @@ async fn events_are_followed_from_where_a_reader_was() {
     control.apply(paused("rig1")).await;
     let first = stream.message().await.unwrap().unwrap();
     assert_eq!(first.events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["SPEC_REJECTED"]);
-    control.apply(whole("rig1", None)).await;
+    control.apply(paused("rig1")).await;
     stream.message().await.unwrap().unwrap();
     control.kill();
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;

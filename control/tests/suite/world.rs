@@ -5,7 +5,8 @@ use mujina_control::{Config, MinerConfig, Surroundings};
 use mujina_proto::{
     control::v1::{
         self, event_service_client::EventServiceClient, miner_registry_service_client::MinerRegistryServiceClient,
-        operation_service_client::OperationServiceClient, spec_service_client::SpecServiceClient,
+        operation_service_client::OperationServiceClient, profile_service_client::ProfileServiceClient,
+        rollout_service_client::RolloutServiceClient, spec_service_client::SpecServiceClient,
         statistics_service_client::StatisticsServiceClient,
     },
     dial::{Address, Client, dial},
@@ -83,6 +84,14 @@ impl Control {
 
     pub(crate) fn registry(&self) -> MinerRegistryServiceClient<Client> {
         MinerRegistryServiceClient::new(self.client.clone())
+    }
+
+    pub(crate) fn profiles(&self) -> ProfileServiceClient<Client> {
+        ProfileServiceClient::new(self.client.clone())
+    }
+
+    pub(crate) fn rollouts(&self) -> RolloutServiceClient<Client> {
+        RolloutServiceClient::new(self.client.clone())
     }
 
     /// The newest events, newest first.
@@ -166,6 +175,11 @@ pub(crate) fn spec(password: Option<&str>) -> types::v1::MinerSpec {
 
 pub(crate) fn whole(miner: &str, password: Option<&str>) -> v1::ApplySpecRequest {
     v1::ApplySpecRequest { miner: miner.into(), spec: Some(spec(password)), ..v1::ApplySpecRequest::default() }
+}
+
+/// The same, which is not taken back whatever becomes of it.
+pub(crate) fn unbound(miner: &str) -> v1::ApplySpecRequest {
+    v1::ApplySpecRequest { confirm_within: Some(prost_types::Duration::default()), ..whole(miner, None) }
 }
 
 pub(crate) fn paused(miner: &str) -> v1::ApplySpecRequest {

@@ -130,3 +130,45 @@ async fn repeated_write_is_answered_as_the_first_and_passwords_are_kept_for_the_
     assert!(!format!("{log:?}").contains("\"x\""));
     store.close().await;
 }
+
+#[tokio::test]
+async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    let miner = |number: usize| {
+        let address = "unix:/nonexistent/mujina.sock".parse().unwrap();
+        let labels = [("site".to_owned(), "a".to_owned())].into();
+        (format!("rig{number}").parse::<MinerName>().unwrap(), MinerConfig { address, labels })
+    };
+    let miners: std::collections::BTreeMap<_, _> = (0..1000).map(miner).collect();
+    let mut write = store.write().await.unwrap();
+    for name in miners.keys() {
+        let wanted = crate::spec::WantedSpec::default();
+        let (claim, base) = (crate::spec::Claim::TakesOver, crate::spec::Base::default());
+        let checked = crate::spec::Checked {
+            miner: name,
+            latest: None,
+            base,
+            wanted,
+            changes: &[],
+            confirm_within: None,
+            claim,
+            rollout: "",
+        };
+        crate::spec::store_new(&mut write, checked).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    let registry = Registry::new(&miners, store.all_desired().await.unwrap()).unwrap();
+    let events = Events::open(store.clone()).await.unwrap();
+    let profiles = Profiles::new(store.clone(), registry.clone(), events);
+    let begun = std::time::Instant::now();
+    let written = profiles.write(put("night", "site=a", 1, paused(true))).await.unwrap();
+    println!("1000 miners in {:?}", begun.elapsed());
+    assert_eq!(written.affected.len(), 1000);
+    let followed = registry.all().values().all(|miner| {
+        miner.desired().is_some_and(|desired| desired.generation == Generation(2) && desired.wanted.spec.paused)
+    });
+    assert!(followed);
+    assert_eq!(store.audit_before(None, None, 10).await.unwrap().len(), 1);
+    store.close().await;
+}

@@ -1,0 +1,185 @@
+//! Rollouts, over miners with a made-up pool.
+
+use crate::{
+    miner::FakeMiner,
+    world::{Control, PATIENCE, config, spec, unbound},
+};
+use mujina_proto::control::v1::{self, rollout_change};
+use rand::Rng;
+use std::{collections::BTreeSet, path::Path, time::Duration};
+use tokio::{task::JoinSet, time::timeout};
+
+const NAMES: [&str; 3] = ["rig1", "rig2", "rig3"];
+
+/// Three miners whose pool knows `alice` and `bob`, and accepts shares all the time.
+struct Fleet {
+    miners: [FakeMiner; 3],
+    _serving: Vec<crate::host::Hosted>,
+    _pool: JoinSet<()>,
+}
+
+impl Fleet {
+    async fn new(folder: &Path) -> Self {
+        let miners = NAMES.map(|name| FakeMiner::new(folder, name));
+        let (mut serving, mut pool) = (Vec::new(), JoinSet::new());
+        for miner in &miners {
+            miner.change(|state| state.unknown_users.push("nobody".into()));
+            serving.push(miner.serve().await);
+            let miner = miner.clone();
+            pool.spawn(async move {
+                let mut shares = tokio::time::interval(Duration::from_millis(50));
+                loop {
+                    shares.tick().await;
+                    miner.change(|state| state.accepted += 1);
+                }
+            });
+        }
+        Self { miners, _serving: serving, _pool: pool }
+    }
+
+    fn named(&self) -> Vec<(&'static str, &FakeMiner)> {
+        NAMES.into_iter().zip(&self.miners).collect()
+    }
+
+    /// Accounts that a miner was told to work for, with the generations, in order.
+    fn told(&self, miner: usize) -> Vec<(u64, String)> {
+        let state = self.miners[miner].state();
+        let mut told: Vec<_> = state
+            .applied
+            .iter()
+            .map(|one| (one.control_generation, one.spec.as_ref().unwrap().pool_groups[0].pools[0].user.clone()))
+            .collect();
+        told.dedup();
+        told
+    }
+}
+
+/// All three to another account: one first, then the others.
+fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
+    let mut groups = spec(None).pool_groups;
+    groups[0].pools[0].user = user.into();
+    let fragment = v1::SpecFragment { pool_groups: Some(v1::PoolGroupList { groups }), ..v1::SpecFragment::default() };
+    let span = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+    v1::PlanRolloutRequest {
+        change: Some(v1::RolloutChange {
+            change: Some(rollout_change::Change::Spec(fragment)),
+            selection: Some(v1::MinerSelection { all: true, ..v1::MinerSelection::default() }),
+        }),
+        strategy: Some(v1::RolloutStrategy {
+            waves: vec!["1".into(), "100%".into()],
+            max_unavailable: "100%".into(),
+            pause_between: span(0),
+            soak: span(0),
+            on_failure: v1::RolloutFailureAction::RollBack.into(),
+            confirm_within: span(confirm_within.try_into().unwrap()),
+            gates: Some(v1::RolloutGates { skip_rejects: true, skip_hash_rate: true, ..Default::default() }),
+            ..v1::RolloutStrategy::default()
+        }),
+        request_id: "plan".into(),
+        validate_only: false,
+    }
+}
+
+async fn ready(control: &Control) {
+    for name in NAMES {
+        control.until_connected(name).await;
+        control.apply(unbound(name)).await;
+        control.until_sync(name, v1::SyncState::InSync).await;
+    }
+}
+
+async fn start(control: &Control, plan: v1::PlanRolloutRequest) -> String {
+    let planned = control.rollouts().plan_rollout(plan).await.unwrap().into_inner();
+    assert_eq!(planned.effects.len(), 3);
+    let rollout_id = planned.rollout.unwrap().rollout_id;
+    control.rollouts().start_rollout(v1::StartRolloutRequest { rollout_id: rollout_id.clone() }).await.unwrap();
+    rollout_id
+}
+
+/// Follows it to its end.
+async fn ended(control: &Control, rollout_id: &str) -> v1::Rollout {
+    let request = v1::WatchRolloutRequest { rollout_id: rollout_id.into() };
+    let mut stream = control.rollouts().watch_rollout(request).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().unwrap().snapshot);
+    while stream.message().await.unwrap().is_some() {}
+    let request = v1::GetRolloutRequest { rollout_id: rollout_id.into() };
+    control.rollouts().get_rollout(request).await.unwrap().into_inner().rollout.unwrap()
+}
+
+#[tokio::test]
+async fn canary_that_finds_no_share_is_taken_back_and_the_others_are_never_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let id = start(&control, change_to("nobody", 2)).await;
+    let rollout = timeout(PATIENCE, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::RolledBack, "{rollout:?}");
+    assert!(rollout.reason.contains("rig1 no share was accepted within 2 s"), "{}", rollout.reason);
+    let states: Vec<_> = rollout.targets.iter().map(v1::RolloutTarget::state).collect();
+    let waiting = v1::RolloutTargetState::Waiting;
+    assert_eq!(states, [v1::RolloutTargetState::Reverted, waiting, waiting]);
+    let users = |miner| fleet.told(miner).into_iter().map(|(_, user)| user).collect::<Vec<_>>();
+    assert_eq!(
+        (users(0), users(1), users(2)),
+        (vec!["alice".into(), "nobody".into(), "alice".into()], vec!["alice".into()], vec!["alice".into()],)
+    );
+    control.until_event("ROLLOUT_ROLLING_BACK").await;
+    control.until_event("ROLLOUT_FINISHED").await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn rollout_of_a_killed_control_plane_goes_on_and_does_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let mut control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let id = start(&control, change_to("bob", 600)).await;
+    let mut kills = 0;
+    let rollout = loop {
+        // Each time it lives a little longer, or none would ever end.
+        let life = Duration::from_millis(rand::rng().random_range(0..40 + 20 * kills));
+        if let Ok(rollout) = timeout(life, ended(&control, &id)).await {
+            break rollout;
+        }
+        control.kill();
+        kills += 1;
+        assert!(kills < 200, "it never ends");
+        control = Control::start(config(folder.path(), &fleet.named())).await;
+    };
+    assert_eq!(rollout.state(), v1::RolloutState::Succeeded, "{rollout:?}");
+    let proved = v1::RolloutTargetState::Proved;
+    assert!(rollout.targets.iter().all(|target| target.state() == proved && target.generation == 2), "{rollout:?}");
+    for miner in 0..3 {
+        let told: BTreeSet<_> = fleet.told(miner).into_iter().collect();
+        assert_eq!(told, [(1, "alice".into()), (2, "bob".into())].into(), "after {kills} kills");
+    }
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn profile_that_a_rollout_brings_is_stored_when_all_waves_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let mut plan = change_to("bob", 600);
+    let change = plan.change.as_mut().unwrap();
+    let Some(rollout_change::Change::Spec(said)) = change.change.take() else { panic!("a spec") };
+    let profile = v1::Profile { name: "pools".into(), spec: Some(said), ..v1::Profile::default() };
+    change.change = Some(rollout_change::Change::Profile(profile));
+    change.selection = None;
+    let id = start(&control, plan).await;
+    let rollout = timeout(PATIENCE, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::Succeeded, "{rollout:?}");
+    let profiles = control.profiles().list_profiles(v1::ListProfilesRequest {}).await.unwrap().into_inner().profiles;
+    assert_eq!(profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["pools"]);
+    for (miner, name) in NAMES.into_iter().enumerate() {
+        let request = v1::ResolveSpecRequest { miner: name.into() };
+        let resolved = control.profiles().resolve_spec(request).await.unwrap().into_inner();
+        assert!(resolved.stored && resolved.origins[0].profile == "pools", "{resolved:?}");
+        assert_eq!(fleet.told(miner), [(1, "alice".into()), (2, "bob".into())]);
+    }
+    control.stop().await;
+}
