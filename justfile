@@ -38,6 +38,10 @@ bench-footprint *ARGS:
     cargo build --release --bin mujina-dataplane
     cargo bench -p mujina-testbed --bench footprint -- {{ARGS}}
 
+# How fast the control plane takes statistics, and what that costs.
+bench-ingestion *ARGS:
+    cargo bench -p mujina-testbed --bench ingestion -- {{ARGS}}
+
 # Bytes that each flood of a hostile pool makes a data plane grow by.
 bench-floods *ARGS:
     cargo bench -p mujina-testbed --bench floods -- {{ARGS}}

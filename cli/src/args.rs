@@ -314,6 +314,7 @@ pub(crate) struct PoolAdd {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolTest {
     /// URL of any pool, or the name of one of the spec
+    #[arg(add = ArgValueCompleter::new(crate::complete::pools))]
     pub(crate) pool: String,
     /// Account to test with, for a URL; `test` by default
     #[arg(short, long)]
@@ -328,6 +329,7 @@ pub(crate) struct PoolTest {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolPin {
     /// Name of the pool
+    #[arg(add = ArgValueCompleter::new(crate::complete::pools))]
     pub(crate) name: String,
     /// For how long, such as 30m or 2h; up to 7d
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
@@ -346,6 +348,7 @@ pub(crate) struct PoolHistory {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PoolRemove {
     /// Name of the pool
+    #[arg(add = ArgValueCompleter::new(crate::complete::pools))]
     pub(crate) name: String,
     /// Only say what would change
     #[arg(long)]
@@ -433,7 +436,7 @@ pub(crate) struct SharesList {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SharesRejects {
     /// Only those of this pool
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(crate::complete::pools))]
     pub(crate) pool: String,
     /// At most this many; the miner remembers 128
     #[arg(short = 'n', long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]

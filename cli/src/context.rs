@@ -167,6 +167,11 @@ impl<'a> Context<'a> {
         self.yes
     }
 
+    /// Whether a question would be answered, by a person or by --yes.
+    pub(crate) fn can_agree(&self) -> bool {
+        self.yes || self.interactive
+    }
+
     /// A bar of progress on a terminal, nothing elsewhere.
     pub(crate) fn bar(&self) -> Bar {
         Bar::new(self.paint_errors.0 && self.is_chatty())
@@ -239,15 +244,11 @@ pub(crate) fn way(global: &Global, environment: &Environment) -> Result<Way, Cli
     way_of(global.address.as_ref(), global.context.as_ref(), environment)
 }
 
-/// The way that the environment or the context in use say.
+/// The same, where the flags are not read yet.
 ///
 /// # Errors
-/// As with flags.
-pub(crate) fn way_without_flags(environment: &Environment) -> Result<Way, CliError> {
-    way_of(None, None, environment)
-}
-
-fn way_of(
+/// As with flags that are.
+pub(crate) fn way_of(
     given_address: Option<&Address>,
     given_context: Option<&PeerName>,
     environment: &Environment,

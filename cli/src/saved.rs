@@ -52,6 +52,14 @@ pub enum SavedError {
     /// Its certificates or its file.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The file that says which one is in use.
+    #[error("{path} names no context; choose one of {known} with `mujinactl context use NAME`")]
+    Current {
+        /// The file.
+        path: PathBuf,
+        /// All there are.
+        known: String,
+    },
     /// The folder of contexts.
     #[error("cannot use {0}; check its permissions")]
     Folder(PathBuf, #[source] io::Error),
@@ -234,16 +242,24 @@ impl Contexts {
     }
 
     fn unknown(&self, name: &PeerName) -> Result<SavedError, SavedError> {
+        Ok(SavedError::Unknown { name: name.to_string(), known: self.known()? })
+    }
+
+    /// All names, for a message.
+    fn known(&self) -> Result<String, SavedError> {
         let known: Vec<_> = self.names()?.iter().map(ToString::to_string).collect();
-        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-        Ok(SavedError::Unknown { name: name.to_string(), known })
+        Ok(if known.is_empty() { "none".into() } else { known.join(", ") })
     }
 
     /// The name of the one that is in use.
     pub(crate) fn current_name(&self) -> Result<Option<PeerName>, SavedError> {
         let path = self.current_file();
         match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim().parse().ok()),
+            // To go to another service instead, silently, would be worse than to stop.
+            Ok(text) => match text.trim().parse() {
+                Ok(name) => Ok(Some(name)),
+                Err(_) => Err(SavedError::Current { path, known: self.known()? }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SavedError::Folder(path, error)),
         }
@@ -283,7 +299,11 @@ impl Contexts {
         }
         self.make_folder()?;
         write_private(&path, &saved.to_toml())?;
-        if self.current_name()?.is_none() { self.select(&saved.name) } else { Ok(()) }
+        match self.current_name() {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) | Err(SavedError::Current { .. }) => self.select(&saved.name),
+            Err(error) => Err(error),
+        }
     }
 
     /// Uses one from now on.
@@ -326,5 +346,36 @@ pub(crate) enum Replace {
 impl From<SavedError> for super::CliError {
     fn from(error: SavedError) -> Self {
         Self::Saved(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_that_names_no_context_in_use_stops_the_command_until_one_is_chosen() {
+        let folder = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(folder.path().into());
+        let saved = |name: &str| Saved {
+            name: name.parse().unwrap(),
+            address: "unix:///run/a.sock".parse().unwrap(),
+            authority: None,
+            proof: Proof::Nothing,
+        };
+        contexts.keep(&saved("lab"), Replace::Never).unwrap();
+        contexts.keep(&saved("home"), Replace::Never).unwrap();
+        assert_eq!(contexts.current().unwrap(), Some(saved("lab")));
+        for text in ["", "../lab", "no such"] {
+            fs::write(contexts.current_file(), text).unwrap();
+            let error = contexts.current().unwrap_err();
+            assert!(matches!(error, SavedError::Current { .. }), "{text}: {error:?}");
+            assert!(error.to_string().contains("choose one of home, lab"), "{text}: {error}");
+        }
+        contexts.select(&"home".parse().unwrap()).unwrap();
+        assert_eq!(contexts.current().unwrap(), Some(saved("home")));
+        fs::write(contexts.current_file(), "").unwrap();
+        contexts.keep(&saved("lab"), Replace::Never).unwrap();
+        assert_eq!(contexts.current().unwrap(), Some(saved("lab")));
     }
 }

@@ -3,7 +3,7 @@
 //! Read once, all mistakes reported together, each with its key and where it was written. The keys are described in
 //! docs/configuration-control.md. The environment is read here and nowhere else.
 
-use crate::selector::check_label;
+use crate::{selector::check_label, statistics::KeepStatistics};
 use figment::{
     Figment, Metadata, Profile, Provider,
     providers::{Format, Serialized, Toml},
@@ -51,7 +51,7 @@ pub struct Config {
     /// Collector of spans (OTLP over gRPC).
     pub otlp_endpoint: Option<String>,
     /// How long collected statistics are kept.
-    pub keep_statistics: Duration,
+    pub keep_statistics: KeepStatistics,
 }
 
 /// The API on the network.
@@ -115,7 +115,7 @@ impl Config {
             miners: BTreeMap::from([(name, local)]),
             log: "info".into(),
             otlp_endpoint: None,
-            keep_statistics: KEEP_STATISTICS,
+            keep_statistics: KeepStatistics::all(KEEP_STATISTICS),
             state_dir,
         }
     }
@@ -154,7 +154,10 @@ impl fmt::Display for Config {
             writeln!(f, "api.listen_tls = {listen}, as {}", names.join(", "))?;
         }
         writeln!(f, "log = {log}")?;
-        writeln!(f, "statistics.keep = {}", duration::human(*keep_statistics))?;
+        let KeepStatistics { ten_seconds, minute, hour, day } = keep_statistics;
+        for (key, kept) in [("10s", ten_seconds), ("1m", minute), ("1h", hour), ("1d", day)] {
+            writeln!(f, "statistics.keep_{key} = {}", duration::human(*kept))?;
+        }
         if let Some(endpoint) = otlp_endpoint {
             writeln!(f, "spans go to {endpoint}")?;
         }
@@ -265,8 +268,10 @@ struct Reading {
 impl Reading {
     fn config(&mut self, all: &Dict, environment: &Environment) -> Config {
         self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics"]);
-        for (part, keys) in [("api", ["socket", "listen", "listen_tls", "names"].as_slice()), ("statistics", &["keep"])]
-        {
+        for (part, keys) in [
+            ("api", ["socket", "listen", "listen_tls", "names"].as_slice()),
+            ("statistics", &["keep", "keep_10s", "keep_1m", "keep_1h", "keep_1d"]),
+        ] {
             match all.get(part) {
                 Some(Value::Dict(_, inner)) => self.refuse_unknown(part, inner, keys),
                 Some(_) => self.mistake(part, "must be a table"),
@@ -293,11 +298,7 @@ impl Reading {
         {
             config.log = log;
         }
-        if let Some(keep) =
-            self.parsed("statistics.keep", |text| duration::parse(&text).map_err(|error| error.to_string()))
-        {
-            config.keep_statistics = keep;
-        }
+        config.keep_statistics = self.keep_statistics();
         config.otlp_endpoint = environment
             .text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .or_else(|| environment.text("OTEL_EXPORTER_OTLP_ENDPOINT"));
@@ -342,6 +343,18 @@ impl Reading {
             );
         }
         Some(TlsConfig { listen, names })
+    }
+
+    fn keep_statistics(&mut self) -> KeepStatistics {
+        let mut kept = |key: &str| self.parsed(key, |text| duration::parse(&text).map_err(|error| error.to_string()));
+        let KeepStatistics { ten_seconds, minute, hour, day } =
+            KeepStatistics::all(kept("statistics.keep").unwrap_or(KEEP_STATISTICS));
+        KeepStatistics {
+            ten_seconds: kept("statistics.keep_10s").unwrap_or(ten_seconds),
+            minute: kept("statistics.keep_1m").unwrap_or(minute),
+            hour: kept("statistics.keep_1h").unwrap_or(hour),
+            day: kept("statistics.keep_1d").unwrap_or(day),
+        }
     }
 
     fn miners(&mut self, miners: &Dict) -> BTreeMap<MinerName, MinerConfig> {

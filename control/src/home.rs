@@ -12,6 +12,7 @@
 //! found out which is which.
 
 use crate::{
+    access::Caller,
     identity::Revoked,
     registry::{Link, Miner, Registry},
     store::Store,
@@ -24,7 +25,7 @@ use mujina_proto::{
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// For a connection to begin, and for the answers that tell two of them apart.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -123,8 +124,10 @@ impl Homes {
     }
 
     async fn quarantine(&self, miner: &Miner, reason: &str) {
-        // Joined with the registry's quarantine.
-        let _ = (miner, reason);
+        let by = Caller::itself("home", "quarantine");
+        if let Err(error) = self.registry.quarantine(&self.store, &miner.name, reason, &by).await {
+            error!(error = &error as &dyn std::error::Error, miner.name = %miner.name, "a quarantine cannot be stored");
+        }
     }
 }
 

@@ -1,46 +1,73 @@
 //! Work on several miners: stored before it is answered, done beside the API, resumed after a restart.
 //!
 //! The store holds all state of an operation; the runner asks it what is left to do. So a control plane that is killed at
-//! any point goes on where it was: a reconnect is joined by its request id, a pause is not written twice.
+//! any point goes on where it was: a reconnect is joined by its request id, a pause is not written twice, and what a miner
+//! cannot recognise as a repeat (a restart, a self-test) is not asked for a second time but told as interrupted.
 
+mod act;
+mod bundle;
+mod notes;
+mod ramp;
 mod run;
+mod target;
 
 use crate::{
+    access::{Caller, Denied, content::of_action},
     finish::regardless,
-    registry::Registry,
+    registry::{Miner, Registry},
+    rollout::RampError,
     spec::Specs,
     store::{self, Store, StoreError},
     trace::TraceParent,
 };
-use mujina_core::id::{MinerName, PoolName};
+pub use bundle::MAX_BUNDLE;
+use mujina_core::{
+    id::{MinerName, PoolName},
+    units::Watts,
+};
+pub(crate) use notes::{Begun, Note};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{
-    collections::BTreeSet,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
+pub use target::{Phase, Progress, ReconnectResult, Target, TargetEnd, TargetFailure, TargetState};
 use tokio::sync::watch;
 use tracing::info;
 
 /// Most targets of one operation.
-pub const MAX_TARGETS: usize = 1000;
+pub const MAX_TARGETS: usize = 100_000;
+/// Names of miners that go into the audit log with an operation; the operation itself holds all.
+const AUDITED: usize = 500;
 
 /// An operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// Unique id.
+    /// Unique id; empty when it was only checked.
     pub id: String,
     /// What is done to each target.
     pub action: Action,
     /// How far it is.
     pub state: OperationState,
-    /// In order of the names.
+    /// In order of the names; empty where only the operation was asked for.
     pub targets: Vec<Target>,
+    /// How far all targets are.
+    pub progress: Progress,
     /// When it was asked for.
     pub created_at: SystemTime,
     /// When it ended.
     pub finished_at: Option<SystemTime>,
     /// Trace of the request that started it; empty when nobody traces.
     pub trace_id: String,
+    /// Who started it.
+    pub created_by: String,
+    /// Most power that may be switched per second; `None` = no bound.
+    pub ramp: Option<Watts>,
+    /// The operation whose failed targets it tries again; empty = none.
+    pub retry_of: String,
+    /// Counts the writes to it.
+    pub revision: u64,
 }
 
 /// What an operation does to each target.
@@ -61,6 +88,37 @@ pub enum Action {
     },
     /// Starts hashing, through the desired state.
     Resume,
+    /// Starts boards anew.
+    Restart {
+        /// The board; `None` = all of each miner.
+        board: Option<String>,
+    },
+    /// Tests pools from where each miner is.
+    TestPool(TestedPool),
+    /// Lets boards test themselves.
+    SelfTest {
+        /// The board; `None` = all of each miner, one after the other.
+        board: Option<String>,
+    },
+    /// Collects what helps to find a fault.
+    CollectBundle,
+}
+
+/// Which pool to test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestedPool {
+    /// Every pool of each miner's spec.
+    All,
+    /// One of the spec.
+    Named(PoolName),
+    /// Any.
+    Url {
+        /// Where.
+        url: String,
+        /// Account there.
+        user: String,
+    },
 }
 
 /// How to change connections.
@@ -90,101 +148,18 @@ pub enum OperationState {
 }
 
 impl OperationState {
-    /// How far an operation with targets in these states is.
+    /// How far an operation with such targets is.
     #[must_use]
-    pub fn of(targets: &[TargetState]) -> Self {
-        let any = |state| targets.contains(&state);
-        if any(TargetState::Waiting) || any(TargetState::Running) {
-            Self::Running
-        } else if any(TargetState::Skipped) {
-            Self::Cancelled
-        } else {
-            match (any(TargetState::Succeeded), any(TargetState::Failed)) {
-                (_, false) => Self::Succeeded,
-                (true, true) => Self::PartiallyFailed,
-                (false, true) => Self::Failed,
-            }
+    pub fn of(targets: &Progress) -> Self {
+        let Progress { total: _, waiting, running, succeeded, failed, skipped } = targets;
+        match (waiting + running, skipped, succeeded, failed) {
+            (1.., ..) => Self::Running,
+            (0, 1.., ..) => Self::Cancelled,
+            (0, 0, _, 0) => Self::Succeeded,
+            (0, 0, 1.., _) => Self::PartiallyFailed,
+            (0, 0, 0, _) => Self::Failed,
         }
     }
-}
-
-/// One miner of an operation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Target {
-    /// Its name.
-    pub miner: MinerName,
-    /// How far it is.
-    pub state: TargetState,
-    /// Phases that ended.
-    pub phases: Vec<Phase>,
-    /// Why it failed.
-    pub failure: Option<TargetFailure>,
-    /// Result of a reconnect.
-    pub result: Option<ReconnectResult>,
-    /// How long it took.
-    pub elapsed: Option<Duration>,
-}
-
-/// How far one miner of an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetState {
-    /// Not started.
-    Waiting,
-    /// Under way.
-    Running,
-    /// Done.
-    Succeeded,
-    /// Failed.
-    Failed,
-    /// Never started because the operation was cancelled.
-    Skipped,
-}
-
-/// A step of a reconnect that ended. Steps of newer miners are passed on as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
-    /// Its name.
-    pub name: String,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// Facts for a person.
-    pub detail: String,
-}
-
-/// How a reconnect ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReconnectResult {
-    /// The pool.
-    pub pool: String,
-    /// The new connection.
-    pub connection: u64,
-    /// Longest time that a hash thread had no work because of it; `None` when the miner did not say.
-    pub work_gap: Option<Duration>,
-    /// Shares of the old connection that were never judged because of it.
-    pub shares_lost: u64,
-    /// All phases.
-    pub phases: Vec<Phase>,
-}
-
-/// Why a target failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetFailure {
-    /// Number of the `google.rpc.Code`.
-    pub code: i32,
-    /// Stable reason for machines.
-    pub reason: String,
-    /// What happened and what to do.
-    pub message: String,
-}
-
-/// How a target ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TargetEnd {
-    /// Well; a reconnect with its result.
-    Succeeded(Option<ReconnectResult>),
-    /// Badly.
-    Failed(TargetFailure),
 }
 
 /// An operation that somebody asks for.
@@ -192,31 +167,61 @@ pub enum TargetEnd {
 pub struct OperationRequest {
     /// What to do.
     pub action: Action,
-    /// On which miners; `None` = all that are known now.
-    pub miners: Option<BTreeSet<MinerName>>,
+    /// On which miners, in order of their names, each once.
+    pub miners: Vec<Arc<Miner>>,
     /// A repeat with the same id answers with the first operation; empty = no repeat.
     pub request_id: String,
+    /// Most power that may be switched per second; `None` = no bound.
+    pub ramp: Option<Watts>,
+    /// Who asks.
+    pub by: Caller,
+    /// The operation whose failed targets it tries again; empty = none.
+    pub retry_of: String,
+}
+
+/// What an operation would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// The operation, without an id.
+    pub operation: Operation,
+    /// When each target is switched, counted from the begin; empty without a ramp.
+    pub ramp: Vec<(Duration, MinerName)>,
 }
 
 /// Why there is no such operation.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
-    /// Not in the configuration.
-    #[error("no miner is named {0}; see the list of miners, or add it to the configuration")]
-    UnknownMiners(String),
     /// Nothing to do.
-    #[error("no miner is named; name some, or ask for all")]
+    #[error("no miner is meant; name some, select others, or ask for all")]
     NoMiners,
     /// More than one operation may hold.
     #[error("{0} miners are more than the {MAX_TARGETS} of one operation; split the list")]
     TooMany(usize),
+    /// One of the miners is not for this caller.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Power cannot be switched so slowly.
+    #[error(transparent)]
+    Ramp(#[from] RampError),
+    /// Only pausing and resuming switches power.
+    #[error("only pause and resume take a ramp; leave `ramp_watts` out")]
+    NoRamp,
     /// Never existed, or was dropped with age.
     #[error("no operation has the id `{0}`; list the operations to see the newest")]
     Unknown(String),
+    /// It goes on.
+    #[error("operation {0} has not ended; cancel it or wait, then try its failed targets again")]
+    NotEnded(String),
+    /// All of it was done.
+    #[error("no target of operation {0} failed or was skipped that is still known; there is nothing to try again")]
+    NothingToRetry(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Whose request ids these are.
+const SCOPE: &str = "operation";
 
 /// The way to the operations. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -252,75 +257,99 @@ impl Operations {
     }
 
     async fn start_to_the_end(&self, request: OperationRequest) -> Result<Operation, OperationError> {
-        const SCOPE: &str = "operation";
-        let OperationRequest { action, miners, request_id } = request;
+        let OperationRequest { request_id, by, .. } = &request;
         let mut write = self.store.write().await?;
         if !request_id.is_empty()
-            && let Some(id) = write.answer(SCOPE, &request_id).await?
+            && let Some(id) = write.answer(SCOPE, request_id).await?
         {
             drop(write);
             self.changed();
             return self.get(&id).await;
         }
-        let miners = self.freeze(miners)?;
         let trace_parent = TraceParent::current();
-        let waiting = |miner| Target {
-            miner,
-            state: TargetState::Waiting,
-            phases: Vec::new(),
-            failure: None,
-            result: None,
-            elapsed: None,
-        };
-        let operation = Operation {
-            id: uuid::Uuid::new_v4().to_string(),
-            action,
-            state: OperationState::Running,
-            targets: miners.into_iter().map(waiting).collect(),
-            created_at: store::now(),
-            finished_at: None,
-            trace_id: trace_parent.trace_id(),
-        };
+        let operation =
+            Operation { id: uuid::Uuid::new_v4().to_string(), trace_id: trace_parent.trace_id(), ..planned(&request)? };
         write.insert_operation(&operation, &trace_parent).await?;
-        if !request_id.is_empty() {
-            write.remember(SCOPE, &request_id, &operation.id).await?;
+        if matches!(operation.action, Action::Pause { .. }) {
+            let power = |miner: &Arc<Miner>| Some((miner.name.clone(), miner.power()?.watts()));
+            let power: Vec<_> = request.miners.iter().filter_map(power).collect();
+            let power: Vec<_> = power.iter().map(|(miner, watts)| (miner.as_str(), *watts)).collect();
+            write.set_power(&power).await?;
         }
+        if !request_id.is_empty() {
+            write.remember(SCOPE, request_id, &operation.id).await?;
+        }
+        write.append_audit(by.record(&operation.id, diff(&operation))).await?;
         write.commit().await?;
         info!(operation.id = operation.id, targets = operation.targets.len(), "operation stored");
         self.changed();
         Ok(operation)
     }
 
-    /// The miners that the operation is for, now and for good.
-    fn freeze(&self, miners: Option<BTreeSet<MinerName>>) -> Result<BTreeSet<MinerName>, OperationError> {
-        let miners = match miners {
-            Some(miners) => {
-                let unknown: Vec<_> =
-                    miners.iter().filter(|name| self.registry.get(name).is_none()).map(MinerName::as_str).collect();
-                if !unknown.is_empty() {
-                    return Err(OperationError::UnknownMiners(unknown.join(", ")));
-                }
-                miners
-            }
-            None => self.registry.all().keys().cloned().collect(),
-        };
-        match miners.len() {
-            0 => Err(OperationError::NoMiners),
-            1..=MAX_TARGETS => Ok(miners),
-            many => Err(OperationError::TooMany(many)),
+    /// What an operation would do. Starts nothing.
+    ///
+    /// # Errors
+    /// See [`OperationError`].
+    pub fn preview(&self, request: &OperationRequest) -> Result<Preview, OperationError> {
+        let operation = planned(request)?;
+        let ramp = ramp::of(&operation)?.map(|ramp| ramp.preview()).unwrap_or_default();
+        Ok(Preview { operation, ramp })
+    }
+
+    /// The operation that a request with this id started, if there was one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn repeated(&self, request_id: &str) -> Result<Option<Operation>, OperationError> {
+        if request_id.is_empty() {
+            return Ok(None);
+        }
+        match self.store.answered(SCOPE, request_id).await? {
+            Some(id) => self.get(&id).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    /// One operation.
+    /// Starts an operation anew on those of its targets that failed or were skipped.
+    ///
+    /// # Errors
+    /// See [`OperationError`].
+    pub async fn retry(&self, id: &str, request_id: String, by: Caller) -> Result<Operation, OperationError> {
+        if let Some(repeated) = self.repeated(&request_id).await? {
+            return Ok(repeated);
+        }
+        let before = self.get(id).await?;
+        if before.state == OperationState::Running {
+            return Err(OperationError::NotEnded(id.into()));
+        }
+        let is_open = |target: &&Target| matches!(target.state, TargetState::Failed | TargetState::Skipped);
+        let open = before.targets.iter().filter(is_open);
+        let miners: Vec<_> = open.filter_map(|target| self.registry.get(&target.miner)).collect();
+        if miners.is_empty() {
+            return Err(OperationError::NothingToRetry(id.into()));
+        }
+        let Operation { action, ramp, .. } = before;
+        self.start(OperationRequest { action, miners, request_id, ramp, by, retry_of: id.into() }).await
+    }
+
+    /// One operation with all of its targets.
     ///
     /// # Errors
     /// See [`OperationError`].
     pub async fn get(&self, id: &str) -> Result<Operation, OperationError> {
-        let stored = self.store.operation(id).await?;
+        self.since(id, 0).await
+    }
+
+    /// One operation with those targets alone that were written after a revision.
+    ///
+    /// # Errors
+    /// See [`OperationError`].
+    pub async fn since(&self, id: &str, revision: u64) -> Result<Operation, OperationError> {
+        let stored = self.store.operation(id, revision).await?;
         stored.map(|stored| stored.operation).ok_or_else(|| OperationError::Unknown(id.into()))
     }
 
-    /// At most `most` operations, newest first, older than number `before`; each with its number.
+    /// At most `most` operations without their targets, newest first, older than number `before`; each with its number.
     ///
     /// # Errors
     /// The database failed.
@@ -329,17 +358,30 @@ impl Operations {
         Ok(stored.into_iter().map(|stored| (stored.number, stored.operation)).collect())
     }
 
-    /// Keeps further targets from starting.
+    /// What an operation collected from a miner.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn bundle(&self, id: &str, miner: &MinerName) -> Result<Option<Vec<u8>>, OperationError> {
+        Ok(self.store.bundle(id, miner).await?)
+    }
+
+    /// Keeps further targets from starting. The caller must be permitted to do the same to all that wait.
     ///
     /// # Errors
     /// See [`OperationError`].
-    pub async fn cancel(&self, id: &str) -> Result<Operation, OperationError> {
-        let mut write = self.store.write().await?;
-        if !write.cancel_operation(id).await? {
-            return Err(OperationError::Unknown(id.into()));
+    pub async fn cancel(&self, id: &str, by: &Caller) -> Result<Operation, OperationError> {
+        let before = self.get(id).await?;
+        let needed = of_action(&before.action);
+        for target in before.targets.iter().filter(|target| target.state == TargetState::Waiting) {
+            let labels = self.registry.get(&target.miner).map(|miner| miner.labels());
+            by.may(needed, labels.as_deref())?;
         }
+        let mut write = self.store.write().await?;
+        let skipped = write.cancel_operation(id).await?.ok_or_else(|| OperationError::Unknown(id.into()))?;
+        write.append_audit(by.record(id, json!({ "skipped_targets": skipped }))).await?;
         write.commit().await?;
-        info!(operation.id = id, "operation cancelled");
+        info!(operation.id = id, skipped, "operation cancelled");
         self.changed();
         self.get(id).await
     }
@@ -355,22 +397,51 @@ impl Operations {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operation_is_as_far_as_its_targets() {
-        use TargetState::{Failed, Running, Skipped, Succeeded, Waiting};
-        for (targets, state) in [
-            ([Waiting, Failed, Skipped], OperationState::Running),
-            ([Running, Succeeded, Succeeded], OperationState::Running),
-            ([Succeeded, Failed, Skipped], OperationState::Cancelled),
-            ([Succeeded, Succeeded, Succeeded], OperationState::Succeeded),
-            ([Succeeded, Failed, Succeeded], OperationState::PartiallyFailed),
-            ([Failed, Failed, Failed], OperationState::Failed),
-        ] {
-            assert_eq!(OperationState::of(&targets), state, "{targets:?}");
-        }
+/// An operation as it will be stored, without an id. Each miner must be permitted.
+fn planned(request: &OperationRequest) -> Result<Operation, OperationError> {
+    let OperationRequest { action, miners, request_id: _, ramp, by, retry_of } = request;
+    match miners.len() {
+        0 => return Err(OperationError::NoMiners),
+        1..=MAX_TARGETS => {}
+        many => return Err(OperationError::TooMany(many)),
     }
+    let needed = of_action(action);
+    for miner in miners {
+        by.may(needed, Some(&miner.labels()))?;
+    }
+    if ramp.is_some() && !matches!(action, Action::Pause { .. } | Action::Resume) {
+        return Err(OperationError::NoRamp);
+    }
+    let operation = Operation {
+        id: String::new(),
+        action: action.clone(),
+        state: OperationState::Running,
+        targets: miners.iter().map(|miner| Target::waiting(miner, *ramp)).collect(),
+        progress: Progress::waiting(miners.len()),
+        created_at: store::now(),
+        finished_at: None,
+        trace_id: String::new(),
+        created_by: by.person(),
+        ramp: *ramp,
+        retry_of: retry_of.clone(),
+        revision: 0,
+    };
+    ramp::of(&operation)?;
+    Ok(operation)
 }
+
+/// What goes into the audit log.
+fn diff(operation: &Operation) -> serde_json::Value {
+    let Operation { action, targets, ramp, retry_of, .. } = operation;
+    let miners: Vec<_> = targets.iter().take(AUDITED).map(|target| target.miner.as_str()).collect();
+    json!({
+        "action": action,
+        "targets": targets.len(),
+        "miners": miners,
+        "ramp_watts": ramp.map(Watts::watts),
+        "retry_of": retry_of,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,14 @@
 
 mod convert;
 mod link;
+mod log;
+mod marks;
+mod reading;
+mod seen;
+mod select;
 mod session;
 mod way;
+mod work;
 
 use crate::{
     config::MinerConfig,
@@ -16,13 +22,21 @@ use crate::{
 };
 pub(crate) use link::deepest;
 pub use link::{CallError, CallKind, Link, ReconnectEvent};
-use mujina_core::id::{Generation, MinerName};
+use log::ChangeLog;
+pub use log::{Departure, News};
+pub use marks::{LabelChange, MAX_LABELS, MarkError, Marks};
+use mujina_core::{
+    id::{Generation, MinerName},
+    units::Watts,
+};
 use mujina_proto::{
     dial::{self, Address, DialError},
     home::Attached,
     types::v1,
 };
-pub(crate) use session::Session;
+pub use reading::FIELDS;
+pub(crate) use select::{Matching, select};
+pub(crate) use session::{Around, Session};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -30,6 +44,7 @@ use std::{
 };
 use tokio::sync::watch;
 pub use way::{NotAtHome, Way};
+pub(crate) use work::{Finding, PoolToTest, headed, no_boards};
 
 /// First delay before a miner is tried again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -50,7 +65,11 @@ pub struct Registry(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     miners: watch::Sender<Arc<Miners>>,
-    changes: watch::Sender<u64>,
+    log: Arc<ChangeLog>,
+    /// What was set of miners, also of those that have not come yet.
+    kept: watch::Sender<Arc<BTreeMap<MinerName, Marks>>>,
+    /// Tells revisions of this process from those of others.
+    instance: String,
 }
 
 /// Miners by their names.
@@ -63,7 +82,14 @@ pub struct Miner {
     pub name: MinerName,
     /// Where it is reached; `None` = it calls home.
     pub address: Option<Address>,
+    /// Labels of the configuration or of the token that it enrolled with.
+    base: Labels,
+    /// Those, with what was set since.
     labels: watch::Sender<Arc<Labels>>,
+    marks: watch::Sender<Arc<Marks>>,
+    quarantine: watch::Sender<Option<Arc<str>>>,
+    /// What it drew when it last hashed.
+    power: watch::Sender<Option<Watts>>,
     /// For calls of our own.
     pub link: Link,
     /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
@@ -73,7 +99,7 @@ pub struct Miner {
     view: watch::Sender<Arc<MinerView>>,
     desired: watch::Sender<Option<Arc<DesiredState>>>,
     /// Shared with the registry.
-    changes: watch::Sender<u64>,
+    log: Arc<ChangeLog>,
 }
 
 /// What was last seen of a miner.
@@ -95,6 +121,8 @@ pub struct MinerView {
     pub spec_state: Option<Arc<v1::SpecState>>,
     /// The newest status tree, and when it arrived.
     pub status: Option<(Arc<v1::MinerStatus>, SystemTime)>,
+    /// When it last answered with its spec.
+    pub heard_at: Option<SystemTime>,
 }
 
 /// Whether a miner's API answers.
@@ -115,7 +143,7 @@ impl Registry {
     /// An address that cannot be dialled at all.
     pub fn new(miners: &BTreeMap<MinerName, MinerConfig>, desired: Vec<DesiredState>) -> Result<Self, DialError> {
         let mut desired: BTreeMap<_, _> = desired.into_iter().map(|one| (one.miner.clone(), Arc::new(one))).collect();
-        let changes = watch::Sender::new(0);
+        let log = Arc::new(ChangeLog::new());
         let miner = |(name, config): (&MinerName, &MinerConfig)| {
             let MinerConfig { address, labels } = config;
             let way = || dial::dial_lazy(address).map(Way::Dialled);
@@ -128,36 +156,65 @@ impl Registry {
                 home: watch::Sender::new(None),
                 desired: desired.remove(name),
             };
-            Ok((name.clone(), Arc::new(plan.miner(&changes))))
+            Ok((name.clone(), Arc::new(plan.miner(&log))))
         };
         let miners: Miners = miners.iter().map(miner).collect::<Result<_, DialError>>()?;
-        Ok(Self(Arc::new(Shared { miners: watch::Sender::new(Arc::new(miners)), changes })))
+        Ok(Self(Arc::new(Shared {
+            miners: watch::Sender::new(Arc::new(miners)),
+            log,
+            kept: watch::Sender::default(),
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+        })))
     }
 
     /// Knows one more miner from now on, which calls home. `false` = the name is known already, and nothing changed.
     pub fn enrolled(&self, name: &MinerName, labels: BTreeMap<String, String>, desired: Option<DesiredState>) -> bool {
+        if self.get(name).is_some() {
+            return false;
+        }
+        let home = watch::Sender::new(None);
+        let plan = MinerPlan {
+            name: name.clone(),
+            address: None,
+            labels,
+            link: Way::Home(home.subscribe()),
+            relay: Way::Home(home.subscribe()),
+            home,
+            desired: desired.map(Arc::new),
+        };
+        let miner = Arc::new(plan.miner(&self.0.log));
+        // The log's lock is taken before that of the miners, never after it.
+        let marks = self.0.kept.borrow().get(name).cloned();
+        if let Some(marks) = marks {
+            miner.mark(&marks);
+        }
         let added = self.0.miners.send_if_modified(|miners| {
-            if miners.contains_key(name) {
-                return false;
+            let is_new = !miners.contains_key(name);
+            if is_new {
+                Arc::make_mut(miners).insert(name.clone(), miner.clone());
             }
-            let home = watch::Sender::new(None);
-            let plan = MinerPlan {
-                name: name.clone(),
-                address: None,
-                labels,
-                link: Way::Home(home.subscribe()),
-                relay: Way::Home(home.subscribe()),
-                home,
-                desired: desired.map(Arc::new),
-            };
-            let miner = Arc::new(plan.miner(&self.0.changes));
-            Arc::make_mut(miners).insert(name.clone(), miner);
-            true
+            is_new
         });
         if added {
-            self.0.changes.send_modify(|count| *count += 1);
+            miner.change(|_| {});
         }
         added
+    }
+
+    /// Knows a miner no more.
+    fn forget(&self, miner: &Arc<Miner>) {
+        if let Some(connection) = miner.home.send_replace(None) {
+            connection.close();
+        }
+        self.0.kept.send_modify(|kept| drop(Arc::make_mut(kept).remove(&miner.name)));
+        self.0.log.forget(&miner.name);
+        self.0.log.departed(&miner.name, miner.labels(), || {
+            self.0.miners.send_if_modified(|miners| {
+                // Who enrolled anew under the name meanwhile is another.
+                let is_there = miners.get(&miner.name).is_some_and(|known| Arc::ptr_eq(known, miner));
+                is_there && Arc::make_mut(miners).remove(&miner.name).is_some()
+            });
+        });
     }
 
     /// The miner of this name.
@@ -181,7 +238,25 @@ impl Registry {
     /// Told of each change of any view.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
+        self.0.log.subscribe()
+    }
+
+    /// The newest revision.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.0.log.revision()
+    }
+
+    /// What happened since a revision; `None` = that is no longer known.
+    #[must_use]
+    pub fn since(&self, seen: u64) -> Option<News> {
+        self.0.log.since(seen)
+    }
+
+    /// Tells revisions of this process from those of others.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.0.instance
     }
 }
 
@@ -197,10 +272,11 @@ struct MinerPlan {
 }
 
 impl MinerPlan {
-    fn miner(self, changes: &watch::Sender<u64>) -> Miner {
+    fn miner(self, log: &Arc<ChangeLog>) -> Miner {
         let Self { name, address, labels, link, relay, home, desired } = self;
+        let quarantine = watch::Sender::new(None);
         let view = MinerView {
-            revision: *changes.borrow(),
+            revision: 0,
             reachability: Reachability::Untried,
             since: SystemTime::now(),
             agreement: Agreement::default(),
@@ -208,17 +284,22 @@ impl MinerPlan {
             confirmed: None,
             spec_state: None,
             status: None,
+            heard_at: None,
         };
         Miner {
             name,
             address,
-            labels: watch::Sender::new(Arc::new(labels)),
-            link: Link::new(link),
+            labels: watch::Sender::new(Arc::new(labels.clone())),
+            base: labels,
+            marks: watch::Sender::default(),
+            link: Link::new(link, quarantine.subscribe()),
+            quarantine,
+            power: watch::Sender::new(None),
             relay,
             home,
             view: watch::Sender::new(Arc::new(view)),
             desired: watch::Sender::new(desired),
-            changes: changes.clone(),
+            log: log.clone(),
         }
     }
 }
@@ -240,6 +321,29 @@ impl Miner {
     #[must_use]
     pub fn labels(&self) -> Arc<Labels> {
         self.labels.borrow().clone()
+    }
+
+    /// Why nothing is sent to it; `None` = it is not in quarantine.
+    #[must_use]
+    pub fn quarantine(&self) -> Option<Arc<str>> {
+        self.quarantine.borrow().clone()
+    }
+
+    /// The same, and from now on.
+    #[must_use]
+    pub fn quarantines(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.quarantine.subscribe()
+    }
+
+    /// What it draws, or drew when it last hashed; `None` = that was never measured.
+    #[must_use]
+    pub fn power(&self) -> Option<Watts> {
+        reading::hashing_power(&self.view()).or(*self.power.borrow())
+    }
+
+    /// What it drew when it hashed.
+    fn remember_power(&self, power: Watts) {
+        self.power.send_replace(Some(power));
     }
 
     /// What was last seen of it.
@@ -284,19 +388,19 @@ impl Miner {
 
     /// Changes the view and tells everybody.
     fn change(&self, change: impl FnOnce(&mut MinerView)) {
-        let mut revision = 0;
-        self.changes.send_modify(|count| {
-            *count += 1;
-            revision = *count;
+        self.log.changed(&self.name, |revision| {
+            let mut before = 0;
+            self.view.send_modify(|view| {
+                let mut next = MinerView::clone(view);
+                change(&mut next);
+                before = std::mem::replace(&mut next.revision, revision);
+                *view = Arc::new(next);
+            });
+            before
         });
-        self.view.send_modify(|view| {
-            let mut next = MinerView::clone(view);
-            change(&mut next);
-            next.revision = revision;
-            *view = Arc::new(next);
-        });
-        // Whoever read between the two looks again.
-        self.changes.send_modify(|_| {});
+        if let Some(power) = reading::hashing_power(&self.view()) {
+            self.remember_power(power);
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 //! control, because both sides are the same HTTP/2 bodies. Calls that change the spec are refused: what is wanted of a miner
 //! is written here, or the two would undo each other.
 
-use crate::registry::{Registry, deepest};
+use crate::{
+    access::methods::method,
+    registry::{Registry, deepest},
+};
 use http::{Request, Response};
 use mujina_core::{
     id::MinerName,
@@ -62,6 +65,12 @@ impl Relay {
             let message = "the spec of a miner is changed through mujina.control.v1.SpecService, and paused and resumed by \
                            an operation; the miner's own call would be undone or reported as drift";
             return Err(Failure::new(Code::FailedPrecondition, "USE_DESIRED_STATE", message).with("miner", &name));
+        }
+        let changes = method(request.uri().path()).is_none_or(|row| row.changes);
+        if changes && let Some(reason) = miner.quarantine() {
+            let message =
+                format!("nothing is sent to miner {name}, {reason}; find out which one is real, then release it");
+            return Err(Failure::new(Code::FailedPrecondition, "IDENTITY_QUARANTINED", message).with("miner", &name));
         }
         miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))
     }

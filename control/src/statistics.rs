@@ -1,30 +1,58 @@
 //! Collects closed share-statistics buckets from a miner, each exactly once, and drops those that are too old.
 //!
 //! The miner numbers the buckets of its database; the store keeps the last number beside the rows. What was fetched and not
-//! committed is fetched again; what was committed is never asked for again.
+//! committed is fetched again; what was committed is never asked for again. Sums over a minute, an hour and a day are made
+//! in the same transaction, so they count each bucket once as well, whenever it comes.
 
+pub mod export;
+mod ingest;
 mod page;
+mod query;
+mod sums;
 
 use crate::{
     registry::{CallKind, Miner, backoff},
-    store::{CollectError, Store},
+    store::Store,
 };
-use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
-pub use page::{BucketPage, PageError, Position, batch};
+pub use ingest::{Ingest, IngestError};
+pub use page::{Batch, BucketPage, PageError, Position, batch};
+pub use query::{MAX_POINTS, Plan, PlanError, Point, plan};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
+pub use sums::{RESOLUTIONS, Sums};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 /// How long a miner may wait for a bucket before it answers with none.
 const WAIT: Duration = Duration::from_secs(20);
-/// Buckets of one page: one transaction of some ten milliseconds.
+/// Buckets of one page.
 const PAGE: u32 = 360;
 /// Between two clean-ups.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long statistics are kept, by the width of what they count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepStatistics {
+    /// The buckets as they were collected.
+    pub ten_seconds: Duration,
+    /// Sums over a minute.
+    pub minute: Duration,
+    /// Sums over an hour.
+    pub hour: Duration,
+    /// Sums over a day.
+    pub day: Duration,
+}
+
+impl KeepStatistics {
+    /// All of them for as long.
+    #[must_use]
+    pub const fn all(kept: Duration) -> Self {
+        Self { ten_seconds: kept, minute: kept, hour: kept, day: kept }
+    }
+}
 
 /// A span of time; absent ends are open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,11 +68,12 @@ pub struct TimeRange {
 pub(crate) struct Collector {
     miner: Arc<Miner>,
     store: Store,
+    ingest: Ingest,
 }
 
 impl Collector {
-    pub(crate) fn new(miner: Arc<Miner>, store: Store) -> Self {
-        Self { miner, store }
+    pub(crate) fn new(miner: Arc<Miner>, store: Store, ingest: Ingest) -> Self {
+        Self { miner, store, ingest }
     }
 
     pub(crate) async fn run(self, cancel: CancellationToken) {
@@ -94,44 +123,32 @@ impl Collector {
             // A miner that does not wait must not be asked in a circle.
             return asked.elapsed() >= WAIT / 2;
         }
-        match self.store(&page).await {
-            Ok(missing) => {
+        match self.ingest.store(name, page).await {
+            Ok(collected) => {
+                debug!(miner.name = %name, buckets = collected.buckets, "statistics stored");
+                let missing = collected.missing;
                 if missing > 0 {
                     warn!(miner.name = %name, missing, "the miner dropped statistics before they could be collected");
                 }
                 true
             }
-            Err(error) => {
-                let error = sanitise(&error.to_string(), PEER_TEXT_BYTES);
-                warn!(miner.name = %name, error, "statistics were not stored; they are asked for again");
+            Err(IngestError::Page(error)) => {
+                warn!(miner.name = %name, %error, "statistics were not stored; they are asked for again");
                 false
             }
+            // Told once for all miners.
+            Err(IngestError::NotStored) => false,
         }
-    }
-
-    async fn store(&self, page: &BucketPage) -> Result<u64, CollectError> {
-        let mut write = self.store.write().await?;
-        let collected = write.collect(&self.miner.name, page).await?;
-        write.commit().await?;
-        debug!(miner.name = %self.miner.name, buckets = collected.buckets, "statistics stored");
-        Ok(collected.missing)
     }
 }
 
-/// Drops buckets older than `keep`, every hour.
-pub(crate) async fn prune(store: Store, keep: Duration, cancel: CancellationToken) {
+/// Drops what is older than is kept, every hour.
+pub(crate) async fn prune(store: Store, keep: KeepStatistics, cancel: CancellationToken) {
     let work = async {
         loop {
-            let oldest = SystemTime::now().checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
-            loop {
-                match store.prune_shares(oldest).await {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        warn!(%error, "old statistics were not deleted");
-                        break;
-                    }
-                }
+            match store.prune_shares(&keep, SystemTime::now()).await {
+                Ok(rows) => debug!(rows, "old statistics deleted"),
+                Err(error) => warn!(%error, "old statistics were not deleted"),
             }
             tokio::time::sleep(PRUNE_EVERY).await;
         }

@@ -7,12 +7,15 @@
 mod access;
 mod audit;
 mod backup;
+mod event;
 mod fragment;
 pub(crate) mod identity;
+mod marks;
 mod operation;
 mod payout;
 mod profile;
 mod reconcile;
+mod remember;
 mod rollout;
 mod spec;
 mod statistics;
@@ -20,13 +23,14 @@ mod statistics;
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
 pub use profile::OwnFragment;
-pub use rollout::StoredRollout;
+pub use rollout::{PlannedRollout, StoredRollout};
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-pub use statistics::{BucketPosition, CollectError, Collected, SharesSummary, StoredBucket};
+pub use statistics::{BucketPosition, Collected, SharesSummary, StoredBucket};
+pub(crate) use statistics::{Points, SeriesRow};
 use std::{
     fs::{self, File, TryLockError},
     io,
@@ -173,6 +177,16 @@ impl Store {
         let incarnation = format!("{id}.{restored}").into();
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok((Self { writer, readers, database_id: id.into(), incarnation }, lock))
+    }
+
+    /// What the request `request_id` was answered with, if it was made before.
+    pub(crate) async fn answered(&self, scope: &str, request_id: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
+            .bind(scope)
+            .bind(request_id)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Identifies this database among all that ever were.

@@ -66,7 +66,7 @@ fn miner_id(folder: &StateDir) -> Result<MinerId, IdentityError> {
 }
 
 /// The host name, if it is fit to be seen.
-fn machine_name() -> Option<String> {
+pub(crate) fn machine_name() -> Option<String> {
     let host = nix::unistd::gethostname().ok()?;
     let name = sanitise(&host.to_string_lossy(), MAX_NAME).trim().to_owned();
     (!name.is_empty()).then_some(name)

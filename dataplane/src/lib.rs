@@ -5,6 +5,7 @@ pub mod backplane;
 pub mod board;
 pub mod bridge;
 pub mod config;
+pub mod home;
 pub mod identity;
 pub mod job;
 mod learnt;

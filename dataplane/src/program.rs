@@ -1,14 +1,16 @@
-//! The program around a data plane: flags, configuration, telemetry, signals, exit code; and `bench`, which mines nothing.
+//! The program around a data plane: flags, configuration, telemetry, signals, exit code; and the commands that mine nothing.
 //!
 //! `main.rs` is one call of [`start`] with `run`. Hosts in another process (tests, demo) call `run` themselves
 //! and bring their own [`Surroundings`].
 
 mod bench;
+mod enroll;
 
 use crate::{
     backplane,
     board::safe,
     config::{Config, Flags},
+    miner::Guests,
 };
 use clap::{Parser, Subcommand};
 use mujina_core::id::MinerId;
@@ -53,6 +55,8 @@ pub struct Surroundings {
     pub spans: SpanRing,
     /// Who wants to know when it is up.
     pub ready: Option<oneshot::Sender<Ready>>,
+    /// Hash threads and boards that the process brings.
+    pub guests: Guests,
 }
 
 /// A data plane is up: it mines, or will by itself, and the API answers.
@@ -83,6 +87,10 @@ enum Command {
     /// Measures how fast this machine is
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Makes this miner one of a fleet: its control plane steers it from the next start on. Run as the miner's own user
+    Enroll(enroll::Enroll),
+    /// Ends that again: removes the key and the certificate; the next start calls nobody
+    Leave,
 }
 
 /// Reads flags and configuration, runs a data plane until a signal or its end, and says how it went.
@@ -105,13 +113,24 @@ pub fn start<E: Error + 'static>(
         println!("OK");
         return ExitCode::SUCCESS;
     }
-    match within_telemetry(config, run) {
-        Ok(code) => code,
-        Err(cause) => {
-            eprintln!("mujina-dataplane: {}", chain(cause.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    let done = match command {
+        Some(Command::Enroll(what)) => enroll::enroll(what, &config),
+        Some(Command::Leave) => enroll::leave(&config),
+        Some(Command::Bench(_)) | None => return mine(config, run),
+    };
+    done.map_or_else(|cause| failed(cause.as_ref()), |()| ExitCode::SUCCESS)
+}
+
+fn mine<E: Error + 'static>(
+    config: Config,
+    run: impl AsyncFnOnce(Config, Surroundings, CancellationToken) -> Result<(), E>,
+) -> ExitCode {
+    within_telemetry(config, run).unwrap_or_else(|cause| failed(cause.as_ref()))
+}
+
+fn failed(cause: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("mujina-dataplane: {}", chain(cause));
+    ExitCode::FAILURE
 }
 
 fn within_telemetry<E: Error + 'static>(
@@ -128,7 +147,7 @@ fn within_telemetry<E: Error + 'static>(
     let telemetry = Telemetry::new(&settings, None)?;
     telemetry.install();
     safe::install_panic_hook(backplane::supervises);
-    let surroundings = Surroundings { spans: telemetry.spans(), ready: None };
+    let surroundings = Surroundings { spans: telemetry.spans(), ready: None, guests: Guests::default() };
     let mut builder = runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKERS).thread_name("mujina-service").enable_all().build()?;
     let ended = runtime.block_on(async {

@@ -32,6 +32,7 @@ use mujina_proto::{
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 /// Health of the mining itself: serving while work of a pool flows. The process as a whole answers to the empty name.
 pub const MINING_HEALTH: &str = "mujina.dataplane.v1.Mining";
@@ -49,51 +50,80 @@ pub struct RpcPlan {
     pub spans: SpanRing,
 }
 
-/// Serves until `cancel`. Calls under way have a second to end then; see [`Listeners::serve`].
-///
-/// # Errors
-/// A listener failed.
-pub async fn serve(plan: RpcPlan, listeners: Listeners, cancel: CancellationToken) -> Result<(), ServeError> {
-    let RpcPlan { miner, spec, telemetry, spans } = plan;
-    let status = telemetry.status();
-    let (mut routes, reporter) = standard_routes();
-    routes
-        .add_service(PoolServiceServer::new(pool::Service {
-            source: miner.source,
-            scheduler: miner.scheduler.clone(),
-            prober: miner.prober,
-            spec: spec.state(),
-            status: status.clone(),
-            cancel: cancel.clone(),
-        }))
-        .add_service(BoardServiceServer::new(board::Service {
-            boards: miner.boards,
-            counted: miner.scheduler.snapshot(),
-            cancel: cancel.clone(),
-        }))
-        .add_service(MinerServiceServer::new(miner::Service { spec, status: status.clone(), cancel: cancel.clone() }))
-        .add_service(ShareServiceServer::new(share::Service {
-            scheduler: miner.scheduler,
-            telemetry,
-            cancel: cancel.clone(),
-        }))
-        .add_service(DiagnosticsServiceServer::new(diagnostics::Service { spans }));
-    // Known before the first client asks.
-    let state = status.borrow().state;
-    reporter.set_service_status(MINING_HEALTH, health(state)).await;
-    let reporting = async {
+/// All services, ready to be served in more than one place.
+#[derive(Debug)]
+pub struct Api {
+    routes: Routes,
+    reporter: HealthReporter,
+    status: watch::Receiver<Arc<MinerStatus>>,
+    cancel: CancellationToken,
+}
+
+impl Api {
+    /// Puts the services together. When `cancel` comes their watches end.
+    #[must_use]
+    pub fn new(plan: RpcPlan, cancel: CancellationToken) -> Self {
+        let RpcPlan { miner, spec, telemetry, spans } = plan;
+        let status = telemetry.status();
+        let (mut routes, reporter) = standard_routes();
+        routes
+            .add_service(PoolServiceServer::new(pool::Service {
+                source: miner.source,
+                scheduler: miner.scheduler.clone(),
+                prober: miner.prober,
+                spec: spec.state(),
+                status: status.clone(),
+                cancel: cancel.clone(),
+            }))
+            .add_service(BoardServiceServer::new(board::Service {
+                boards: miner.boards,
+                counted: miner.scheduler.snapshot(),
+                cancel: cancel.clone(),
+            }))
+            .add_service(MinerServiceServer::new(miner::Service {
+                spec,
+                status: status.clone(),
+                cancel: cancel.clone(),
+            }))
+            .add_service(ShareServiceServer::new(share::Service {
+                scheduler: miner.scheduler,
+                telemetry,
+                cancel: cancel.clone(),
+            }))
+            .add_service(DiagnosticsServiceServer::new(diagnostics::Service { spans }));
+        Self { routes: routes.routes(), reporter, status, cancel }
+    }
+
+    /// The services, to be served elsewhere too.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        self.routes.clone()
+    }
+
+    /// Serves them until the `cancel` that they were given. Calls under way have a second to end then; see
+    /// [`Listeners::serve`].
+    ///
+    /// # Errors
+    /// A listener failed.
+    pub async fn serve(self, listeners: Listeners) -> Result<(), ServeError> {
+        let Self { routes, reporter, status, cancel } = self;
+        // Known before the first client asks.
+        let state = status.borrow().state;
+        reporter.set_service_status(MINING_HEALTH, health(state)).await;
+        let reporting = async {
+            tokio::select! {
+                () = follow(&reporter, status) => {}
+                () = cancel.cancelled() => {}
+            }
+            for name in [MINING_HEALTH, ""] {
+                reporter.set_service_status(name, ServingStatus::NotServing).await;
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
-            () = follow(&reporter, status) => {}
-            () = cancel.cancelled() => {}
+            served = listeners.serve(routes, cancel.clone()) => served,
+            () = reporting => Ok(()),
         }
-        for name in [MINING_HEALTH, ""] {
-            reporter.set_service_status(name, ServingStatus::NotServing).await;
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        served = listeners.serve(routes.routes(), cancel.clone()) => served,
-        () = reporting => Ok(()),
     }
 }
 

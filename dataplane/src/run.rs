@@ -6,12 +6,13 @@
 use crate::{
     board::safe::make_all_safe,
     config::{Config, PoolSettings, Simulate},
+    home::{self, Home},
     identity::{Identity, IdentityError},
     learnt,
     miner::{BoardsPlan, Miner, MinerError, MinerPlan},
     pool::MinerIdentity,
     program::{Ready, Surroundings},
-    rpc::{self, RpcPlan},
+    rpc::{Api, RpcPlan},
     spec::{self, StartError},
     state_dir::{StateDir, StateDirError},
     supervisor::{ExitPolicy, Supervisor, TaskFailed},
@@ -88,12 +89,13 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         failover,
         otlp_endpoint: _,
     } = config;
-    let Surroundings { spans, ready } = surroundings;
-    let (folder, identity, learnt) = in_background(move || {
+    let Surroundings { spans, ready, guests } = surroundings;
+    let (folder, identity, learnt, home) = in_background(move || {
         let folder = StateDir::open(&state_dir)?;
         let identity = Identity::load(&folder, name.as_deref())?;
         let learnt = learnt::find(&folder, SystemTime::now());
-        Ok::<_, RunError>((folder, identity, learnt))
+        let home = find_home(&folder);
+        Ok::<_, RunError>((folder, identity, learnt, home))
     })
     .await?;
     let listeners = Listeners::bind(&api).await?;
@@ -116,9 +118,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         boards: BoardsPlan { usb, simulated: simulate.plugged(), learnt, ..BoardsPlan::default() },
     };
     let stops = Stops::default();
-    let mut miner = Miner::start(plan, stops.mining.clone()).await?;
+    let mut miner = Miner::start_with(plan, guests, stops.mining.clone()).await?;
     let mut supervisor = Supervisor::default();
-    let service = Service { identity: &identity, folder: &folder, pool, status_line, spans, listeners };
+    let service = Service { identity: &identity, folder: &folder, pool, status_line, spans, listeners, home };
     let started = service.start(&miner, &stops, &mut supervisor).await;
     let mut mining_ended = None;
     let failure = match started {
@@ -138,7 +140,8 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
 
     // In order: no new calls, no work and no open share, nothing uncounted.
     stops.api.cancel();
-    if !supervisor.ended("rpc", API_STOP).await {
+    let ended = supervisor.ended("rpc", API_STOP).await;
+    if !supervisor.ended("home", API_STOP).await || !ended {
         error!("calls did not end in time and will be cut");
     }
     stops.mining.cancel();
@@ -171,12 +174,13 @@ struct Service<'a> {
     status_line: Option<Duration>,
     spans: mujina_proto::trace::SpanRing,
     listeners: Listeners,
+    home: Option<Home>,
 }
 
 impl Service<'_> {
     /// Starts spec, telemetry and API, in the order of who needs whom.
     async fn start(self, miner: &Miner, stops: &Stops, supervisor: &mut Supervisor) -> Result<(), RunError> {
-        let Self { identity, folder, pool, status_line, spans, listeners } = self;
+        let Self { identity, folder, pool, status_line, spans, listeners, home } = self;
         let configured = pool.map(|pool| pool.draft());
         let spec = spec::start(miner.handle(), folder, configured, supervisor, stops.service.clone()).await?;
         let plan = TelemetryPlan {
@@ -190,9 +194,12 @@ impl Service<'_> {
         supervisor.spawn("learnt", ExitPolicy::Expendable, keeping);
         let telemetry = telemetry::start(plan, supervisor, &stops.service);
         let plan = RpcPlan { miner: miner.handle(), spec, telemetry, spans };
-        let stop = stops.api.clone();
+        let api = Api::new(plan, stops.api.clone());
+        if let Some(home) = home {
+            supervisor.spawn("home", ExitPolicy::Expendable, home::run(home, api.routes(), stops.api.clone()));
+        }
         let serving = async move {
-            if let Err(failure) = rpc::serve(plan, listeners, stop).await {
+            if let Err(failure) = api.serve(listeners).await {
                 let cause = &failure as &dyn std::error::Error;
                 error!(cause, "the API ended; mining goes on, restart the service to steer it again");
             }
@@ -221,6 +228,15 @@ async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RunError> + Send + 'static,
 ) -> Result<T, RunError> {
     tokio::task::spawn_blocking(work).await.map_err(|failed| RunError::Background(io::Error::other(failed)))?
+}
+
+/// The way home, if there is one. One that cannot be used keeps nobody from mining.
+fn find_home(folder: &StateDir) -> Option<Home> {
+    Home::find(folder.path()).unwrap_or_else(|error| {
+        let cause = &error as &dyn std::error::Error;
+        error!(cause, "this miner is enrolled but does not call home; mining goes on");
+        None
+    })
 }
 
 fn log_start(identity: &Identity, addresses: &[Address], usb: bool, simulate: &Simulate) {

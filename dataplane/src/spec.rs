@@ -10,6 +10,7 @@ mod file;
 mod fixtures;
 mod mining;
 mod step;
+mod trial;
 
 use self::{
     actor::Actor,
@@ -27,7 +28,7 @@ use mujina_core::{
     pool::PoolGroup,
     spec::{Problems, SpecChange, SpecDraft, SpecOrigin, SpecState},
 };
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, info, info_span};
@@ -48,6 +49,8 @@ pub struct SpecRequest {
     pub request_id: String,
     /// Only check and answer with the changes.
     pub validate_only: bool,
+    /// The miner goes back to the last spec that stays unless this one is confirmed within this time; `None` = it stays.
+    pub confirm_within: Option<Duration>,
     /// Who asks.
     pub origin: SpecOrigin,
     /// Generation of the control plane's desired state, when it asks.
@@ -105,6 +108,16 @@ pub enum SpecError {
         /// What was accepted last.
         accepted: Generation,
     },
+    /// Another generation than the one to be confirmed.
+    #[error(
+        "generation {current} of the spec is in force, not {asked}; it was changed or went back meanwhile: read it again"
+    )]
+    OtherGeneration {
+        /// What was to be confirmed.
+        asked: Generation,
+        /// What is in force.
+        current: Generation,
+    },
     /// It could not be kept.
     #[error("the spec cannot be stored ({0}); nothing was changed: check space and permissions of the state folder")]
     Storage(String),
@@ -113,9 +126,18 @@ pub enum SpecError {
     ShuttingDown,
 }
 
+/// What somebody wants of the spec.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// Another one.
+    Change(SpecRequest),
+    /// That the one of this generation stays.
+    Confirmed(Generation),
+}
+
 #[derive(Debug)]
 pub(crate) struct Command {
-    pub(crate) request: SpecRequest,
+    pub(crate) wanted: Wanted,
     pub(crate) reply: oneshot::Sender<Result<SpecOutcome, SpecError>>,
     /// What the change is traced under.
     pub(crate) span: Span,
@@ -147,9 +169,22 @@ impl SpecHandle {
     /// # Errors
     /// See [`SpecError`].
     pub async fn apply(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
-        let (reply, answer) = oneshot::channel();
         let span = info_span!("spec.apply", spec.origin = ?request.origin, validate_only = request.validate_only);
-        self.commands.send(Command { request, reply, span }).await.map_err(|_| SpecError::ShuttingDown)?;
+        self.ask(Wanted::Change(request), span).await
+    }
+
+    /// Keeps a change that was made to be confirmed. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// Another generation is in force, or it cannot be stored.
+    pub async fn confirm(&self, generation: Generation) -> Result<SpecState, SpecError> {
+        let span = info_span!("spec.confirm", spec.generation = %generation);
+        Ok(self.ask(Wanted::Confirmed(generation), span).await?.state)
+    }
+
+    async fn ask(&self, wanted: Wanted, span: Span) -> Result<SpecOutcome, SpecError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command { wanted, reply, span }).await.map_err(|_| SpecError::ShuttingDown)?;
         answer.await.map_err(|_| SpecError::ShuttingDown)?
     }
 }
@@ -237,6 +272,7 @@ async fn find(folder: &StateDir, configured: Option<Vec<PoolGroup>>) -> Result<R
         Beginning::First => "first start, no spec is stored",
         Beginning::Stored => "the stored spec goes on",
         Beginning::Configured => "the configuration names other pools than at the last start and wins",
+        Beginning::Reverted => "the stored spec was not confirmed in time, the one before goes on",
         Beginning::Recovery => "no usable spec, paused",
     };
     info!(spec.generation = %generation, spec.origin = ?origin, "{what}");

@@ -11,6 +11,8 @@ mod paper;
 mod boards;
 mod command_flow;
 mod failover;
+mod fleet_paper;
+mod home;
 mod hostile_pool;
 mod pool_checks;
 mod pools;

@@ -76,7 +76,7 @@ pub(crate) enum OpRun {
     /// A new pool connection
     Reconnect {
         /// Pool by name; the live one of each miner by default
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(crate::complete::pools))]
         pool: String,
         /// Close the old connection first; its pending shares are lost
         #[arg(long)]
@@ -112,7 +112,7 @@ pub(crate) enum OpRun {
     /// Test a pool from each miner
     TestPool {
         /// A pool of the spec by name, or a URL; every pool of the spec by default
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(crate::complete::pools))]
         pool: String,
         /// Account for a pool that is given by URL
         #[arg(short, long, default_value = "", hide_default_value = true)]

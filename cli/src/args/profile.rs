@@ -47,7 +47,7 @@ pub(crate) enum Profile {
 /// `apply`, `diff`, `profile apply`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Documents {
-    /// JSON or YAML, several documents of `kind: Profile` or `kind: MinerSpec`; `-` reads standard input
+    /// YAML, JSON or TOML (by its ending), several documents of `kind: Profile` or `kind: MinerSpec`; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Only say what would change
@@ -58,7 +58,7 @@ pub(crate) struct Documents {
 /// `diff`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Diff {
-    /// JSON or YAML, several documents of `kind: Profile` or `kind: MinerSpec`; `-` reads standard input
+    /// YAML, JSON or TOML (by its ending), several documents of `kind: Profile` or `kind: MinerSpec`; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: PathBuf,
 }

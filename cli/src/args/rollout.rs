@@ -122,9 +122,15 @@ pub(crate) struct Strategy {
     /// Do not judge rejects
     #[arg(long)]
     pub(crate) no_reject_gate: bool,
+    /// Confidence that a rise of rejects is more than chance before it counts, 0.5 to 1 [default: 0.999]
+    #[arg(long, value_name = "RATIO", value_parser = confidence, conflicts_with = "no_reject_gate")]
+    pub(crate) reject_confidence: Option<f64>,
     /// Do not judge the hash rate
     #[arg(long)]
     pub(crate) no_hash_rate_gate: bool,
+    /// Standard errors by which the hash rate may drop [default: 3]
+    #[arg(long, value_name = "N", value_parser = errors, conflicts_with = "no_hash_rate_gate")]
+    pub(crate) hash_rate_errors: Option<f64>,
     /// Do not mind new faults
     #[arg(long)]
     pub(crate) no_fault_gate: bool,
@@ -141,6 +147,22 @@ pub(crate) enum OnFailure {
     Rollback,
 }
 
+/// Reads a confidence.
+fn confidence(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (0.5..=1.0).contains(&number) => Ok(number),
+        _ => Err("write a number from 0.5 to 1, such as 0.99".into()),
+    }
+}
+
+/// Reads a count of standard errors.
+fn errors(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("write a number above zero, such as 3".into()),
+    }
+}
+
 impl Rollout {
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -153,6 +175,23 @@ impl Rollout {
             Self::Resume { .. } => "rollout resume",
             Self::Abort(_) => "rollout abort",
             Self::Rollback(_) => "rollout rollback",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gates_take_sensible_numbers_and_nothing_else() {
+        assert_eq!([confidence("0.5"), confidence("0.99"), confidence("1")], [Ok(0.5), Ok(0.99), Ok(1.0)]);
+        assert_eq!([errors("3"), errors("2.5")], [Ok(3.0), Ok(2.5)]);
+        for wrong in ["", "0.4", "1.1", "NaN", "-1", "99%"] {
+            assert!(confidence(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "0", "-1", "inf", "NaN", "3x"] {
+            assert!(errors(wrong).is_err(), "{wrong}");
         }
     }
 }

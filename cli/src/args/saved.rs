@@ -1,6 +1,7 @@
 //! `context` and `login`: how services are reached, and as whom.
 
 use clap::{Args as ClapArgs, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 use mujina_core::id::PeerName;
 use mujina_proto::{dial::Address, tls::Fingerprint};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(crate) enum ContextCommand {
     /// Use a context from now on
     Use {
         /// Its name
+        #[arg(add = ArgValueCompleter::new(crate::complete::contexts))]
         name: PeerName,
     },
     /// All contexts
@@ -31,16 +33,19 @@ pub(crate) enum ContextCommand {
     /// Forget a context with its key or token
     Remove {
         /// Its name
+        #[arg(add = ArgValueCompleter::new(crate::complete::contexts))]
         name: PeerName,
     },
     /// One context, without its secret; the one in use by default
     Show {
         /// Its name
+        #[arg(add = ArgValueCompleter::new(crate::complete::contexts))]
         name: Option<PeerName>,
     },
     /// Print a context with its secret, for another machine
     Export {
         /// Its name
+        #[arg(add = ArgValueCompleter::new(crate::complete::contexts))]
         name: PeerName,
     },
 }
@@ -68,7 +73,7 @@ pub(crate) struct ContextAdd {
     #[arg(long, value_name = "FILE")]
     pub(crate) authority: Option<PathBuf>,
     /// A key with its certificate, as PEM
-    #[arg(long, value_name = "FILE", conflicts_with = "token_file")]
+    #[arg(long, visible_alias = "certificate", value_name = "FILE", conflicts_with = "token_file")]
     pub(crate) identity: Option<PathBuf>,
     /// An operator's token; `-` reads standard input
     #[arg(long, value_name = "FILE")]

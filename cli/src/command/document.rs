@@ -1,4 +1,4 @@
-//! Documents: profiles and specs as people write them, in YAML or JSON, several in a file.
+//! Documents: profiles and specs as people write them, in YAML, JSON or TOML, several in a file.
 //!
 //! ```yaml
 //! kind: Profile            # or MinerSpec, with `miner` for `name`, and neither selector nor priority
@@ -8,6 +8,8 @@
 //! spec:
 //!   poolGroups: [{name: main, pools: [{name: a, url: stratum+tcp://pool.example, user: alice}]}]
 //! ```
+//!
+//! A file whose name ends with `.toml` holds one document, or several as `[[documents]]`.
 
 use super::message::from_json;
 use crate::{context::Context, error::CliError};
@@ -47,23 +49,48 @@ pub(crate) enum Document {
 pub(crate) async fn read(context: &mut Context<'_>, path: &Path) -> Result<Vec<Document>, CliError> {
     let text = context.read(path).await?;
     let refused = |problems| CliError::Fields { doing: format!("read {}", path.display()), problems };
-    parse(&text).map_err(refused)
+    let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+    let parsed = if is_toml { parse_toml(&text) } else { parse(&text) };
+    parsed.map_err(refused)
 }
 
 fn parse(text: &str) -> Result<Vec<Document>, Vec<Problem>> {
-    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    let (mut values, mut problems) = (Vec::new(), Vec::new());
     for (index, document) in serde_norway::Deserializer::from_str(text).enumerate() {
         let place = format!("document {}", index + 1);
-        let value = match Value::deserialize(document) {
+        match Value::deserialize(document) {
             // An empty document between two lines of dashes.
-            Ok(Value::Null) => continue,
-            Ok(value) => value,
+            Ok(Value::Null) => {}
+            Ok(value) => values.push((place, value)),
             Err(error) => {
                 problems.push(Problem { field: place, reason: error.to_string() });
                 // What follows cannot be told apart any more.
                 break;
             }
-        };
+        }
+    }
+    documents(values, problems)
+}
+
+fn parse_toml(text: &str) -> Result<Vec<Document>, Vec<Problem>> {
+    let mut fields: Map<String, Value> = toml::from_str(text).map_err(|error| vec![refuse("file", error.message())])?;
+    let values = match fields.remove("documents") {
+        Some(Value::Array(values)) => {
+            unknown(&fields, "[[documents]] alone")?;
+            values
+        }
+        Some(_) => return Err(vec![refuse("documents", "is no list; write [[documents]] before each")]),
+        None if fields.is_empty() => Vec::new(),
+        None => vec![Value::Object(fields)],
+    };
+    let place = |index| format!("document {}", index + 1);
+    documents(values.into_iter().enumerate().map(|(index, value)| (place(index), value)).collect(), Vec::new())
+}
+
+/// What the values say, each with its place in the file; all that is wrong with them, after what is wrong already.
+fn documents(values: Vec<(String, Value)>, mut problems: Vec<Problem>) -> Result<Vec<Document>, Vec<Problem>> {
+    let mut documents = Vec::new();
+    for (place, value) in values {
         match one(value) {
             Ok(document) => documents.push(document),
             Err(found) => problems.extend(
@@ -178,6 +205,29 @@ mod tests {
         assert_eq!(said.pool_groups.unwrap().groups.len(), 1);
         assert_eq!((miner.as_str(), spec.paused, etag.as_str()), ("rig1", true, "e1"));
         assert_eq!((part.paused, &part.pool_groups), (Some(false), &None));
+    }
+
+    #[test]
+    fn toml_says_the_same_as_yaml_one_document_or_several() {
+        let yaml = "{kind: Profile, name: north, priority: 10, spec: {paused: true, poolGroups: [{name: main, pools: \
+                    [{name: a, url: u, user: alice}]}]}}";
+        let one = "kind = 'Profile'\nname = 'north'\npriority = 10\n[spec]\npaused = true\n[[spec.poolGroups]]\nname = \
+                   'main'\npools = [{ name = 'a', url = 'u', user = 'alice' }]\n";
+        assert_eq!(parse_toml(one), parse(yaml));
+        let two = "[[documents]]\nkind = 'MinerSpec'\nminer = 'rig1'\nspec = { paused = true }\n[[documents]]\nspec = { \
+                   paused = false }\n";
+        let same = "{kind: MinerSpec, miner: rig1, spec: {paused: true}}\n---\n{spec: {paused: false}}";
+        assert_eq!(parse_toml(two), parse(same));
+        for (text, field) in [
+            ("", "file"),
+            ("a = [", "file"),
+            ("documents = 1", "documents"),
+            ("more = 1\n[[documents]]\nspec = {}", "more"),
+            ("[[documents]]\nspec = {}\n[[documents]]\nkind = 'Profile'", "document 2: name"),
+        ] {
+            let fields: Vec<_> = parse_toml(text).unwrap_err().into_iter().map(|one| one.field).collect();
+            assert_eq!(fields, [field], "{text}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::peer::{Target, list};
 use crate::{error::CliError, saved::Client};
-use mujina_core::text::sanitise;
+use mujina_core::{id::MinerName, text::sanitise};
 use mujina_proto::{
     control::v1::{ListMinersRequest, ListProfilesRequest, MinerView, profile_service_client::ProfileServiceClient},
     dataplane::v1::ListPoolsRequest,
@@ -13,7 +13,7 @@ use mujina_proto::{
 pub(crate) enum Kind {
     /// Miners of a control plane.
     Miners,
-    /// Pools of a miner, or of the first of a control plane's miners.
+    /// Pools of a miner, or of a control plane's: the one that was named, else the first.
     Pools,
     /// Profiles of a control plane.
     Profiles,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 const LONGEST: usize = 128;
 
 /// The names, in order.
-pub(crate) async fn ask(client: &Client, kind: Kind) -> Result<Vec<String>, CliError> {
+pub(crate) async fn ask(client: &Client, kind: Kind, miner: Option<&MinerName>) -> Result<Vec<String>, CliError> {
     let failed = || CliError::call("ask for names");
     let names: Vec<String> = match kind {
         Kind::Miners => miners(client).await?.unwrap_or_default(),
@@ -33,7 +33,10 @@ pub(crate) async fn ask(client: &Client, kind: Kind) -> Result<Vec<String>, CliE
             answer.profiles.into_iter().map(|profile| profile.name).collect()
         }
         Kind::Pools => {
-            let name = miners(client).await?.map(|names| names.into_iter().next()).unwrap_or_default();
+            let name = match miner {
+                Some(miner) => Some(miner.to_string()),
+                None => miners(client).await?.and_then(|names| names.into_iter().next()),
+            };
             let target = Target { client: client.clone(), name };
             let request = target.request(ListPoolsRequest {})?;
             let answer = target.pools().list_pools(request).await.map_err(failed())?.into_inner();

@@ -1,7 +1,7 @@
 //! What the content of a call needs, where its name alone does not say. Pure.
 
 use super::{Permission, payout::PayoutGuard};
-use crate::operation::Action;
+use crate::operation::{Action, TestedPool};
 use mujina_core::spec::SpecChange;
 use std::collections::BTreeSet;
 
@@ -30,6 +30,12 @@ pub fn of_action(action: &Action) -> Permission {
     match action {
         Action::Reconnect { .. } => Permission::Reconnect,
         Action::Pause { .. } | Action::Resume => Permission::Pause,
+        Action::Restart { .. } => Permission::Restart,
+        Action::SelfTest { .. } => Permission::SelfTest,
+        Action::TestPool(TestedPool::All | TestedPool::Named(_)) => Permission::Pools,
+        // It makes a miner connect to wherever the caller says.
+        Action::TestPool(TestedPool::Url { .. }) => Permission::AnyPool,
+        Action::CollectBundle => Permission::Read,
     }
 }
 

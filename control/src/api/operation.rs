@@ -1,29 +1,80 @@
 //! Operations, started and followed.
 
+mod follow;
+mod message;
+mod shown;
+
 use super::{Answers, Parts, bad_token, miner_name, page_size, problem, refuse, storage, watch};
-use crate::operation::{
-    Action, Operation, OperationError, OperationRequest, OperationState, Operations, Phase, ReconnectMode,
-    ReconnectResult, Target, TargetState,
+use crate::{
+    access::{Caller, content::of_action},
+    operation::{Action, OperationError, OperationRequest, Operations, Preview, ReconnectMode, TestedPool},
+    registry::{Miner, select},
 };
-use mujina_core::spec::{Problem, Problems};
+use follow::Following;
+use futures_util::stream;
+use message::message;
+use mujina_core::{
+    spec::{Problem, Problems},
+    units::Watts,
+};
 use mujina_proto::{
     control::v1::{self, operation_action, operation_service_server::OperationService},
-    convert::{duration, timestamp},
+    convert::duration,
     dataplane,
     failure::Failure,
-    types,
 };
-use std::collections::BTreeSet;
+use shown::Shown;
+use std::sync::Arc;
 use tonic::{Code, Request, Response, Status};
 
 /// Longest reason of a pause in bytes.
 const MAX_REASON: usize = 255;
+/// Longest URL, user or board of an action in bytes.
+const MAX_TEXT: usize = 1024;
+/// Bytes of one part of a bundle.
+const PART: usize = 64 * 1024;
 
 pub(super) struct Service(pub(super) Parts);
 
 impl Service {
     fn operations(&self) -> &Operations {
         &self.0.operations
+    }
+
+    fn shown(&self, caller: Caller) -> Shown {
+        Shown::new(self.0.registry.clone(), self.0.operations.clone(), caller)
+    }
+
+    /// The miners that are meant. Of those that were not named, those alone to which the caller may do this.
+    fn targets(
+        &self,
+        request: &v1::StartOperationRequest,
+        action: &Action,
+        caller: &Caller,
+    ) -> Result<Vec<Arc<Miner>>, Failure> {
+        let v1::StartOperationRequest { miners, all, selector, filter, .. } = request;
+        let selection = v1::MinerSelection {
+            miners: miners.clone(),
+            all: *all,
+            selector: selector.clone(),
+            filter: filter.clone(),
+        };
+        let mut found = select(&self.0.registry, &selection, caller)?;
+        if miners.is_empty() {
+            let needed = of_action(action);
+            let mut denied = None;
+            found.retain(|miner| match caller.may(needed, Some(&miner.labels())) {
+                Ok(()) => true,
+                Err(refusal) => {
+                    denied = Some(refusal);
+                    false
+                }
+            });
+            if let (true, Some(denied)) = (found.is_empty(), denied) {
+                return Err(denied.into());
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -33,7 +84,28 @@ impl OperationService for Service {
         &self,
         request: Request<v1::StartOperationRequest>,
     ) -> Result<Response<v1::StartOperationResponse>, Status> {
-        let request = asked(request.into_inner()).map_err(Failure::invalid)?;
+        let caller = Caller::of(&request)?;
+        let mut request = request.into_inner();
+        if !request.validate_only
+            && let Some(repeated) =
+                self.operations().repeated(&request.request_id).await.map_err(|error| failure(&error))?
+        {
+            let operation = self.shown(caller).filtered(repeated).map(message);
+            return Ok(Response::new(v1::StartOperationResponse { operation, ramp: Vec::new() }));
+        }
+        let (action, ramp) = asked(&mut request).map_err(Failure::invalid)?;
+        let miners = self.targets(&request, &action, &caller)?;
+        let v1::StartOperationRequest { request_id, validate_only, .. } = request;
+        let request = OperationRequest { action, miners, request_id, ramp, by: caller, retry_of: String::new() };
+        if validate_only {
+            let Preview { operation, ramp } = self.operations().preview(&request).map_err(|error| failure(&error))?;
+            let step = |(after, miner): (_, mujina_core::id::MinerName)| v1::RampStep {
+                miner: miner.to_string(),
+                after: Some(duration(after)),
+            };
+            let ramp = ramp.into_iter().map(step).collect();
+            return Ok(Response::new(v1::StartOperationResponse { operation: Some(message(operation)), ramp }));
+        }
         let operation = self.operations().start(request).await.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::StartOperationResponse { operation: Some(message(operation)), ramp: Vec::new() }))
     }
@@ -42,8 +114,9 @@ impl OperationService for Service {
         &self,
         request: Request<v1::GetOperationRequest>,
     ) -> Result<Response<v1::GetOperationResponse>, Status> {
-        let id = request.into_inner().operation_id;
-        let operation = self.operations().get(&id).await.map_err(|error| failure(&error))?;
+        let caller = Caller::of(&request)?;
+        let operation = self.shown(caller).get(&request.into_inner().operation_id).await;
+        let operation = operation.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::GetOperationResponse { operation: Some(message(operation)) }))
     }
 
@@ -51,6 +124,7 @@ impl OperationService for Service {
         &self,
         request: Request<v1::ListOperationsRequest>,
     ) -> Result<Response<v1::ListOperationsResponse>, Status> {
+        let caller = Caller::of(&request)?;
         let v1::ListOperationsRequest { page_size: asked, page_token } = request.into_inner();
         let most = page_size(asked, 50, 500);
         // The token is the number of the last operation of the page before.
@@ -58,13 +132,10 @@ impl OperationService for Service {
             "" => None,
             token => Some(token.parse::<i64>().map_err(|_| refuse(bad_token()))?),
         };
-        let mut found = self.operations().list(before, most + 1).await.map_err(|error| failure(&error))?;
-        let has_more = found.len() > most;
-        found.truncate(most);
-        let next_page_token = found.last().filter(|_| has_more).map(|(number, _)| number.to_string());
+        let (found, next) = self.shown(caller).list(before, most).await.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::ListOperationsResponse {
-            operations: found.into_iter().map(|(_, operation)| message(operation)).collect(),
-            next_page_token: next_page_token.unwrap_or_default(),
+            operations: found.into_iter().map(message).collect(),
+            next_page_token: next.map(|number| number.to_string()).unwrap_or_default(),
         }))
     }
 
@@ -74,95 +145,89 @@ impl OperationService for Service {
         &self,
         request: Request<v1::WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
+        let caller = Caller::of(&request)?;
         let id = request.into_inner().operation_id;
-        let operations = self.operations().clone();
-        let changes = operations.changes();
+        let shown = self.shown(caller);
+        let changes = self.operations().changes();
         // An operation that does not exist is a failure of the call, not of the stream.
-        operations.get(&id).await.map_err(|error| failure(&error))?;
-        let next = move |(mut changes, seen): (_, Option<Operation>)| {
-            let (operations, id) = (operations.clone(), id.clone());
-            async move {
-                loop {
-                    let changes: &mut tokio::sync::watch::Receiver<u64> = &mut changes;
-                    match &seen {
-                        None => {}
-                        Some(seen) if seen.state != OperationState::Running => return None,
-                        Some(_) => changes.changed().await.ok()?,
-                    }
-                    changes.borrow_and_update();
-                    let now = match operations.get(&id).await {
-                        Ok(now) => now,
-                        Err(error) => return Some((Err(failure(&error).into()), (changes.clone(), ended(seen)))),
-                    };
-                    if seen.as_ref() == Some(&now) {
-                        continue;
-                    }
-                    let answer = v1::WatchOperationResponse { operation: Some(message(now.clone())), snapshot: true };
-                    return Some((Ok(answer), (changes.clone(), Some(now))));
-                }
-            }
-        };
-        Ok(Response::new(watch(self.0.cancel.clone(), (changes, None), next)))
+        shown.get(&id).await.map_err(|error| failure(&error))?;
+        let following = Following::new(shown, id, changes);
+        Ok(Response::new(watch(self.0.cancel.clone(), following, Following::next)))
     }
 
     async fn cancel_operation(
         &self,
         request: Request<v1::CancelOperationRequest>,
     ) -> Result<Response<v1::CancelOperationResponse>, Status> {
+        let caller = Caller::of(&request)?;
         let id = request.into_inner().operation_id;
-        let operation = self.operations().cancel(&id).await.map_err(|error| failure(&error))?;
-        Ok(Response::new(v1::CancelOperationResponse { operation: Some(message(operation)) }))
+        let operation = self.operations().cancel(&id, &caller).await.map_err(|error| failure(&error))?;
+        let operation = self.shown(caller).filtered(operation).map(message);
+        Ok(Response::new(v1::CancelOperationResponse { operation }))
     }
 
     async fn retry_operation(
         &self,
-        _: Request<v1::RetryOperationRequest>,
+        request: Request<v1::RetryOperationRequest>,
     ) -> Result<Response<v1::RetryOperationResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let v1::RetryOperationRequest { operation_id, request_id } = request.into_inner();
+        let started = self.operations().retry(&operation_id, request_id, caller).await;
+        let operation = started.map_err(|error| failure(&error))?;
+        Ok(Response::new(v1::RetryOperationResponse { operation: Some(message(operation)) }))
     }
 
     type GetBundleStream = Answers<v1::GetBundleResponse>;
 
-    async fn get_bundle(&self, _: Request<v1::GetBundleRequest>) -> Result<Response<Self::GetBundleStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+    async fn get_bundle(
+        &self,
+        request: Request<v1::GetBundleRequest>,
+    ) -> Result<Response<Self::GetBundleStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let v1::GetBundleRequest { operation_id, miner } = request.into_inner();
+        let name = miner_name("miner", &miner).map_err(refuse)?;
+        let labels = self.0.registry.get(&name).map(|miner| miner.labels());
+        caller.may(crate::access::Permission::Read, labels.as_deref()).map_err(Failure::from)?;
+        let bundle = self.operations().bundle(&operation_id, &name).await.map_err(|error| failure(&error))?;
+        let bundle = bundle.ok_or_else(|| {
+            let message = format!(
+                "operation {} collected nothing from miner {name}, or that was dropped with age; collect anew",
+                operation_id.chars().take(80).collect::<String>().escape_debug()
+            );
+            Failure::new(Code::NotFound, "BUNDLE_NOT_FOUND", message).with("miner", &name)
+        })?;
+        let parts: Vec<_> = bundle.chunks(PART).map(|part| Ok(v1::GetBundleResponse { data: part.to_vec() })).collect();
+        Ok(Response::new(Box::pin(stream::iter(parts))))
     }
 }
 
-/// After an error the stream ends as if the operation had.
-fn ended(seen: Option<Operation>) -> Option<Operation> {
-    seen.map(|seen| Operation { state: OperationState::Failed, ..seen })
-}
-
-fn asked(request: v1::StartOperationRequest) -> Result<OperationRequest, Problems> {
-    let v1::StartOperationRequest { action, miners, all, request_id, .. } = request;
+/// The action, and the power that may be switched per second.
+fn asked(request: &mut v1::StartOperationRequest) -> Result<(Action, Option<Watts>), Problems> {
     let mut problems = Vec::new();
-    let mut names = BTreeSet::new();
-    if all != miners.is_empty() {
-        let reason = if all { "must be empty with `all`" } else { "is empty; name miners or set `all`" };
-        problems.push(problem("miners", reason));
-    }
-    for (i, name) in miners.iter().enumerate() {
-        match miner_name(&format!("miners[{i}]"), name) {
-            Ok(name) => drop(names.insert(name)),
-            Err(bad) => problems.push(bad),
-        }
-    }
-    let action = match action.and_then(|action| action.action).map(action_from) {
+    let action = match request.action.take().and_then(|action| action.action).map(action_from) {
         Some(Ok(action)) => Some(action),
         Some(Err(bad)) => {
             problems.push(bad);
             None
         }
         None => {
-            let reason = "is missing or not known; use reconnect, pause or resume";
+            let reason = "is missing or not known; use reconnect, pause, resume, restart, test_pool, self_test or \
+                          collect_bundle";
             problems.push(problem("action", reason));
             None
         }
     };
+    let watts = request.ramp_watts;
+    if !watts.is_finite() || watts < 0.0 {
+        problems.push(problem("ramp_watts", "is no power; give watts per second, or 0 for no bound"));
+    }
+    let selects =
+        !request.miners.is_empty() || request.all || !request.selector.is_empty() || !request.filter.is_empty();
+    if !selects {
+        problems.insert(0, problem("miners", "is empty; name miners, give a selector or a filter, or set `all`"));
+    }
     match action {
-        Some(action) if problems.is_empty() => {
-            Ok(OperationRequest { action, miners: (!all).then_some(names), request_id })
-        }
+        Some(action) if problems.is_empty() => Ok((action, (watts > 0.0).then(|| Watts::from_watts(watts)))),
         _ => Err(Problems(problems)),
     }
 }
@@ -191,92 +256,50 @@ fn action_from(action: operation_action::Action) -> Result<Action, Problem> {
         }),
         operation_action::Action::Pause(v1::PauseAction { reason }) => Ok(Action::Pause { reason }),
         operation_action::Action::Resume(v1::ResumeAction {}) => Ok(Action::Resume),
-        _ => Err(problem("action", "is not known; use reconnect, pause or resume")),
-    }
-}
-
-fn message(operation: Operation) -> v1::Operation {
-    let Operation { id, action, state, targets, created_at, finished_at, trace_id } = operation;
-    let state = match state {
-        OperationState::Running => v1::OperationState::Running,
-        OperationState::Succeeded => v1::OperationState::Succeeded,
-        OperationState::PartiallyFailed => v1::OperationState::PartiallyFailed,
-        OperationState::Failed => v1::OperationState::Failed,
-        OperationState::Cancelled => v1::OperationState::Cancelled,
-    };
-    v1::Operation {
-        operation_id: id,
-        action: Some(v1::OperationAction { action: Some(action_message(action)) }),
-        state: state.into(),
-        targets: targets.into_iter().map(target).collect(),
-        created_at: Some(timestamp(created_at)),
-        finished_at: finished_at.map(timestamp),
-        trace_id,
-        ..v1::Operation::default()
-    }
-}
-
-fn action_message(action: Action) -> operation_action::Action {
-    match action {
-        Action::Reconnect { pool, mode } => {
-            let mode = match mode {
-                ReconnectMode::Graceful => dataplane::v1::ReconnectMode::Graceful,
-                ReconnectMode::Immediate => dataplane::v1::ReconnectMode::Immediate,
-            };
-            let pool = pool.map(|pool| pool.to_string()).unwrap_or_default();
-            operation_action::Action::Reconnect(v1::ReconnectAction { pool, mode: mode.into() })
+        operation_action::Action::Restart(v1::RestartAction { board }) => {
+            Ok(Action::Restart { board: text("action.restart.board", board)? })
         }
-        Action::Pause { reason } => operation_action::Action::Pause(v1::PauseAction { reason }),
-        Action::Resume => operation_action::Action::Resume(v1::ResumeAction {}),
+        operation_action::Action::SelfTest(v1::SelfTestAction { board }) => {
+            Ok(Action::SelfTest { board: text("action.self_test.board", board)? })
+        }
+        operation_action::Action::TestPool(test) => tested_pool(test).map(Action::TestPool),
+        operation_action::Action::CollectBundle(v1::CollectBundleAction {}) => Ok(Action::CollectBundle),
     }
 }
 
-fn target(target: Target) -> v1::OperationTarget {
-    let Target { miner, state, phases, failure, result, elapsed } = target;
-    let state = match state {
-        TargetState::Waiting => v1::TargetState::Waiting,
-        TargetState::Running => v1::TargetState::Running,
-        TargetState::Succeeded => v1::TargetState::Succeeded,
-        TargetState::Failed => v1::TargetState::Failed,
-        TargetState::Skipped => v1::TargetState::Skipped,
-    };
-    let (error_code, error_reason, error_message) =
-        failure.map(|failure| (failure.code, failure.reason, failure.message)).unwrap_or_default();
-    v1::OperationTarget {
-        miner: miner.to_string(),
-        state: state.into(),
-        error_code,
-        error_message,
-        error_reason,
-        phases: phases.into_iter().map(phase).collect(),
-        reconnect: result.map(reconnect),
-        elapsed: elapsed.map(duration),
-        ..v1::OperationTarget::default()
+fn tested_pool(test: v1::TestPoolAction) -> Result<TestedPool, Problem> {
+    let v1::TestPoolAction { pool, user } = test;
+    let user = text("action.test_pool.user", user)?;
+    match (text("action.test_pool.pool", pool)?, user) {
+        (Some(url), user) if url.contains("://") => Ok(TestedPool::Url { url, user: user.unwrap_or_default() }),
+        (_, Some(_)) => Err(problem("action.test_pool.user", "is for a pool that is given by URL; leave it out")),
+        (None, None) => Ok(TestedPool::All),
+        (Some(name), None) => {
+            let wrong = |error| problem("action.test_pool.pool", format!("`{}` {error}", name.escape_debug()));
+            name.parse().map(TestedPool::Named).map_err(wrong)
+        }
     }
 }
 
-fn phase(phase: Phase) -> types::v1::ConnectPhase {
-    let Phase { name, elapsed, detail } = phase;
-    types::v1::ConnectPhase { name, elapsed: Some(duration(elapsed)), detail }
-}
-
-fn reconnect(result: ReconnectResult) -> dataplane::v1::ReconnectResult {
-    let ReconnectResult { pool, connection, work_gap, shares_lost, phases } = result;
-    dataplane::v1::ReconnectResult {
-        pool,
-        connection_id: connection,
-        work_gap: work_gap.map(duration),
-        shares_lost,
-        phases: phases.into_iter().map(phase).collect(),
+/// A text that is not too long; `None` = it is empty.
+fn text(field: &str, text: String) -> Result<Option<String>, Problem> {
+    match text.len() {
+        0 => Ok(None),
+        1..=MAX_TEXT => Ok(Some(text)),
+        long => Err(problem(field, format!("has {long} bytes; use at most {MAX_TEXT}"))),
     }
 }
 
 fn failure(error: &OperationError) -> Failure {
+    let refused = |reason| Failure::new(Code::FailedPrecondition, reason, error.to_string());
     match error {
-        OperationError::UnknownMiners(_) => Failure::new(Code::NotFound, "MINER_NOT_FOUND", error.to_string()),
-        OperationError::NoMiners => Failure::new(Code::FailedPrecondition, "NO_MINERS", error.to_string()),
+        OperationError::NoMiners => refused("NO_MINERS"),
         OperationError::TooMany(_) => Failure::invalid_field("miners", error.to_string()),
+        OperationError::Denied(denied) => denied.clone().into(),
+        OperationError::Ramp(_) | OperationError::NoRamp => Failure::invalid_field("ramp_watts", error.to_string()),
         OperationError::Unknown(_) => Failure::new(Code::NotFound, "OPERATION_NOT_FOUND", error.to_string()),
+        OperationError::NotEnded(id) => refused("OPERATION_NOT_ENDED").with("operation_id", id),
+        OperationError::NothingToRetry(id) => refused("NOTHING_TO_RETRY").with("operation_id", id),
         OperationError::Store(error) => storage(error),
     }
 }

@@ -1,18 +1,37 @@
 //! The miners, as people see them.
 
-use super::{Answers, Parts, bad_token, miner_name, page_size, refuse, unknown_miner, watch};
+mod follow;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use super::{Answers, Parts, bad_token, miner_name, page_size, problem, refuse, storage, unknown_miner, watch};
 use crate::{
-    reconcile::SyncState,
-    registry::{Miner, MinerView, Reachability},
+    access::Caller,
+    registry::{LabelChange, MarkError, Matching, Miner, MinerView, Reachability, select},
 };
-use mujina_core::id::MinerName;
+use follow::Following;
+pub(super) use message::sync_state;
+use message::{How, message};
+use mujina_core::{id::MinerName, spec::Problems};
 use mujina_proto::{
     control::v1::{self, miner_registry_service_server::MinerRegistryService},
-    convert::timestamp,
+    failure::Failure,
 };
-use tonic::{Request, Response, Status};
+use std::{collections::BTreeMap, sync::Arc};
+use tonic::{Code, Request, Response, Status};
 
 pub(super) struct Service(pub(super) Parts);
+
+impl Service {
+    /// A miner that the caller may make its call about.
+    fn miner(&self, name: &str, caller: &Caller) -> Result<Arc<Miner>, Status> {
+        let name = miner_name("name", name).map_err(refuse)?;
+        let miner = self.0.registry.get(&name).ok_or_else(|| unknown_miner(&name))?;
+        caller.decide(Some(&miner.labels())).map_err(Failure::from)?;
+        Ok(miner)
+    }
+}
 
 #[tonic::async_trait]
 impl MinerRegistryService for Service {
@@ -20,125 +39,128 @@ impl MinerRegistryService for Service {
         &self,
         request: Request<v1::ListMinersRequest>,
     ) -> Result<Response<v1::ListMinersResponse>, Status> {
-        let v1::ListMinersRequest { page_size: asked, page_token, .. } = request.into_inner();
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let how = How::from(request.view());
+        let v1::ListMinersRequest { page_size: asked, page_token, selector, filter, view: _ } = request;
         let most = page_size(asked, 100, 1000);
         // The token is the last name of the page before.
         let after = match page_token.as_str() {
             "" => None,
             token => Some(token.parse::<MinerName>().map_err(|_| refuse(bad_token()))?),
         };
-        let all = self.0.registry.all();
-        let mut rest = all.values().filter(|miner| after.as_ref().is_none_or(|after| miner.name > *after));
+        let matching = Matching::parse(&selector, &filter)?;
+        let found = matching.of(&self.0.registry, &caller);
+        let mut rest = found.filter(|miner| after.as_ref().is_none_or(|after| miner.name > *after));
         let page: Vec<_> = rest.by_ref().take(most).collect();
         let has_more = rest.next().is_some();
         let next_page_token = page.last().filter(|_| has_more).map(|last| last.name.to_string()).unwrap_or_default();
-        let miners = page.into_iter().map(|miner| message(miner, &miner.view())).collect();
+        let miners = page.iter().map(|miner| message(miner, &miner.view(), how)).collect();
         Ok(Response::new(v1::ListMinersResponse { miners, next_page_token }))
     }
 
     async fn get_miner(&self, request: Request<v1::GetMinerRequest>) -> Result<Response<v1::GetMinerResponse>, Status> {
-        let name = miner_name("name", &request.into_inner().name).map_err(refuse)?;
-        let miner = self.0.registry.get(&name).ok_or_else(|| unknown_miner(&name))?;
-        Ok(Response::new(v1::GetMinerResponse { miner: Some(message(&miner, &miner.view())) }))
+        let caller = Caller::of(&request)?;
+        let miner = self.miner(&request.into_inner().name, &caller)?;
+        Ok(Response::new(v1::GetMinerResponse { miner: Some(message(&miner, &miner.view(), How::Full)) }))
     }
 
     type WatchMinersStream = Answers<v1::WatchMinersResponse>;
 
     async fn watch_miners(
         &self,
-        _: Request<v1::WatchMinersRequest>,
+        request: Request<v1::WatchMinersRequest>,
     ) -> Result<Response<Self::WatchMinersStream>, Status> {
-        let registry = self.0.registry.clone();
-        let changes = registry.changes();
-        let next = move |(mut changes, seen): (tokio::sync::watch::Receiver<u64>, Option<u64>)| {
-            let registry = registry.clone();
-            async move {
-                loop {
-                    if seen.is_some() {
-                        changes.changed().await.ok()?;
-                    }
-                    changes.borrow_and_update();
-                    let is_news = |view: &MinerView| seen.is_none_or(|seen| view.revision > seen);
-                    let all = registry.all();
-                    let views: Vec<_> = all.values().map(|miner| (miner, miner.view())).collect();
-                    let newest = views.iter().map(|(_, view)| view.revision).max().unwrap_or_default();
-                    let news = views.iter().filter(|(_, view)| is_news(view));
-                    let miners: Vec<_> = news.map(|(miner, view)| message(miner, view)).collect();
-                    if seen.is_some() && miners.is_empty() {
-                        continue;
-                    }
-                    let answer = v1::WatchMinersResponse {
-                        miners,
-                        snapshot: seen.is_none(),
-                        ..v1::WatchMinersResponse::default()
-                    };
-                    return Some((Ok(answer), (changes, Some(newest))));
-                }
-            }
-        };
-        Ok(Response::new(watch(self.0.cancel.clone(), (changes, None), next)))
+        let caller = Caller::of(&request)?;
+        let following = Following::begin(self.0.registry.clone(), caller, request.into_inner())?;
+        let next = |following: Following| async move { following.next().await.map(|(news, next)| (Ok(news), next)) };
+        Ok(Response::new(watch(self.0.cancel.clone(), following, next)))
     }
 
     async fn summarize_miners(
         &self,
-        _: Request<v1::SummarizeMinersRequest>,
+        request: Request<v1::SummarizeMinersRequest>,
     ) -> Result<Response<v1::SummarizeMinersResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let matching = Matching::parse(&request.into_inner().selector, "")?;
+        let miners = matching.of(&self.0.registry, &caller);
+        Ok(Response::new(summary(miners.map(|miner| miner.view()))))
     }
 
     async fn label_miners(
         &self,
-        _: Request<v1::LabelMinersRequest>,
+        request: Request<v1::LabelMinersRequest>,
     ) -> Result<Response<v1::LabelMinersResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let v1::LabelMinersRequest { selection, set, remove, validate_only } = request.into_inner();
+        let change = LabelChange { set: set.into_iter().collect(), remove: remove.into_iter().collect() };
+        let problems: Vec<_> = change.problems().into_iter().map(|(field, reason)| problem(&field, reason)).collect();
+        if !problems.is_empty() {
+            return Err(Failure::invalid(Problems(problems)).into());
+        }
+        let miners = select(&self.0.registry, &selection.unwrap_or_default(), &caller)?;
+        let Parts { registry, store, .. } = &self.0;
+        let changed = registry.label(store, &miners, &change, &caller, validate_only).await;
+        let miners = changed.map_err(|error| failure(&error))?.iter().map(ToString::to_string).collect();
+        Ok(Response::new(v1::LabelMinersResponse { miners }))
     }
 
     async fn remove_miner(
         &self,
-        _: Request<v1::RemoveMinerRequest>,
+        request: Request<v1::RemoveMinerRequest>,
     ) -> Result<Response<v1::RemoveMinerResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let miner = self.miner(&request.into_inner().name, &caller)?;
+        self.0.registry.remove(&self.0.store, &miner.name, &caller).await.map_err(|error| failure(&error))?;
+        if let Some(enrolments) = &self.0.enrolments {
+            // What was revoked with it counts at once.
+            enrolments.revoked().refresh().await.map_err(|error| storage(&error))?;
+        }
+        Ok(Response::new(v1::RemoveMinerResponse {}))
     }
 
     async fn release_miner(
         &self,
-        _: Request<v1::ReleaseMinerRequest>,
+        request: Request<v1::ReleaseMinerRequest>,
     ) -> Result<Response<v1::ReleaseMinerResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let miner = self.miner(&request.into_inner().name, &caller)?;
+        self.0.registry.release(&self.0.store, &miner.name, &caller).await.map_err(|error| failure(&error))?;
+        Ok(Response::new(v1::ReleaseMinerResponse {}))
     }
 }
 
-fn message(miner: &Miner, view: &MinerView) -> v1::Miner {
-    let (reachability, unreachable_reason) = match &view.reachability {
-        Reachability::Untried => (v1::MinerReachability::Unspecified, ""),
-        Reachability::Connected => (v1::MinerReachability::Connected, ""),
-        Reachability::Unreachable(reason) => (v1::MinerReachability::Unreachable, reason.as_str()),
-    };
-    v1::Miner {
-        name: miner.name.to_string(),
-        address: miner.address.as_ref().map(ToString::to_string).unwrap_or_default(),
-        reachability: reachability.into(),
-        reachability_since: Some(timestamp(view.since)),
-        unreachable_reason: unreachable_reason.into(),
-        sync_state: sync_state(view.agreement.state).into(),
-        sync_reason: view.agreement.reason.clone(),
-        desired_generation: view.desired_generation.0,
-        acknowledged_generation: view.confirmed.as_ref().map_or(0, |confirmed| confirmed.control_generation.0),
-        status: view.status.as_ref().map(|(status, _)| status.as_ref().clone()),
-        status_at: view.status.as_ref().map(|(_, at)| timestamp(*at)),
-        labels: miner.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-        ..v1::Miner::default()
+fn summary(views: impl Iterator<Item = Arc<MinerView>>) -> v1::SummarizeMinersResponse {
+    let mut sum = v1::SummarizeMinersResponse::default();
+    let mut states = BTreeMap::<i32, u32>::new();
+    for view in views {
+        sum.total += 1;
+        *states.entry(sync_state(view.agreement.state).into()).or_default() += 1;
+        if view.reachability != Reachability::Connected {
+            sum.unreachable += 1;
+            continue;
+        }
+        sum.connected += 1;
+        let Some((status, _)) = &view.status else { continue };
+        sum.faults = sum.faults.saturating_add(u32::try_from(status.faults.len()).unwrap_or(u32::MAX));
+        sum.hash_rate_hps += message::credited_hash_rate(status);
     }
+    sum.sync_states = states.into_iter().map(|(state, miners)| v1::SyncStateCount { state, miners }).collect();
+    sum
 }
 
-pub(super) fn sync_state(state: SyncState) -> v1::SyncState {
-    match state {
-        SyncState::NothingWanted => v1::SyncState::Unspecified,
-        SyncState::InSync => v1::SyncState::InSync,
-        SyncState::Applying => v1::SyncState::Applying,
-        // The wire has no word of its own for it yet.
-        SyncState::Drifted | SyncState::Overridden => v1::SyncState::Drifted,
-        SyncState::Rejected => v1::SyncState::Rejected,
-        SyncState::Unreachable => v1::SyncState::Unreachable,
+fn failure(error: &MarkError) -> Failure {
+    match error {
+        MarkError::UnknownMiner(name) => unknown_miner(name),
+        MarkError::TooManyLabels(name) => {
+            Failure::new(Code::FailedPrecondition, "TOO_MANY_LABELS", error.to_string()).with("miner", name)
+        }
+        MarkError::NotInQuarantine(name) => {
+            Failure::new(Code::FailedPrecondition, "NOT_IN_QUARANTINE", error.to_string()).with("miner", name)
+        }
+        MarkError::Configured(name) => {
+            Failure::new(Code::FailedPrecondition, "MINER_CONFIGURED", error.to_string()).with("miner", name)
+        }
+        MarkError::Store(error) => storage(error),
     }
 }

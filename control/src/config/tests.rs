@@ -33,6 +33,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         listen = "127.0.0.1:1"
         [statistics]
         keep = "30d"
+        keep_10s = "7d"
         [miners.rig1]
         address = "unix:///run/rig1.sock"
         labels = { site = "cellar" }
@@ -50,7 +51,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.socket, Some("/from/environment.sock".into()));
     assert_eq!(config.listen, Some("[::1]:3".parse().unwrap()));
     assert_eq!(config.log, "debug");
-    assert_eq!(config.keep_statistics, Duration::from_secs(30 * 24 * 60 * 60));
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    assert_eq!(config.keep_statistics, KeepStatistics { ten_seconds: days(7), ..KeepStatistics::all(days(30)) });
     assert_eq!(config.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4317"));
     let miners: Vec<_> = config.miners.iter().map(|(name, miner)| format!("{name} {}", miner.address)).collect();
     assert_eq!(miners, ["rig1 unix:///run/rig1.sock", "rig2 http://127.0.0.1:50051"]);
@@ -67,7 +69,7 @@ fn all_mistakes_are_reported_at_once_with_key_and_origin() {
         [miners.Rig]
         address = "10.0.0.1:50051"
         [miners.rig2]
-        labels = { site = 7 }
+        labels = { site = 7, "bad key" = "x", place = "a b" }
         "#,
     );
     let file = folder.path().join("control.toml").display().to_string();
@@ -83,6 +85,8 @@ fn all_mistakes_are_reported_at_once_with_key_and_origin() {
         "statistics.keep (environment variable MUJINA_CONTROL_STATISTICS__KEEP): `1` duration has no unit".into(),
         format!("miners.Rig ({file}): the name contains 'R'"),
         format!("miners.Rig.address ({file}): `10.0.0.1`"),
+        format!("miners.rig2.labels.bad key ({file}): `bad key` contains ' '"),
+        format!("miners.rig2.labels.place ({file}): `a b` contains ' '"),
         format!("miners.rig2.labels.site ({file}): must be a text"),
         format!("miners.rig2 ({file}): has no address"),
     ];

@@ -11,7 +11,7 @@ use crate::{
     statistics::BucketPage,
 };
 use mujina_core::{
-    id::PoolName,
+    id::{Generation, PoolName},
     text::{PEER_TEXT_BYTES, sanitise},
 };
 use mujina_proto::{
@@ -25,18 +25,18 @@ use mujina_proto::{
     types::v1,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
 use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 /// For answers that a miner has at hand.
-const QUICK: Duration = Duration::from_secs(10);
+pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// For a spec to be stored and handed on.
 const APPLY: Duration = Duration::from_secs(30);
 /// For spans: whoever asks wants an answer while some miners are away.
 const SPANS: Duration = Duration::from_secs(2);
 /// Between two messages of a reconnect: no phase takes longer.
-const PHASE: Duration = Duration::from_secs(120);
+pub(super) const PHASE: Duration = Duration::from_secs(120);
 /// How often a miner tells of itself at most.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -106,7 +106,10 @@ pub(crate) fn deepest<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (
 
 /// The way to one miner. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Link(Way);
+pub struct Link {
+    pub(super) way: Way,
+    quarantine: watch::Receiver<Option<Arc<str>>>,
+}
 
 /// A spec as the miner said it, and as a value.
 #[derive(Debug, Clone)]
@@ -133,13 +136,21 @@ pub struct ReconnectEvents(Streaming<wire::ReconnectPoolResponse>);
 pub(crate) struct Statuses(Streaming<wire::WatchMinerResponse>);
 
 impl Link {
-    pub(super) fn new(way: Way) -> Self {
-        Self(way)
+    pub(super) fn new(way: Way, quarantine: watch::Receiver<Option<Arc<str>>>) -> Self {
+        Self { way, quarantine }
+    }
+
+    /// Nothing that could change a miner is sent to one whose identity is in doubt.
+    pub(super) fn permitted(&self) -> Result<(), CallError> {
+        let Some(reason) = self.quarantine.borrow().clone() else { return Ok(()) };
+        let message = format!("nothing is sent to this miner, {reason}; find out which one is real, then release it");
+        let failure = Box::new(Failure::new(Code::FailedPrecondition, "IDENTITY_QUARANTINED", message));
+        Err(CallError { kind: CallKind::Conflict, failure })
     }
 
     /// Over a connection that is open.
     pub(crate) fn at(client: Client) -> Self {
-        Self(Way::Dialled(client))
+        Self::new(Way::Dialled(client), watch::channel(None).1)
     }
 
     /// Identifies the run of the miner's process.
@@ -152,11 +163,11 @@ impl Link {
 
     /// Waits until it makes sense to call.
     pub(crate) async fn opens(&self) {
-        self.0.opens().await;
+        self.way.opens().await;
     }
 
     fn miner(&self) -> MinerServiceClient<Way> {
-        MinerServiceClient::new(self.0.clone())
+        MinerServiceClient::new(self.way.clone())
     }
 
     /// Follows the status tree.
@@ -175,8 +186,14 @@ impl Link {
         reading(answer.state)
     }
 
-    /// Sends a desired state with its passwords.
-    pub(crate) async fn apply(&self, desired: &DesiredState, request_id: String) -> Result<SpecReading, CallError> {
+    /// Sends a desired state with its passwords. The miner goes back by itself unless it is confirmed in time.
+    pub(crate) async fn apply(
+        &self,
+        desired: &DesiredState,
+        request_id: String,
+        confirm_within: Option<Duration>,
+    ) -> Result<SpecReading, CallError> {
+        self.permitted()?;
         let request = wire::ApplySpecRequest {
             spec: Some(for_the_miner(&desired.wanted)),
             update_mask: None,
@@ -184,10 +201,17 @@ impl Link {
             request_id,
             validate_only: false,
             control_generation: desired.generation.0,
-            confirm_within: None,
+            confirm_within: confirm_within.map(duration),
         };
         let answer = late(APPLY, self.miner().apply_spec(within(APPLY, request))).await?;
         reading(answer.state)
+    }
+
+    /// Keeps a change that would be taken back otherwise.
+    pub(crate) async fn confirm(&self, generation: Generation) -> Result<SpecReading, CallError> {
+        self.permitted()?;
+        let request = within(QUICK, wire::ConfirmSpecRequest { generation: generation.0 });
+        reading(late(QUICK, self.miner().confirm_spec(request)).await?.state)
     }
 
     /// Starts or joins a reconnect.
@@ -200,6 +224,7 @@ impl Link {
         mode: ReconnectMode,
         request_id: &str,
     ) -> Result<ReconnectEvents, CallError> {
+        self.permitted()?;
         let mode = match mode {
             ReconnectMode::Graceful => wire::ReconnectMode::Graceful,
             ReconnectMode::Immediate => wire::ReconnectMode::Immediate,
@@ -209,7 +234,7 @@ impl Link {
             mode: mode.into(),
             request_id: request_id.into(),
         };
-        let mut client = PoolServiceClient::new(self.0.clone());
+        let mut client = PoolServiceClient::new(self.way.clone());
         Ok(ReconnectEvents(late(PHASE, client.reconnect_pool(request)).await?))
     }
 
@@ -227,7 +252,7 @@ impl Link {
             page_size,
             wait: Some(duration(wait)),
         };
-        let mut client = ShareServiceClient::new(self.0.clone());
+        let mut client = ShareServiceClient::new(self.way.clone());
         let request = untraced(within(wait + QUICK, request));
         let call = client.list_share_buckets(request).with_subscriber(NoSubscriber::new());
         let wire::ListShareBucketsResponse { database_id, buckets, oldest_sequence } = late(wait + QUICK, call).await?;
@@ -241,7 +266,7 @@ impl Link {
     /// Finished spans that the miner remembers of a trace.
     pub(crate) async fn spans(&self, trace_id: &str) -> Result<Vec<v1::Span>, CallError> {
         let request = untraced(within(SPANS, wire::ListSpansRequest { trace_id: trace_id.into() }));
-        let mut client = DiagnosticsServiceClient::new(self.0.clone());
+        let mut client = DiagnosticsServiceClient::new(self.way.clone());
         let call = client.list_spans(request).with_subscriber(NoSubscriber::new());
         Ok(late(SPANS, call).await?.spans)
     }
@@ -302,28 +327,31 @@ fn reading(state: Option<v1::SpecState>) -> Result<SpecReading, CallError> {
 }
 
 /// Tells the miner how long its answer is waited for.
-fn within<T>(deadline: Duration, message: T) -> Request<T> {
+pub(super) fn within<T>(deadline: Duration, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(deadline);
     request
 }
 
 /// Keeps the miner from recording a span: its parent is one that nobody samples.
-fn untraced<T>(mut request: Request<T>) -> Request<T> {
+pub(super) fn untraced<T>(mut request: Request<T>) -> Request<T> {
     let parent = format!("00-{:032x}-{:016x}-00", rand::random::<u128>().max(1), rand::random::<u64>().max(1));
     let parent = MetadataValue::try_from(parent).expect("hex digits are fit for metadata");
     request.metadata_mut().insert("traceparent", parent);
     request
 }
 
-async fn late<T>(deadline: Duration, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, CallError> {
+pub(super) async fn late<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, CallError> {
     match timeout(deadline, call).await {
         Ok(answered) => Ok(answered?.into_inner()),
         Err(_) => Err(too_late(deadline)),
     }
 }
 
-async fn next<T>(deadline: Duration, stream: &mut Streaming<T>) -> Result<T, CallError> {
+pub(super) async fn next<T>(deadline: Duration, stream: &mut Streaming<T>) -> Result<T, CallError> {
     match timeout(deadline, stream.message()).await {
         Ok(message) => message?.ok_or_else(ended),
         Err(_) => Err(too_late(deadline)),
@@ -338,7 +366,7 @@ fn ended() -> CallError {
     Status::unavailable("the miner ended the stream; it may be shutting down").into()
 }
 
-fn broken(message: String) -> CallError {
+pub(super) fn broken(message: String) -> CallError {
     let failure = Box::new(Failure::new(Code::Internal, "MINER_PROTOCOL", message));
     CallError { kind: CallKind::Failed, failure }
 }

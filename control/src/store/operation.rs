@@ -1,13 +1,17 @@
 //! Operations on disk: stored before they are answered, so that a control plane that was killed goes on with them.
+//!
+//! How many targets are how far is counted by the database itself, with each change of a target.
 
-use super::{Store, StoreError, Write, from_millis, millis};
+mod bundle;
+
+use super::{Store, StoreError, Write, count, counted, from_millis, millis};
 use crate::{
-    operation::{Action, Operation, OperationState, Phase, Target, TargetEnd, TargetState},
+    operation::{Action, Begun, Operation, OperationState, Phase, Progress, Target, TargetEnd, TargetState},
     trace::TraceParent,
 };
-use mujina_core::id::MinerName;
+use mujina_core::{id::MinerName, units::Watts};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{Row, Sqlite, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use std::time::{Duration, SystemTime};
 
 /// Ended operations that are kept.
@@ -25,30 +29,46 @@ pub(crate) struct StoredOperation {
 }
 
 impl Store {
-    pub(crate) async fn operation(&self, id: &str) -> Result<Option<StoredOperation>, StoreError> {
-        let mut reader = self.readers.acquire().await?;
-        let row = sqlx::query("SELECT * FROM operations WHERE id = ?").bind(id).fetch_optional(&mut *reader).await?;
-        match row {
-            Some(row) => Ok(Some(read(&mut reader, &row).await?)),
-            None => Ok(None),
-        }
+    /// One, with those targets that were written after a revision.
+    pub(crate) async fn operation(&self, id: &str, revision: u64) -> Result<Option<StoredOperation>, StoreError> {
+        // One moment for the operation and its targets.
+        let mut moment = self.readers.begin().await?;
+        let row = sqlx::query("SELECT * FROM operations WHERE id = ?").bind(id).fetch_optional(&mut *moment).await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut stored = read(&mut moment, &row).await?;
+        let query = if revision == 0 {
+            "SELECT * FROM operation_targets WHERE operation = ?1 AND revision >= ?2 ORDER BY miner"
+        } else {
+            "SELECT * FROM operation_targets INDEXED BY operation_targets_by_revision
+             WHERE operation = ?1 AND revision > ?2 ORDER BY miner"
+        };
+        let rows = sqlx::query(query).bind(stored.number).bind(count(revision)).fetch_all(&mut *moment).await?;
+        stored.operation.targets = rows.iter().map(read_target).collect::<Result<_, _>>()?;
+        Ok(Some(stored))
     }
 
-    /// Newest first, at most `most`, older than number `before`.
+    /// How far the targets of one are.
+    pub(crate) async fn operation_progress(&self, id: &str) -> Result<Progress, StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        let row = sqlx::query("SELECT number FROM operations WHERE id = ?").bind(id).fetch_one(&mut *reader).await?;
+        progress(&mut reader, row.try_get(0)?).await
+    }
+
+    /// Newest first, at most `most`, older than number `before`, without their targets.
     pub(crate) async fn operations(
         &self,
         before: Option<i64>,
         most: usize,
     ) -> Result<Vec<StoredOperation>, StoreError> {
-        let mut reader = self.readers.acquire().await?;
+        let mut moment = self.readers.begin().await?;
         let rows = sqlx::query("SELECT * FROM operations WHERE number < ? ORDER BY number DESC LIMIT ?")
             .bind(before.unwrap_or(i64::MAX))
             .bind(i64::try_from(most).unwrap_or(i64::MAX))
-            .fetch_all(&mut *reader)
+            .fetch_all(&mut *moment)
             .await?;
         let mut found = Vec::new();
         for row in &rows {
-            found.push(read(&mut reader, row).await?);
+            found.push(read(&mut moment, row).await?);
         }
         Ok(found)
     }
@@ -70,25 +90,50 @@ impl Write {
         operation: &Operation,
         trace_parent: &TraceParent,
     ) -> Result<(), StoreError> {
-        let Operation { id, action, state, targets, created_at, finished_at: _, trace_id: _ } = operation;
-        let number =
-            sqlx::query("INSERT INTO operations (id, action, state, created_at, trace_parent) VALUES (?, ?, ?, ?, ?)")
-                .bind(id)
-                .bind(json(action)?)
-                .bind(text(state)?)
-                .bind(millis(*created_at))
-                .bind(trace_parent.to_string())
-                .execute(&mut *self.0)
-                .await?
-                .last_insert_rowid();
-        for Target { miner, state, .. } in targets {
-            sqlx::query("INSERT INTO operation_targets (operation, miner, state) VALUES (?, ?, ?)")
-                .bind(number)
-                .bind(miner.as_str())
-                .bind(text(state)?)
-                .execute(&mut *self.0)
-                .await?;
-        }
+        let Operation {
+            id,
+            action,
+            state,
+            targets,
+            progress: _,
+            created_at,
+            finished_at: _,
+            trace_id: _,
+            created_by,
+            ramp,
+            retry_of,
+            revision,
+        } = operation;
+        let number = sqlx::query(
+            "INSERT INTO operations (id, action, state, created_at, trace_parent, created_by, ramp_watts, retry_of, revision)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id)
+        .bind(json(action)?)
+        .bind(text(state)?)
+        .bind(millis(*created_at))
+        .bind(trace_parent.to_string())
+        .bind(created_by)
+        .bind(ramp.map_or(0.0, Watts::watts))
+        .bind(retry_of)
+        .bind(count(*revision))
+        .execute(&mut *self.0)
+        .await?
+        .last_insert_rowid();
+        // One statement, for there may be a hundred thousand.
+        let listed: Vec<_> = targets
+            .iter()
+            .map(|Target { miner, power, .. }| (miner.as_str(), power.map_or(0.0, Watts::watts)))
+            .collect();
+        sqlx::query(
+            "INSERT INTO operation_targets (operation, miner, state, watts)
+             SELECT ?1, value ->> 0, ?2, value ->> 1 FROM json_each(?3)",
+        )
+        .bind(number)
+        .bind(text(&TargetState::Waiting)?)
+        .bind(json(&listed)?)
+        .execute(&mut *self.0)
+        .await?;
         sqlx::query("DELETE FROM operations WHERE number <= ? AND state <> ?")
             .bind(number.saturating_sub(HISTORY))
             .bind(text(&OperationState::Running)?)
@@ -97,11 +142,21 @@ impl Write {
         Ok(())
     }
 
-    /// Notes that work on a target begins or goes on; `false` when it may not (cancelled) or has ended.
-    pub(crate) async fn begin_target(&mut self, operation: i64, miner: &MinerName) -> Result<bool, StoreError> {
+    /// Begins a revision: targets that are written from here on carry it.
+    pub(crate) async fn next_revision(&mut self, operation: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE operations SET revision = revision + 1 WHERE number = ?")
+            .bind(operation)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that work on a target begins or goes on, unless it may not (cancelled) or has ended.
+    pub(crate) async fn begin_target(&mut self, operation: i64, miner: &MinerName) -> Result<Begun, StoreError> {
         let begun = sqlx::query(
-            "UPDATE operation_targets SET state = ?1, started_at = coalesce(started_at, ?2)
-             WHERE operation = ?3 AND miner = ?4 AND state IN (?1, ?5)",
+            "UPDATE operation_targets SET state = ?1, started_at = ?2,
+                 revision = (SELECT revision FROM operations WHERE number = ?3)
+             WHERE operation = ?3 AND miner = ?4 AND state = ?5",
         )
         .bind(text(&TargetState::Running)?)
         .bind(millis(SystemTime::now()))
@@ -110,7 +165,16 @@ impl Write {
         .bind(text(&TargetState::Waiting)?)
         .execute(&mut *self.0)
         .await?;
-        Ok(begun.rows_affected() > 0)
+        if begun.rows_affected() > 0 {
+            return Ok(Begun::First);
+        }
+        let goes_on = sqlx::query("SELECT 1 FROM operation_targets WHERE operation = ? AND miner = ? AND state = ?")
+            .bind(operation)
+            .bind(miner.as_str())
+            .bind(text(&TargetState::Running)?)
+            .fetch_optional(&mut *self.0)
+            .await?;
+        Ok(if goes_on.is_some() { Begun::Again } else { Begun::Not })
     }
 
     /// Notes the phases that ended.
@@ -120,71 +184,82 @@ impl Write {
         miner: &MinerName,
         phases: &[Phase],
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE operation_targets SET phases = ? WHERE operation = ? AND miner = ?")
-            .bind(json(phases)?)
-            .bind(operation)
-            .bind(miner.as_str())
-            .execute(&mut *self.0)
-            .await?;
+        sqlx::query(
+            "UPDATE operation_targets SET phases = ?1, revision = (SELECT revision FROM operations WHERE number = ?2)
+             WHERE operation = ?2 AND miner = ?3",
+        )
+        .bind(json(phases)?)
+        .bind(operation)
+        .bind(miner.as_str())
+        .execute(&mut *self.0)
+        .await?;
         Ok(())
     }
 
-    /// Notes how a target ended, and the operation with its last one.
+    /// Notes how a target ended. The operation is finished by [`Write::finish_operation`].
     pub(crate) async fn end_target(
         &mut self,
         operation: i64,
         miner: &MinerName,
         end: &TargetEnd,
     ) -> Result<(), StoreError> {
-        let (state, failure, result) = match end {
-            TargetEnd::Succeeded(result) => (TargetState::Succeeded, None, result.as_ref().map(json).transpose()?),
-            TargetEnd::Failed(failure) => (TargetState::Failed, Some(json(failure)?), None),
+        let TargetEnd { outcome, detail, bundle } = end;
+        let (state, failure, result) = match outcome {
+            Ok(result) => (TargetState::Succeeded, None, result.as_ref().map(json).transpose()?),
+            Err(failure) => (TargetState::Failed, Some(json(failure)?), None),
         };
+        let now = SystemTime::now();
         sqlx::query(
-            "UPDATE operation_targets SET state = ?, failure = ?, result = ?, elapsed_ms = max(? - started_at, 0)
-             WHERE operation = ? AND miner = ?",
+            "UPDATE operation_targets SET state = ?1, failure = ?2, result = ?3, detail = ?4,
+                 elapsed_ms = max(?5 - coalesce(started_at, ?5), 0),
+                 revision = (SELECT revision FROM operations WHERE number = ?6)
+             WHERE operation = ?6 AND miner = ?7",
         )
         .bind(text(&state)?)
         .bind(failure)
         .bind(result)
-        .bind(millis(SystemTime::now()))
+        .bind(detail)
+        .bind(millis(now))
         .bind(operation)
         .bind(miner.as_str())
         .execute(&mut *self.0)
         .await?;
-        self.finish_operation(operation).await
+        match bundle {
+            Some(bundle) => self.insert_bundle(operation, miner, bundle, now).await,
+            None => Ok(()),
+        }
     }
 
-    /// Skips the targets that have not started; `false` when the operation does not exist.
-    pub(crate) async fn cancel_operation(&mut self, id: &str) -> Result<bool, StoreError> {
+    /// Skips the targets that have not started and says how many; `None` when the operation does not exist.
+    pub(crate) async fn cancel_operation(&mut self, id: &str) -> Result<Option<u64>, StoreError> {
         let row =
             sqlx::query("SELECT number FROM operations WHERE id = ?").bind(id).fetch_optional(&mut *self.0).await?;
-        let Some(row) = row else { return Ok(false) };
+        let Some(row) = row else { return Ok(None) };
         let number: i64 = row.try_get(0)?;
-        let skipped = sqlx::query("UPDATE operation_targets SET state = ? WHERE operation = ? AND state = ?")
-            .bind(text(&TargetState::Skipped)?)
-            .bind(number)
-            .bind(text(&TargetState::Waiting)?)
-            .execute(&mut *self.0)
-            .await?;
-        if skipped.rows_affected() > 0 {
+        self.next_revision(number).await?;
+        let skipped = sqlx::query(
+            "UPDATE operation_targets SET state = ?1, revision = (SELECT revision FROM operations WHERE number = ?2)
+             WHERE operation = ?2 AND state = ?3",
+        )
+        .bind(text(&TargetState::Skipped)?)
+        .bind(number)
+        .bind(text(&TargetState::Waiting)?)
+        .execute(&mut *self.0)
+        .await?
+        .rows_affected();
+        if skipped > 0 {
             sqlx::query("UPDATE operations SET cancelled = 1 WHERE number = ?")
                 .bind(number)
                 .execute(&mut *self.0)
                 .await?;
         }
         self.finish_operation(number).await?;
-        Ok(true)
+        Ok(Some(skipped))
     }
 
     /// Ends the operation when no target is left to work on.
-    async fn finish_operation(&mut self, number: i64) -> Result<(), StoreError> {
-        let rows = sqlx::query("SELECT state FROM operation_targets WHERE operation = ?")
-            .bind(number)
-            .fetch_all(&mut *self.0)
-            .await?;
-        let states = rows.iter().map(|row| parse(row.try_get(0)?)).collect::<Result<Vec<_>, _>>()?;
-        let state = OperationState::of(&states);
+    pub(crate) async fn finish_operation(&mut self, number: i64) -> Result<(), StoreError> {
+        let state = OperationState::of(&progress(&mut self.0, number).await?);
         if state == OperationState::Running {
             return Ok(());
         }
@@ -198,24 +273,40 @@ impl Write {
     }
 }
 
-async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Result<StoredOperation, StoreError> {
+/// An operation without its targets.
+async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<StoredOperation, StoreError> {
     let number: i64 = row.try_get("number")?;
-    let rows = sqlx::query::<Sqlite>("SELECT * FROM operation_targets WHERE operation = ? ORDER BY miner")
-        .bind(number)
-        .fetch_all(connection)
-        .await?;
     let trace_parent = TraceParent::parse(row.try_get("trace_parent")?);
     let action: String = row.try_get("action")?;
+    let ramp: f64 = row.try_get("ramp_watts")?;
     let operation = Operation {
         id: row.try_get("id")?,
         action: from_json::<Action>(&action)?,
         state: parse(row.try_get("state")?)?,
-        targets: rows.iter().map(read_target).collect::<Result<_, _>>()?,
+        targets: Vec::new(),
+        progress: progress(connection, number).await?,
         created_at: from_millis(row.try_get("created_at")?),
         finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(from_millis),
         trace_id: trace_parent.trace_id(),
+        created_by: row.try_get("created_by")?,
+        ramp: (ramp > 0.0).then(|| Watts::from_watts(ramp)),
+        retry_of: row.try_get("retry_of")?,
+        revision: counted(row.try_get("revision")?),
     };
     Ok(StoredOperation { number, operation, trace_parent })
+}
+
+async fn progress(connection: &mut SqliteConnection, number: i64) -> Result<Progress, StoreError> {
+    let rows = sqlx::query::<Sqlite>("SELECT state, targets FROM operation_counts WHERE operation = ?")
+        .bind(number)
+        .fetch_all(connection)
+        .await?;
+    let mut progress = Progress::default();
+    for row in &rows {
+        let targets: i64 = row.try_get("targets")?;
+        progress.add(parse(row.try_get("state")?)?, u32::try_from(targets).unwrap_or_default());
+    }
+    Ok(progress)
 }
 
 fn read_target(row: &SqliteRow) -> Result<Target, StoreError> {
@@ -223,13 +314,17 @@ fn read_target(row: &SqliteRow) -> Result<Target, StoreError> {
     let (phases, failure, result): (String, Option<String>, Option<String>) =
         (row.try_get("phases")?, row.try_get("failure")?, row.try_get("result")?);
     let elapsed: Option<i64> = row.try_get("elapsed_ms")?;
+    let watts: f64 = row.try_get("watts")?;
     Ok(Target {
         miner: miner.parse().map_err(|_| StoreError::corrupt("a target of an operation"))?,
         state: parse(row.try_get("state")?)?,
         phases: from_json(&phases)?,
         failure: failure.as_deref().map(from_json).transpose()?,
         result: result.as_deref().map(from_json).transpose()?,
-        elapsed: elapsed.map(|millis| Duration::from_millis(super::counted(millis))),
+        elapsed: elapsed.map(|millis| Duration::from_millis(counted(millis))),
+        detail: row.try_get("detail")?,
+        power: (watts > 0.0).then(|| Watts::from_watts(watts)),
+        revision: counted(row.try_get("revision")?),
     })
 }
 
@@ -249,3 +344,6 @@ fn text<T: Serialize>(state: &T) -> Result<String, StoreError> {
 fn parse<T: DeserializeOwned>(name: &str) -> Result<T, StoreError> {
     from_json(&format!("\"{name}\""))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
+mod full;
+
 use super::*;
 use crate::{
     spec::{DesiredState, WantedSpec},
-    statistics::{BucketPage, TimeRange},
+    statistics::{BucketPage, KeepStatistics, TimeRange},
     trace::TraceParent,
 };
 use mujina_core::{
@@ -35,7 +37,7 @@ fn page(database: &str, sequences: std::ops::RangeInclusive<u64>) -> BucketPage 
 
 async fn collect(store: &Store, page: &BucketPage) -> Collected {
     let mut write = store.write().await.unwrap();
-    let collected = write.collect(&miner(), page).await.unwrap();
+    let collected = write.collect(&[(miner(), page.clone())]).await.unwrap().remove(0).unwrap();
     write.commit().await.unwrap();
     collected
 }
@@ -53,6 +55,7 @@ fn desired(generation: u64) -> DesiredState {
         etag: format!("e{generation}"),
         stored_at: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         trace_parent: TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        taken_over: Generation(0),
     }
 }
 
@@ -63,7 +66,7 @@ async fn page_that_was_not_committed_is_stored_by_the_next_attempt_and_never_twi
     assert_eq!(collect(&store, &page("d", 1..=5)).await, Collected { buckets: 5, missing: 0 });
     // Killed between the rows and the commit.
     let mut write = store.write().await.unwrap();
-    write.collect(&miner(), &page("d", 6..=9)).await.unwrap();
+    write.collect(&[(miner(), page("d", 6..=9))]).await.unwrap();
     drop(write);
     store.close().await;
     drop((store, lock));
@@ -87,7 +90,7 @@ async fn new_database_has_a_cursor_of_its_own_and_gaps_are_counted() {
     // A database that comes back goes on where it was.
     assert_eq!(collect(&store, &page("old", 104..=106)).await, Collected { buckets: 1, missing: 0 });
     assert_eq!(store.share_cursor(&miner()).await.unwrap(), Some(("old".into(), 106)));
-    let summary = store.summarize_shares(Some(&miner()), TimeRange::default()).await.unwrap();
+    let summary = store.summarize_shares(Some(&[miner()]), TimeRange::default()).await.unwrap();
     assert_eq!((summary.buckets, summary.missing, summary.totals.found), (5, 4, 20));
     assert_eq!(summary.totals.rejected.get(RejectReason::Ntime), 5);
     assert!(summary.totals.is_balanced());
@@ -104,8 +107,10 @@ async fn buckets_come_back_as_they_were_in_pages_and_old_ones_can_be_dropped() {
     let rest = store.share_buckets(&miner(), range, Some(first[2].position), 9).await.unwrap();
     let found: Vec<_> = first.into_iter().chain(rest).map(|one| one.bucket).collect();
     assert_eq!(found, (2..=6).map(bucket).collect::<Vec<_>>());
-    assert!(store.prune_shares(bucket(4).begin).await.unwrap());
-    assert!(!store.prune_shares(bucket(4).begin).await.unwrap());
+    let (day, now) = (Duration::from_secs(24 * 60 * 60), bucket(4).begin + Duration::from_secs(60));
+    let keep = KeepStatistics { ten_seconds: Duration::from_secs(60), ..KeepStatistics::all(day) };
+    assert_eq!(store.prune_shares(&keep, now).await.unwrap(), 3);
+    assert_eq!(store.prune_shares(&keep, now).await.unwrap(), 0);
     assert_eq!(sequences(&store).await, [4, 5, 6, 7]);
     // What was dropped with age is not collected again.
     assert_eq!(collect(&store, &page("d", 1..=7)).await.buckets, 0);

@@ -206,6 +206,24 @@ async fn miner_that_comes_back_is_the_same_and_takes_the_place_of_its_dead_conne
 }
 
 #[tokio::test]
+async fn two_machines_with_one_identity_are_told_apart_and_nothing_is_sent_to_them() {
+    let fleet = Fleet::start().await;
+    let identity = fleet.enrol("rig1").await;
+    let (right, wrong) = (FakeMiner::new(fleet.folder.path(), "rig1"), FakeMiner::new(fleet.folder.path(), "copy"));
+    wrong.change(|state| state.boot_id = "boot-of-the-copy".into());
+    let _right = fleet.call_home(&right, &identity).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+    let copy = fleet.call_home(&wrong, &identity).await.unwrap();
+    timeout(PATIENCE, copy.finished()).await.unwrap();
+    let seen = fleet.control.until("rig1", "in quarantine", |miner| !miner.quarantine_reason.is_empty()).await;
+    assert!(seen.quarantine_reason.contains("two machines"), "{}", seen.quarantine_reason);
+    let admin = fleet.admin().await;
+    let mut registry = MinerRegistryServiceClient::new(admin.client.clone());
+    registry.release_miner(v1::ReleaseMinerRequest { name: "rig1".into() }).await.unwrap();
+    fleet.control.until("rig1", "released", |miner| miner.quarantine_reason.is_empty()).await;
+}
+
+#[tokio::test]
 async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slowed_down() {
     let fleet = Fleet::start().await;
     let admin = fleet.admin().await;
@@ -291,4 +309,62 @@ async fn foreign_certificates_and_those_that_never_finish_their_handshake_keep_n
     let admin = timeout(Duration::from_secs(20), fleet.admin()).await.unwrap();
     AccessServiceClient::new(admin.client.clone()).who_am_i(v1::WhoAmIRequest {}).await.unwrap();
     drop(silent);
+}
+
+#[tokio::test]
+async fn token_enrols_as_many_as_it_may_and_no_name_twice() {
+    let fleet = Fleet::start().await;
+    let admin = fleet.admin().await;
+    let mut enrollment = EnrollmentServiceClient::new(admin.client.clone());
+    let request = v1::CreateEnrollTokenRequest { uses: 2, ..Default::default() };
+    let token = enrollment.create_enroll_token(request).await.unwrap().into_inner().text;
+    fleet.enrol_by(&token, "rig1").await.unwrap();
+    let taken = Failure::from(&fleet.enrol_by(&token, "rig1").await.unwrap_err());
+    assert_eq!((taken.code, taken.reason.as_str()), (Code::AlreadyExists, "NAME_TAKEN"));
+    fleet.enrol_by(&token, "rig2").await.unwrap();
+    let replayed = Failure::from(&fleet.enrol_by(&token, "rig3").await.unwrap_err());
+    assert_eq!((replayed.code, replayed.reason.as_str()), (Code::PermissionDenied, "TOKEN_OVER"));
+    let listed = enrollment.list_enroll_tokens(v1::ListEnrollTokensRequest {}).await.unwrap().into_inner().tokens;
+    assert_eq!(listed.iter().map(|token| token.uses_left).collect::<Vec<_>>(), [0]);
+}
+
+#[tokio::test]
+async fn enrolment_that_a_person_must_approve_waits_and_is_told_apart_by_its_key() {
+    let fleet = Fleet::start().await;
+    let admin = fleet.admin().await;
+    let mut enrollment = EnrollmentServiceClient::new(admin.client.clone());
+    let request = v1::CreateEnrollTokenRequest { needs_approval: true, ..Default::default() };
+    let token = enrollment.create_enroll_token(request).await.unwrap().into_inner().text;
+    let key = NewKey::generate().unwrap();
+    let ask = v1::EnrollRequest { token, certificate_request: key.request("rig1").unwrap(), miner: "rig1".into() };
+    let stranger = fleet.dial(None).await;
+    let mut asking = EnrollmentServiceClient::new(stranger.client.clone());
+    let first = asking.enroll(ask.clone()).await.unwrap().into_inner();
+    assert!(first.pending && first.certificate_chain.is_empty() && first.retry_after.is_some());
+    let pending = v1::ListEnrollmentsRequest { decision: v1::EnrollmentDecision::Pending.into(), ..Default::default() };
+    let listed = enrollment.list_enrollments(pending).await.unwrap().into_inner().enrollments;
+    let [waiting] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((waiting.miner.as_str(), waiting.key_fingerprint.clone()), ("rig1", key.fingerprint().to_string()));
+    let approve = v1::DecideEnrollmentRequest {
+        number: waiting.number,
+        decision: v1::EnrollmentDecision::Approved.into(),
+        reason: String::new(),
+    };
+    enrollment.decide_enrollment(approve).await.unwrap();
+    let second = asking.enroll(ask).await.unwrap().into_inner();
+    assert!(!second.pending);
+    let identity = key.into_identity(&second.certificate_chain, &fleet.roots).unwrap();
+    let _served = fleet.call_home(&FakeMiner::new(fleet.folder.path(), "rig1"), &identity).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+}
+
+#[tokio::test]
+async fn message_that_is_too_long_is_refused_and_the_connection_goes_on() {
+    let fleet = Fleet::start().await;
+    let admin = fleet.admin().await;
+    let mut access = AccessServiceClient::new(admin.client.clone());
+    let question = "x".repeat(5 << 20);
+    let refused = access.can_i(v1::CanIRequest { question, miner: String::new() }).await.unwrap_err();
+    assert!(matches!(refused.code(), Code::OutOfRange | Code::ResourceExhausted), "{refused}");
+    access.who_am_i(v1::WhoAmIRequest {}).await.unwrap();
 }

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
 mod door;
+mod fleet;
 mod host;
 mod killed;
 mod miner;
 mod operations;
 mod process;
 mod relay;
+mod series;
 mod specs;
 mod statistics;
 mod world;

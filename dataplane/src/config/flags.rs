@@ -6,10 +6,10 @@ use std::{ffi::OsString, path::PathBuf};
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct Flags {
     /// Configuration file [default: $XDG_CONFIG_HOME/mujina/dataplane.toml if it exists]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of everything that survives a restart
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<OsString>,
     /// Pool, as stratum2+tcp://host:port/AUTHORITY_KEY
     #[arg(long, value_name = "URL")]

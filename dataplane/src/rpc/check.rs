@@ -66,7 +66,8 @@ impl Checks {
         self.length(field, sent).unwrap_or_default().min(most)
     }
 
-    fn length(&mut self, field: &str, sent: Option<prost_types::Duration>) -> Option<Duration> {
+    /// A time, however long.
+    pub(super) fn length(&mut self, field: &str, sent: Option<prost_types::Duration>) -> Option<Duration> {
         convert::length(field, sent).unwrap_or_else(|problem| {
             self.0.push(problem);
             None

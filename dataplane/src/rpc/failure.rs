@@ -34,6 +34,9 @@ impl From<SpecError> for Status {
             SpecError::StaleGeneration { asked, accepted } => Failure::new(Code::Aborted, "STALE_GENERATION", message)
                 .with("asked_generation", asked)
                 .with("accepted_generation", accepted),
+            SpecError::OtherGeneration { asked, current } => Failure::new(Code::Aborted, "OTHER_GENERATION", message)
+                .with("asked_generation", asked)
+                .with("generation", current),
             SpecError::Storage(_) => Failure::new(Code::Internal, "STORAGE_FAILED", message),
             SpecError::ShuttingDown => return shutting_down(),
         }
@@ -130,6 +133,7 @@ mod tests {
     fn every_error_has_its_code_and_reason() {
         let pool = || "main".parse().unwrap();
         let invalid = Problems(vec![Problem { field: "paused".into(), reason: "is odd".into() }]);
+        let other = SpecError::OtherGeneration { asked: Generation(1), current: Generation(2) };
         let stale = SpecError::StaleGeneration { asked: Generation(1), accepted: Generation(2) };
         let failed = ReconnectError::Failed { pool: pool(), message: "refused".into() };
         let cannot = BoardRefusal::Cannot { board: "b".parse().unwrap(), reason: "no light".into() };
@@ -137,6 +141,7 @@ mod tests {
             (Status::from(SpecError::Invalid(invalid)), Code::InvalidArgument, "INVALID_ARGUMENT", false),
             (SpecError::EtagMismatch { current: "e".into() }.into(), Code::Aborted, "ETAG_MISMATCH", false),
             (stale.into(), Code::Aborted, "STALE_GENERATION", false),
+            (other.into(), Code::Aborted, "OTHER_GENERATION", false),
             (SpecError::Storage("full".into()).into(), Code::Internal, "STORAGE_FAILED", false),
             (SpecError::ShuttingDown.into(), Code::Unavailable, "SHUTTING_DOWN", true),
             (ReconnectError::PoolNotFound(pool()).into(), Code::NotFound, "POOL_NOT_FOUND", false),

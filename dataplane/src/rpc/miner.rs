@@ -69,9 +69,14 @@ impl MinerService for Service {
 
     async fn confirm_spec(
         &self,
-        _: Request<v1::ConfirmSpecRequest>,
+        request: Request<v1::ConfirmSpecRequest>,
     ) -> Result<Response<v1::ConfirmSpecResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let v1::ConfirmSpecRequest { generation } = request.into_inner();
+        if self.cancel.is_cancelled() {
+            return Err(shutting_down());
+        }
+        let state = self.spec.confirm(Generation(generation)).await?;
+        Ok(Response::new(v1::ConfirmSpecResponse { state: Some((&state).into()) }))
     }
 
     async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
@@ -116,15 +121,8 @@ fn interval(request: v1::WatchMinerRequest) -> Result<Duration, Refused> {
 
 /// Reads a change of the spec. Paths in the mask, and in what the spec's own checks refuse, begin at the spec.
 fn application(request: v1::ApplySpecRequest) -> Result<SpecRequest, Refused> {
-    let v1::ApplySpecRequest {
-        spec,
-        update_mask,
-        etag,
-        request_id,
-        validate_only,
-        control_generation,
-        confirm_within: _,
-    } = request;
+    let v1::ApplySpecRequest { spec, update_mask, etag, request_id, validate_only, control_generation, confirm_within } =
+        request;
     let mut checks = Checks::default();
     if spec.is_none() {
         checks.refuse("spec", "is missing; send the wanted spec, or the wanted values of the parts in `update_mask`");
@@ -137,6 +135,7 @@ fn application(request: v1::ApplySpecRequest) -> Result<SpecRequest, Refused> {
         etag: checks.text("etag", etag),
         request_id: checks.text("request_id", request_id),
         validate_only,
+        confirm_within: checks.length("confirm_within", confirm_within),
         origin: if control_generation > 0 { SpecOrigin::Control } else { SpecOrigin::Local },
         control_generation: (control_generation > 0).then_some(Generation(control_generation)),
         reason: String::new(),
@@ -180,6 +179,7 @@ fn pause(paused: bool, reason: String, request_id: String) -> Result<SpecRequest
         etag: String::new(),
         request_id: checks.text("request_id", request_id),
         validate_only: false,
+        confirm_within: None,
         origin: SpecOrigin::Local,
         control_generation: None,
         reason: checks.text("reason", reason),

@@ -124,6 +124,31 @@ async fn bad_or_outdated_spec_changes_nothing_and_a_check_only_tells() {
 }
 
 #[tokio::test]
+async fn change_to_be_confirmed_says_when_it_goes_back_until_it_is() {
+    let world = World::new().await;
+    let mut miner = world.miner();
+    let asked = |seconds| v1::ApplySpecRequest {
+        spec: Some(spec("a", URL)),
+        confirm_within: Some(mujina_proto::convert::duration(std::time::Duration::from_secs(seconds))),
+        ..Default::default()
+    };
+    for seconds in [9, 86_401] {
+        let refused = failure(miner.apply_spec(asked(seconds)).await);
+        assert_eq!((refused.code, refused.problems[0].field.as_str()), (Code::InvalidArgument, "confirm_within"));
+    }
+    let tried = miner.apply_spec(asked(3600)).await.unwrap().into_inner().state.unwrap();
+    assert!(tried.reverts_at.is_some());
+    let generation = tried.generation;
+    let refused = failure(miner.confirm_spec(v1::ConfirmSpecRequest { generation: generation + 1 }).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::Aborted, "OTHER_GENERATION"));
+    for _ in 0..2 {
+        let kept = miner.confirm_spec(v1::ConfirmSpecRequest { generation }).await.unwrap().into_inner().state.unwrap();
+        assert_eq!((kept.generation, kept.reverts_at), (generation, None));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn shares_are_watched_listed_page_by_page_and_counted() {
     let world = World::new().await;
     let mut shares = world.shares();

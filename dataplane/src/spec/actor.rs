@@ -4,15 +4,17 @@
 //! on the service runtime; writing to the disk happens on a thread for blocking work.
 
 use super::{
-    Command, SpecError, SpecHandle, SpecOutcome, SpecRequest,
+    Command, SpecError, SpecHandle, SpecOutcome, SpecRequest, Wanted,
     begin::Record,
     file,
     mining::{Granted, Mining, Progress, Step, Wishes},
     step::{Accepted, Decision, Entry, Fresh, Repeats, decide},
+    trial,
 };
 use crate::{source::Snapshot, state_dir::StateDir};
 use mujina_core::{
     board::BoardTuning,
+    id::Generation,
     pool::PoolGroup,
     spec::{MinerSpec, SpecChange, SpecState},
     text::{PEER_TEXT_BYTES, sanitise},
@@ -23,9 +25,12 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 /// Time that the mining side has to take a change over before the asker is answered without it: hash threads look up every
 /// few milliseconds, so this is only seen when something is stuck.
@@ -36,6 +41,8 @@ pub(crate) struct Actor<M> {
     pools: watch::Receiver<Arc<Snapshot>>,
     folder: StateDir,
     record: Record,
+    /// When the spec goes back, by a clock that does not jump.
+    reverts: Option<Instant>,
     repeats: Repeats,
     wishes: Wishes,
     progress: Progress,
@@ -47,6 +54,7 @@ enum Input {
     Command(Command),
     Granted(Granted),
     PoolsMoved,
+    Unconfirmed,
 }
 
 impl<M: Mining> Actor<M> {
@@ -60,7 +68,8 @@ impl<M: Mining> Actor<M> {
         let (handle, commands) = SpecHandle::new(watched);
         let wishes = Wishes::default();
         let repeats = Repeats::default();
-        let mut actor = Self { mining, pools, folder, record, repeats, wishes, progress, state, commands };
+        let reverts = reverts(&record.entry);
+        let mut actor = Self { mining, pools, folder, record, reverts, repeats, wishes, progress, state, commands };
         let MinerSpec { pool_groups, paused, boards } = actor.record.entry.spec.clone();
         actor.hand_on(Some(pool_groups), Some(paused), Some(boards)).await;
         (actor, handle)
@@ -72,6 +81,7 @@ impl<M: Mining> Actor<M> {
         loop {
             let input = tokio::select! {
                 () = cancel.cancelled() => break,
+                () = until(self.reverts) => Input::Unconfirmed,
                 Some(command) = self.commands.recv() => Input::Command(command),
                 granted = self.wishes.next() => Input::Granted(granted),
                 moved = self.pools.changed(), if source_lives => {
@@ -83,13 +93,21 @@ impl<M: Mining> Actor<M> {
                 Input::Command(command) => self.serve(command).await,
                 Input::Granted(granted) => self.note(&granted),
                 Input::PoolsMoved => self.publish(),
+                Input::Unconfirmed => self.revert().instrument(info_span!("spec.revert")).await,
             }
         }
     }
 
     async fn serve(&mut self, command: Command) {
-        let Command { request, reply, span } = command;
-        let outcome = self.apply(request).instrument(span).await;
+        let Command { wanted, reply, span } = command;
+        // Who comes at the last moment may be late.
+        if self.reverts.is_some_and(|at| at <= Instant::now()) {
+            self.revert().instrument(span.clone()).await;
+        }
+        let outcome = match wanted {
+            Wanted::Change(request) => self.apply(request).instrument(span).await,
+            Wanted::Confirmed(generation) => self.confirm(generation).instrument(span).await,
+        };
         if let Err(refused) = &outcome {
             debug!(%refused, "spec change refused");
         }
@@ -110,11 +128,51 @@ impl<M: Mining> Actor<M> {
         Ok(outcome)
     }
 
+    /// Keeps the spec in force, if it is that of this generation.
+    async fn confirm(&mut self, generation: Generation) -> Result<SpecOutcome, SpecError> {
+        if let Some(entry) = trial::confirm(&self.record.entry, generation)? {
+            let record = Record { entry, configured: self.record.configured.clone() };
+            self.record = store(&self.folder, record).await.map_err(SpecError::Storage)?;
+            self.reverts = None;
+            info!(spec.generation = %generation, "spec confirmed, it stays");
+            self.publish();
+        }
+        Ok(SpecOutcome { state: SpecState::clone(&self.state.borrow()), changes: Vec::new() })
+    }
+
+    /// Goes back to the last spec that stays.
+    async fn revert(&mut self) {
+        self.reverts = None;
+        let Some(entry) = trial::revert(&self.record.entry, fresh()) else { return };
+        let Accepted { entry, changes, pools, paused, boards } = Accepted::after(&self.record.entry, entry);
+        let record = Record { entry, configured: self.record.configured.clone() };
+        self.record = match store(&self.folder, record.clone()).await {
+            Ok(stored) => stored,
+            // What is on the disk is overdue, and the next start goes back from it just as well.
+            Err(cause) => {
+                error!(
+                    cause,
+                    "the spec that goes back cannot be stored; check space and permissions of the state folder"
+                );
+                record
+            }
+        };
+        let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
+        let generation = self.record.entry.generation;
+        warn!(
+            spec.generation = %generation,
+            changes = paths.join(", "),
+            "the spec was not confirmed in time; the one before is in force again"
+        );
+        self.hand_on(pools, paused, boards).await;
+    }
+
     /// Stores, then hands on.
     async fn accept(&mut self, accepted: Accepted, request: &SpecRequest) -> Result<Vec<SpecChange>, SpecError> {
         let Accepted { entry, changes, pools, paused, boards } = accepted;
         let record = Record { entry, configured: self.record.configured.clone() };
         self.record = store(&self.folder, record).await.map_err(SpecError::Storage)?;
+        self.reverts = reverts(&self.record.entry);
         let Entry { generation, origin, .. } = &self.record.entry;
         let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
         info!(
@@ -177,6 +235,19 @@ impl<M: Mining> Actor<M> {
             }
             is_new
         });
+    }
+}
+
+/// When an entry goes back, by a clock that does not jump.
+fn reverts(entry: &Entry) -> Option<Instant> {
+    let trial = entry.trial.as_ref()?;
+    Instant::now().checked_add(trial.left(SystemTime::now()))
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

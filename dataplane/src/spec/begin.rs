@@ -3,7 +3,10 @@
 //! Pure. The configuration wins over the stored spec only when it says something else than at the last start: an operator
 //! who changed the pool at run time keeps it over restarts, and one who edits the configuration is heard.
 
-use super::step::{Entry, Fresh};
+use super::{
+    step::{Entry, Fresh},
+    trial,
+};
 use mujina_core::{
     id::Generation,
     pool::{PoolGroup, PoolSpec},
@@ -36,6 +39,8 @@ pub(crate) enum Beginning {
     First,
     /// The stored spec goes on.
     Stored,
+    /// The stored spec was to be confirmed, and was not in time.
+    Reverted,
     /// The configuration changed since the last start.
     Configured,
     /// The stored spec is lost.
@@ -52,21 +57,30 @@ pub(crate) fn begin(found: Found, configured: Option<Vec<PoolGroup>>, fresh: Fre
         origin,
         control_generation: Generation(0),
         accepted_at: fresh.now,
+        trial: None,
     };
     let (entry, beginning) = match found {
         Found::Nothing => (first(false, SpecOrigin::Configuration, fresh), Beginning::First),
         Found::Unreadable => (first(true, SpecOrigin::Recovery, fresh), Beginning::Recovery),
-        Found::Stored(Record { entry, configured: before }) => match configured {
-            Some(groups) if print != before && groups != entry.spec.pool_groups => {
-                (reconfigured(&entry, groups, fresh), Beginning::Configured)
+        Found::Stored(Record { entry, configured: before }) => {
+            let overdue = entry.trial.as_ref().is_some_and(|trial| trial.left(fresh.now).is_zero());
+            let reverted = overdue.then(|| trial::revert(&entry, fresh.clone())).flatten();
+            let (entry, beginning) = match reverted {
+                Some(reverted) => (reverted, Beginning::Reverted),
+                None => (entry, Beginning::Stored),
+            };
+            match configured {
+                Some(groups) if print != before && groups != entry.spec.pool_groups => {
+                    (reconfigured(&entry, groups, fresh), Beginning::Configured)
+                }
+                _ => (entry, beginning),
             }
-            _ => (entry, Beginning::Stored),
-        },
+        }
     };
     (Record { entry, configured: print }, beginning)
 }
 
-/// Other pools; all else as it was. A lost spec stays lost: the configuration does not speak of the pause.
+/// Other pools; all else as it was, and it stays. A lost spec stays lost: the configuration does not speak of the pause.
 fn reconfigured(entry: &Entry, pool_groups: Vec<PoolGroup>, fresh: Fresh) -> Entry {
     let origin = match entry.origin {
         SpecOrigin::Recovery => SpecOrigin::Recovery,
@@ -81,6 +95,7 @@ fn reconfigured(entry: &Entry, pool_groups: Vec<PoolGroup>, fresh: Fresh) -> Ent
         origin,
         control_generation: entry.control_generation,
         accepted_at: fresh.now,
+        trial: None,
     }
 }
 

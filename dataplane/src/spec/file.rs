@@ -6,6 +6,7 @@
 use super::{
     begin::{Found, Record},
     step::Entry,
+    trial::{self, Trial},
 };
 use crate::state_dir::StateDir;
 use mujina_core::{
@@ -28,6 +29,8 @@ const FILE: &str = "spec.json";
 const LIMIT: u64 = 1 << 20;
 /// What this program writes; raised when an older program could not understand the file.
 const VERSION: u32 = 1;
+/// Of a spec that waits for its confirmation: a program that knows nothing of that must not keep it.
+const VERSION_ON_TRIAL: u32 = 2;
 
 /// Why a stored spec cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,7 @@ pub(crate) enum FileError {
     #[error("it is damaged at line {line}, column {column}")]
     Damaged { line: usize, column: usize },
     /// Written by a newer program.
-    #[error("it has version {found} and this program knows up to {VERSION}; update the program to use it")]
+    #[error("it has version {found} and this program knows up to {VERSION_ON_TRIAL}; update the program to use it")]
     Newer { found: u32 },
     /// Well-formed and wrong.
     #[error("it does not check out: {0}")]
@@ -87,7 +90,7 @@ fn write(record: &Record) -> io::Result<Vec<u8>> {
 
 fn read(content: &[u8]) -> Result<Record, FileError> {
     let Version { version } = serde_json::from_slice(content)?;
-    if version > VERSION {
+    if version > VERSION_ON_TRIAL {
         return Err(FileError::Newer { found: version });
     }
     serde_json::from_slice::<Document>(content)?.try_into()
@@ -109,6 +112,20 @@ struct Document {
     control_generation: u64,
     accepted_at_unix_ms: u64,
     configured: Option<String>,
+    paused: bool,
+    pool_groups: Vec<Group>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    boards: BTreeMap<String, BoardTuningDraft>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trial: Option<OnTrial>,
+}
+
+/// What the spec goes back to when nobody confirms it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnTrial {
+    within_ms: u64,
+    reverts_at_unix_ms: u64,
     paused: bool,
     pool_groups: Vec<Group>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -156,21 +173,44 @@ fn is_default_quota(quota: &u32) -> bool {
 impl From<&Record> for Document {
     fn from(record: &Record) -> Self {
         let Record { entry, configured } = record;
-        let Entry { spec, generation, etag, origin, control_generation, accepted_at } = entry;
-        let MinerSpec { pool_groups, paused, boards } = spec;
+        let Entry { spec, generation, etag, origin, control_generation, accepted_at, trial } = entry;
+        let (pool_groups, paused, boards) = parts(spec);
         Self {
-            version: VERSION,
+            version: if trial.is_some() { VERSION_ON_TRIAL } else { VERSION },
             generation: generation.0,
             etag: etag.clone(),
             origin: *origin,
             control_generation: control_generation.0,
-            accepted_at_unix_ms: u64::try_from(since_epoch(*accepted_at).as_millis()).unwrap_or(u64::MAX),
+            accepted_at_unix_ms: milliseconds(since_epoch(*accepted_at)),
             configured: configured.clone(),
-            paused: *paused,
-            pool_groups: pool_groups.iter().map(Group::from).collect(),
-            boards: boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect(),
+            paused,
+            pool_groups,
+            boards,
+            trial: trial.as_ref().map(OnTrial::from),
         }
     }
+}
+
+impl From<&Trial> for OnTrial {
+    fn from(trial: &Trial) -> Self {
+        let Trial { back_to, within, reverts_at } = trial;
+        let (pool_groups, paused, boards) = parts(back_to);
+        let reverts_at_unix_ms = milliseconds(since_epoch(*reverts_at));
+        Self { within_ms: milliseconds(*within), reverts_at_unix_ms, paused, pool_groups, boards }
+    }
+}
+
+type Parts = (Vec<Group>, bool, BTreeMap<String, BoardTuningDraft>);
+
+fn parts(spec: &MinerSpec) -> Parts {
+    let MinerSpec { pool_groups, paused, boards } = spec;
+    let boards = boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect();
+    (pool_groups.iter().map(Group::from).collect(), *paused, boards)
+}
+
+fn spec((pool_groups, paused, boards): Parts) -> Result<MinerSpec, FileError> {
+    let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused, boards };
+    draft.check(None).map_err(FileError::Invalid)
 }
 
 impl From<&PoolGroup> for Group {
@@ -214,18 +254,31 @@ impl TryFrom<Document> for Record {
             paused,
             pool_groups,
             boards,
+            trial,
         } = document;
-        let draft = SpecDraft { pool_groups: pool_groups.into_iter().map(GroupDraft::from).collect(), paused, boards };
-        let spec = draft.check(None).map_err(FileError::Invalid)?;
         let entry = Entry {
-            spec,
+            spec: spec((pool_groups, paused, boards))?,
             generation: Generation(generation.max(1)),
             etag,
             origin,
             control_generation: Generation(control_generation),
-            accepted_at: UNIX_EPOCH.checked_add(Duration::from_millis(accepted_at_unix_ms)).unwrap_or(UNIX_EPOCH),
+            accepted_at: moment(accepted_at_unix_ms),
+            trial: trial.map(Trial::try_from).transpose()?,
         };
         Ok(Self { entry, configured })
+    }
+}
+
+impl TryFrom<OnTrial> for Trial {
+    type Error = FileError;
+
+    fn try_from(on_trial: OnTrial) -> Result<Self, FileError> {
+        let OnTrial { within_ms, reverts_at_unix_ms, paused, pool_groups, boards } = on_trial;
+        Ok(Self {
+            back_to: spec((pool_groups, paused, boards))?,
+            within: Duration::from_millis(within_ms).min(trial::LONGEST),
+            reverts_at: moment(reverts_at_unix_ms),
+        })
     }
 }
 
@@ -247,6 +300,14 @@ impl From<Pool> for PoolDraft {
     }
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn moment(unix_ms: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms)).unwrap_or(UNIX_EPOCH)
+}
+
 /// A clock before 1970 counts as 1970.
 fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -255,7 +316,7 @@ fn since_epoch(time: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::fixtures::{draft_with_password, entry, moment};
+    use crate::spec::fixtures::{draft_with_password, entry, groups, moment};
     use std::fs;
 
     fn record() -> Record {
@@ -280,6 +341,19 @@ mod tests {
         assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Nothing);
         store(&folder, &record()).unwrap();
         assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Stored(record()));
+    }
+
+    #[test]
+    fn spec_on_trial_comes_back_with_what_it_goes_back_to_and_is_not_for_older_programs() {
+        let (_root, folder) = folder();
+        let mut on_trial = record();
+        let mut confirmed = Entry { trial: None, ..entry(groups("bob")) };
+        confirmed.spec.boards.clone_from(&on_trial.entry.spec.boards);
+        on_trial.entry.trial = Some(Trial::begin(&confirmed, Duration::from_secs(60), moment(5)));
+        store(&folder, &on_trial).unwrap();
+        assert_eq!(find(&folder, moment(0)).unwrap().0, Found::Stored(on_trial.clone()));
+        let version = |record| serde_json::from_slice::<Version>(&write(record).unwrap()).unwrap().version;
+        assert_eq!((version(&on_trial), version(&record())), (2, 1));
     }
 
     #[test]
@@ -321,8 +395,8 @@ mod tests {
 
     #[test]
     fn file_of_a_newer_program_is_not_guessed_at() {
-        let newer = String::from_utf8(write(&record()).unwrap()).unwrap().replace("\"version\": 1", "\"version\": 2");
-        assert!(matches!(read(newer.as_bytes()), Err(FileError::Newer { found: 2 })));
+        let newer = String::from_utf8(write(&record()).unwrap()).unwrap().replace("\"version\": 1", "\"version\": 3");
+        assert!(matches!(read(newer.as_bytes()), Err(FileError::Newer { found: 3 })));
     }
 
     #[test]

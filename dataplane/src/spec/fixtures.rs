@@ -41,6 +41,7 @@ pub(crate) fn entry(pool_groups: Vec<PoolGroup>) -> Entry {
         origin: SpecOrigin::Local,
         control_generation: Generation(4),
         accepted_at: moment(700),
+        trial: None,
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) fn request(draft: SpecDraft) -> SpecRequest {
         etag: String::new(),
         request_id: String::new(),
         validate_only: false,
+        confirm_within: None,
         origin: SpecOrigin::Local,
         control_generation: None,
         reason: String::new(),

@@ -165,7 +165,7 @@ impl Progress {
 
     /// The entry with what became of it.
     pub(crate) fn state(&mut self, entry: &Entry, pools: &Snapshot) -> SpecState {
-        let Entry { spec, generation, etag, origin, control_generation, accepted_at } = entry.clone();
+        let Entry { spec, generation, etag, origin, control_generation, accepted_at, trial } = entry.clone();
         let sections = vec![
             SpecSection { path: "pool_groups", applying: self.pools_applying(entry, pools), refused: false },
             SpecSection { path: "paused", applying: self.paused_applying(entry), refused: false },
@@ -180,7 +180,7 @@ impl Progress {
             self.observed = generation;
         }
         let observed_generation = self.observed;
-        let reverts_at = None;
+        let reverts_at = trial.map(|trial| trial.reverts_at);
         SpecState {
             spec,
             generation,

@@ -3,7 +3,10 @@
 //! Pure: the actor brings the request, the time and a fresh etag, stores what is accepted here, and acts. A refused request
 //! changes nothing by construction: it yields an error and no entry.
 
-use super::{SpecError, SpecOutcome, SpecParts, SpecRequest};
+use super::{
+    SpecError, SpecOutcome, SpecParts, SpecRequest,
+    trial::{self, Trial},
+};
 use mujina_core::{
     board::BoardTuning,
     id::Generation,
@@ -29,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) origin: SpecOrigin,
     pub(crate) control_generation: Generation,
     pub(crate) accepted_at: SystemTime,
+    /// What it goes back to, and when; `None` = it stays.
+    pub(crate) trial: Option<Trial>,
 }
 
 /// What a step cannot make itself.
@@ -81,10 +86,8 @@ pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, 
     if request.validate_only || !counts(current, request, &changes) {
         return Decision::Unchanged(changes);
     }
-    let pools = (spec.pool_groups != current.spec.pool_groups).then(|| spec.pool_groups.clone());
-    let paused = (spec.paused != current.spec.paused).then_some(spec.paused);
-    let boards = (spec.boards != current.spec.boards).then(|| spec.boards.clone());
     let entry = Entry {
+        trial: request.confirm_within.map(|within| Trial::begin(current, within, fresh.now)),
         spec,
         generation: current.generation.next(),
         etag: fresh.etag,
@@ -92,7 +95,21 @@ pub(crate) fn decide(current: &Entry, repeats: &Repeats, request: &SpecRequest, 
         control_generation: request.control_generation.unwrap_or(current.control_generation),
         accepted_at: fresh.now,
     };
-    Decision::Accepted(Box::new(Accepted { entry, changes, pools, paused, boards }))
+    Decision::Accepted(Box::new(Accepted::after(current, entry)))
+}
+
+impl Accepted {
+    /// What an entry brings that follows another.
+    pub(super) fn after(current: &Entry, entry: Entry) -> Self {
+        let (before, spec) = (&current.spec, &entry.spec);
+        Self {
+            changes: before.diff(spec),
+            pools: (spec.pool_groups != before.pool_groups).then(|| spec.pool_groups.clone()),
+            paused: (spec.paused != before.paused).then_some(spec.paused),
+            boards: (spec.boards != before.boards).then(|| spec.boards.clone()),
+            entry,
+        }
+    }
 }
 
 /// Whether the request may follow what is in force.
@@ -100,6 +117,9 @@ fn check_place(current: &Entry, request: &SpecRequest) -> Result<(), SpecError> 
     if request.request_id.len() > MAX_REQUEST_ID {
         let reason = format!("has {} bytes; use at most {MAX_REQUEST_ID}", request.request_id.len());
         return Err(SpecError::Invalid(Problems(vec![Problem { field: "request_id".into(), reason }])));
+    }
+    if let Some(problem) = request.confirm_within.and_then(trial::problem) {
+        return Err(SpecError::Invalid(Problems(vec![problem])));
     }
     match request.control_generation {
         Some(asked) if asked < current.control_generation => {
@@ -132,11 +152,14 @@ fn merge(current: &MinerSpec, request: &SpecRequest) -> Result<MinerSpec, Proble
 }
 
 /// Whether there is something to store. Besides a change, that is a newer wish of the control plane even if it wants the
-/// same, and the pools that somebody vouches for after the stored ones were lost.
+/// same, the pools that somebody vouches for after the stored ones were lost, and a spec that is to stay although it was not
+/// confirmed yet.
 fn counts(current: &Entry, request: &SpecRequest, changes: &[SpecChange]) -> bool {
     !changes.is_empty()
         || request.control_generation.is_some_and(|asked| asked > current.control_generation)
         || (current.origin == SpecOrigin::Recovery && request.parts.pool_groups)
+        || (request.confirm_within.is_none()
+            && current.trial.as_ref().is_some_and(|trial| trial.is_vouched_for(&current.spec, request.parts)))
 }
 
 /// Answers to the newest requests that carried an id. In memory only: after a restart an etag or a control generation
@@ -161,7 +184,8 @@ impl Repeats {
             return None;
         }
         let (known, outcome) = self.0.iter().find(|(known, _)| known.request_id == request.request_id)?;
-        if (&known.draft, known.parts, known.origin) == (&request.draft, request.parts, request.origin) {
+        let wish = |request: &SpecRequest| (request.parts, request.origin, request.confirm_within);
+        if known.draft == request.draft && wish(known) == wish(request) {
             return Some(Decision::Repeated(Box::new(outcome.clone())));
         }
         let reason = "was used for another change; use a new id for every change".into();

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub mod arrival;
 pub mod board_soak;
 pub mod demo;
+pub mod fleet;
 mod foreign;
 pub mod header;
 pub mod log_watcher;

@@ -20,6 +20,7 @@ use mujina_proto::{
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -69,7 +70,11 @@ impl HostedMiner {
     ) -> Result<Self, PlaneError> {
         let settings = telling.settings("mujina-dataplane", mujina_dataplane::FREQUENT_SPANS);
         let (plane, ready) = Plane::start(settings, watched(watcher), |around| {
-            let surroundings = mujina_dataplane::Surroundings { spans: around.spans, ready: Some(around.ready) };
+            let surroundings = mujina_dataplane::Surroundings {
+                spans: around.spans,
+                ready: Some(around.ready),
+                guests: mujina_dataplane::miner::Guests::default(),
+            };
             mujina_dataplane::run(config, surroundings, around.cancel)
         })
         .await?;
@@ -98,6 +103,8 @@ pub struct HostedControl {
     plane: Plane,
     /// Where its API is.
     pub address: Address,
+    /// Where it is on the network, if it is.
+    pub tls: Option<SocketAddr>,
     /// Calls to its API.
     pub clients: Clients,
 }
@@ -118,8 +125,8 @@ impl HostedControl {
             mujina_control::run(config, surroundings, around.cancel)
         })
         .await?;
-        let address = first(ready.addresses)?;
-        Ok(Self { plane, clients: Clients::new(&address)?, address })
+        let (address, tls) = (first(ready.addresses)?, ready.tls);
+        Ok(Self { plane, clients: Clients::new(&address)?, address, tls })
     }
 
     /// Spans that it remembers.

@@ -55,15 +55,27 @@ pub(super) async fn agreed_file(
     context: &mut Context<'_>,
 ) -> Result<String, CliError> {
     let change = change(file, selection, context).await?;
+    if !context.can_agree() {
+        // Nobody will agree: a plan that would be refused is not kept.
+        let answer = send(change.clone(), strategy.clone(), true, service).await?;
+        context.agree(&view::rollout_plan(&answer, context.paint_of_errors()), touched(&answer)).await?;
+    }
     let answer = send(change, strategy, false, service).await?;
-    let rollout = answer.rollout.clone().unwrap_or_default();
-    let id = rollout.rollout_id.clone();
-    context.goes_on = Some(format!("the plan is kept; `mujinactl rollout start {id}` begins with it"));
+    let id = answer.rollout.clone().unwrap_or_default().rollout_id;
+    let kept = format!("the plan is kept; `mujinactl rollout start {id}` begins with it");
+    context.goes_on = Some(kept.clone());
     let plan = view::rollout_plan(&answer, context.paint_of_errors());
-    let all: usize = rollout.waves.iter().map(|wave| wave.miners.len()).sum();
-    context.agree(&plan, all).await?;
+    if let Err(error) = context.agree(&plan, touched(&answer)).await {
+        context.note(&kept)?;
+        return Err(error);
+    }
     context.goes_on = None;
     Ok(id)
+}
+
+/// Miners that a plan would change.
+fn touched(plan: &PlanRolloutResponse) -> usize {
+    plan.rollout.iter().flat_map(|rollout| &rollout.waves).map(|wave| wave.miners.len()).sum()
 }
 
 async fn change(path: &Path, flags: &Selection, context: &mut Context<'_>) -> Result<RolloutChange, CliError> {
@@ -124,7 +136,9 @@ fn wire(strategy: Waves) -> RolloutStrategy {
         confirm_within,
         no_share_gate,
         no_reject_gate,
+        reject_confidence,
         no_hash_rate_gate,
+        hash_rate_errors,
         no_fault_gate,
     } = strategy;
     let on_failure = match on_failure {
@@ -146,9 +160,9 @@ fn wire(strategy: Waves) -> RolloutStrategy {
         gates: Some(RolloutGates {
             skip_first_share: no_share_gate,
             skip_rejects: no_reject_gate,
-            reject_confidence_ratio: 0.0,
+            reject_confidence_ratio: reject_confidence.unwrap_or_default(),
             skip_hash_rate: no_hash_rate_gate,
-            hash_rate_errors_ratio: 0.0,
+            hash_rate_errors_ratio: hash_rate_errors.unwrap_or_default(),
             skip_new_faults: no_fault_gate,
         }),
     }

@@ -160,7 +160,7 @@ async fn versions_are_told_with_and_without_a_service() {
 async fn completion_is_a_script_for_the_shell() {
     let nobody = World::empty();
     for (shell, word) in
-        [("bash", "complete -F _mujinactl"), ("zsh", "#compdef mujinactl"), ("fish", "complete -c mujinactl")]
+        [("bash", "-F _clap_complete_mujinactl mujinactl"), ("zsh", "#compdef mujinactl"), ("fish", "COMPLETE=fish")]
     {
         assert!(nobody.answer(&format!("completion {shell}")).await.contains(word), "{shell}");
     }

@@ -15,6 +15,8 @@ fn board() -> v1::Board {
     let status = v1::BoardStatus {
         board_id: "gamma-1".into(),
         state: v1::BoardState::Mining.into(),
+        expected_chips: 4,
+        found_chips: 4,
         ..v1::BoardStatus::default()
     };
     v1::Board { status: Some(status), ..v1::Board::default() }
@@ -79,7 +81,11 @@ impl BoardService for FakeMiner {
         request: Request<wire::ReinitializeRequest>,
     ) -> Result<Response<wire::ReinitializeResponse>, Status> {
         known(&request.into_inner().board_id)?;
+        let mut changes = self.changes.subscribe();
         self.change(|state| state.board_calls.push("reinitialize".into()));
+        while self.state().hold_boards {
+            changes.changed().await.unwrap();
+        }
         Ok(Response::new(wire::ReinitializeResponse { board: Some(board()) }))
     }
 

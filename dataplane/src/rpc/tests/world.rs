@@ -84,7 +84,7 @@ impl World {
         let (address, listeners) = listen(folder.path()).await;
         let plan = RpcPlan { miner: miner.handle(), spec, telemetry: telemetry.clone(), spans };
         let mut serving = JoinSet::new();
-        serving.spawn(serve(plan, listeners, CancellationToken::clone(&stop)));
+        serving.spawn(Api::new(plan, CancellationToken::clone(&stop)).serve(listeners));
         let client = dial(&address, DEADLINE).await.unwrap();
         Self {
             telemetry,

@@ -283,3 +283,83 @@ async fn tuning_that_boards_refuse_is_stored_and_said_to_be_not_in_force() {
     assert_eq!(refused.state.spec.pool_groups, groups("alice"));
     world.cancel.cancel();
 }
+
+/// Pools of another user, to be confirmed within half a minute.
+async fn try_out(world: &mut World, user: &str, number: u64) -> SpecState {
+    let within = Some(Duration::from_secs(30));
+    let asked = SpecRequest { confirm_within: within, ..request(draft(user)) };
+    let handle = world.handle.clone();
+    let (outcome, _) = tokio::join!(handle.apply(asked), grant_configure(&mut world.orders, number));
+    outcome.unwrap().state
+}
+
+#[tokio::test(start_paused = true)]
+async fn change_that_nobody_confirms_goes_back_and_is_stored_so() {
+    let (lines, _guard) = crate::log_lines::LogLines::take();
+    let mut world = World::new().await;
+    let tried = try_out(&mut world, "bob", 2).await;
+    assert!(tried.reverts_at.is_some());
+    // Nothing else happens until the half minute is over, which a paused clock skips.
+    assert_eq!(grant_configure(&mut world.orders, 3).await, groups("alice"));
+    world.settle(3);
+    let back = world.wait_for(|state| state.observed_generation == tried.generation.next()).await;
+    assert_eq!((back.origin, back.reverts_at), (SpecOrigin::Reverted, None));
+    assert_eq!(back.control_generation, tried.control_generation);
+    let late = world.handle.confirm(tried.generation).await.unwrap_err();
+    assert_eq!(late, SpecError::OtherGeneration { asked: tried.generation, current: back.generation });
+    world.stop().await;
+    let stored = world.stored().entry;
+    assert_eq!((stored.spec.pool_groups, stored.trial), (groups("alice"), None));
+    assert_eq!(lines.all().iter().filter(|line| line.contains("not confirmed in time")).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn confirmed_change_stays_and_may_be_confirmed_again() {
+    let mut world = World::new().await;
+    let tried = try_out(&mut world, "bob", 2).await;
+    let kept = world.handle.confirm(tried.generation).await.unwrap();
+    assert_eq!((kept.generation, kept.reverts_at), (tried.generation, None));
+    assert_eq!(kept.etag, tried.etag, "who read it may still write over it");
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(world.handle.confirm(tried.generation).await, Ok(kept));
+    assert!(world.orders.try_recv().is_err());
+    world.stop().await;
+    let stored = world.stored().entry;
+    assert_eq!((stored.spec.pool_groups, stored.trial), (groups("bob"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trial_goes_on_after_a_restart_with_what_is_left() {
+    let mut world = World::new().await;
+    let tried = try_out(&mut world, "bob", 2).await;
+    world.stop().await;
+    let record = world.stored();
+    assert_eq!(record.entry.trial.as_ref().map(|trial| trial.reverts_at), tried.reverts_at);
+    let folder = StateDir::open(world.root.path()).unwrap();
+    let (sender, mut orders) = mpsc::channel(8);
+    let (_pools, watched) = watch::channel(Arc::new(Snapshot::default()));
+    let starting = Actor::start(Fake { orders: sender, pools: watched }, folder, record);
+    let granting = async {
+        assert_eq!(grant_configure(&mut orders, 1).await, groups("bob"));
+        grant_pause(&mut orders).await;
+    };
+    let ((actor, handle), ()) = tokio::join!(starting, granting);
+    let (cancel, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    tasks.spawn(actor.run(cancel.clone()));
+    assert_eq!(grant_configure(&mut orders, 2).await, groups("alice"));
+    let mut state = handle.state();
+    let back = state.wait_for(|state| state.origin == SpecOrigin::Reverted).await.unwrap().clone();
+    assert_eq!(back.generation, tried.generation.next());
+    cancel.cancel();
+    while tasks.join_next().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn spec_that_goes_back_does_so_even_if_the_disk_is_full() {
+    let mut world = World::new().await;
+    try_out(&mut world, "bob", 2).await;
+    std::fs::remove_dir_all(world.root.path()).unwrap();
+    assert_eq!(grant_configure(&mut world.orders, 3).await, groups("alice"));
+    world.wait_for(|state| state.origin == SpecOrigin::Reverted).await;
+    world.stop().await;
+}

@@ -20,7 +20,7 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// One thread of this rate. It runs as a task of the mining side's own runtime.
 #[must_use]
-pub fn simulated(rate: HashRate) -> GuestThreads {
+pub(super) fn simulated(rate: HashRate) -> GuestThreads {
     Box::new(move |events| {
         let (mailbox, reader) = mailbox();
         let index = ThreadIndex(0);

@@ -1,0 +1,89 @@
+//! How fast power may be switched by an operation: a ramp over its targets.
+//!
+//! What a miner draws is what it drew when it last hashed. One of which that is not known counts as much as the ramp allows
+//! in a second, so that it is switched alone.
+
+use super::{Operation, Target, TargetState};
+use crate::rollout::{Ramp, RampError};
+
+/// The ramp over all targets that have not ended; `None` = power is not bounded. Those that had begun when a control plane
+/// stopped come first: nobody knows whether they were switched.
+pub(super) fn of(operation: &Operation) -> Result<Option<Ramp>, RampError> {
+    let Some(budget) = operation.ramp else { return Ok(None) };
+    let of = |state| operation.targets.iter().filter(move |target: &&Target| target.state == state);
+    let open = of(TargetState::Running).chain(of(TargetState::Waiting));
+    let switched: Vec<_> = open.map(|target| (target.miner.clone(), target.power.unwrap_or(budget))).collect();
+    Ramp::new(&switched, budget).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{Action, OperationState, Progress};
+    use mujina_core::units::Watts;
+    use std::time::{Duration, SystemTime};
+
+    fn target(miner: &str, state: TargetState, watts: Option<f64>) -> Target {
+        Target {
+            miner: miner.parse().unwrap(),
+            state,
+            phases: Vec::new(),
+            failure: None,
+            result: None,
+            elapsed: None,
+            detail: String::new(),
+            power: watts.map(Watts::from_watts),
+            revision: 0,
+        }
+    }
+
+    fn plan(targets: Vec<Target>, budget: f64) -> Result<Vec<(u64, String)>, RampError> {
+        let operation = Operation {
+            id: String::new(),
+            action: Action::Resume,
+            state: OperationState::Running,
+            progress: Progress::of(&targets),
+            targets,
+            created_at: SystemTime::UNIX_EPOCH,
+            finished_at: None,
+            trace_id: String::new(),
+            created_by: String::new(),
+            ramp: Some(Watts::from_watts(budget)),
+            retry_of: String::new(),
+            revision: 0,
+        };
+        let preview = of(&operation)?.unwrap().preview();
+        let seconds = |(after, miner): &(Duration, mujina_core::id::MinerName)| (after.as_secs(), miner.to_string());
+        Ok(preview.iter().map(seconds).collect())
+    }
+
+    #[test]
+    fn miner_of_unknown_draw_is_switched_alone() {
+        use TargetState::Waiting;
+        let targets = vec![
+            target("a", Waiting, Some(400.0)),
+            target("b", Waiting, Some(600.0)),
+            target("c", Waiting, None),
+            target("d", Waiting, Some(10.0)),
+        ];
+        let expected = [(0, "a"), (0, "b"), (1, "c"), (2, "d")].map(|(at, name)| (at, name.to_owned()));
+        assert_eq!(plan(targets, 1000.0).unwrap(), expected);
+    }
+
+    #[test]
+    fn targets_that_had_begun_are_counted_again_after_a_restart_and_ended_ones_are_not() {
+        let targets = vec![
+            target("a", TargetState::Succeeded, Some(900.0)),
+            target("b", TargetState::Waiting, Some(900.0)),
+            target("c", TargetState::Running, Some(900.0)),
+        ];
+        assert_eq!(plan(targets, 1000.0).unwrap(), [(0, "c".to_owned()), (1, "b".to_owned())]);
+    }
+
+    #[test]
+    fn miner_that_draws_more_than_the_ramp_is_named() {
+        let error = plan(vec![target("a", TargetState::Waiting, Some(1500.0))], 1000.0).unwrap_err();
+        assert!(error.to_string().contains("miner a alone switches 1500 W"), "{error}");
+        assert_eq!(plan(Vec::new(), 0.0).unwrap_err(), RampError::NoBudget);
+    }
+}

@@ -1,0 +1,331 @@
+//! What was set of miners since they were configured or enrolled: labels, and whether anything is sent to them.
+//!
+//! The store holds it, with a revision that counts its writes; a miner takes only what is newer than what it has.
+
+use super::{Miner, Registry};
+use crate::{
+    access::Caller,
+    selector::{LabelError, Labels, check_label},
+    store::{Store, StoreError},
+};
+use mujina_core::id::MinerName;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tracing::{info, warn};
+
+/// Most labels that one miner has.
+pub const MAX_LABELS: usize = 64;
+
+/// What was set of one miner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Labels over those that it came with; `None` = taken away.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Why nothing is sent to it.
+    pub quarantine: Option<String>,
+    /// Counts the writes.
+    pub revision: u64,
+}
+
+/// Labels to set and to take away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelChange {
+    /// Set.
+    pub set: Labels,
+    /// Taken away.
+    pub remove: BTreeSet<String>,
+}
+
+/// Why nothing was marked.
+#[derive(Debug, thiserror::Error)]
+pub enum MarkError {
+    /// Not known.
+    #[error("no miner is named {0}; see the list of miners")]
+    UnknownMiner(MinerName),
+    /// It would have more labels than any miner may.
+    #[error("miner {0} would have more than {MAX_LABELS} labels; remove some first")]
+    TooManyLabels(MinerName),
+    /// Nothing to lift.
+    #[error("miner {0} is not in quarantine; nothing was changed")]
+    NotInQuarantine(MinerName),
+    /// It did not enrol.
+    #[error("miner {0} stands in the configuration; remove it there and start mujina-control anew")]
+    Configured(MinerName),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Marks {
+    /// Labels that a miner has which came with `base`.
+    #[must_use]
+    pub fn over(&self, base: &Labels) -> Labels {
+        let mut labels = base.clone();
+        for (key, value) in &self.labels {
+            match value {
+                Some(value) => drop(labels.insert(key.clone(), value.clone())),
+                None => drop(labels.remove(key)),
+            }
+        }
+        labels
+    }
+
+    /// These with a change, for a miner that came with `base`. What says the same as `base` is not kept: should that change,
+    /// it counts again.
+    #[must_use]
+    pub fn changed(&self, change: &LabelChange, base: &Labels) -> Self {
+        let mut next = self.clone();
+        for (key, value) in &change.set {
+            if base.get(key) == Some(value) {
+                next.labels.remove(key);
+            } else {
+                next.labels.insert(key.clone(), Some(value.clone()));
+            }
+        }
+        for key in &change.remove {
+            if base.contains_key(key) {
+                next.labels.insert(key.clone(), None);
+            } else {
+                next.labels.remove(key);
+            }
+        }
+        next
+    }
+}
+
+impl LabelChange {
+    /// What is wrong with it, by field; empty when nothing is.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let wrong =
+            |field: String, checked: Result<(), LabelError>| checked.err().map(|error| (field, error.to_string()));
+        let set = self
+            .set
+            .iter()
+            .filter_map(|(key, value)| wrong(format!("set[{}]", key.escape_debug()), check_label(key, value)));
+        let removed = self.remove.iter().filter_map(|key| wrong("remove".into(), check_label(key, "")));
+        let both = self
+            .remove
+            .iter()
+            .filter(|key| self.set.contains_key(*key))
+            .map(|key| ("remove".to_owned(), format!("`{key}` is also set; do one of the two")));
+        let nothing = (self.set.is_empty() && self.remove.is_empty())
+            .then(|| ("set".to_owned(), "is empty, and so is `remove`; name a label".to_owned()));
+        set.chain(removed).chain(both).chain(nothing).collect()
+    }
+}
+
+impl Registry {
+    /// Takes what the store knows of miners: those that are known now, and those that come later.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn restore(&self, store: &Store) -> Result<(), StoreError> {
+        let (marks, power) = (store.all_marks().await?, store.all_power().await?);
+        for miner in self.all().values() {
+            if let Some(marks) = marks.get(&miner.name) {
+                miner.mark(marks);
+            }
+            if let Some(power) = power.get(&miner.name) {
+                miner.remember_power(*power);
+            }
+        }
+        self.0.kept.send_replace(Arc::new(marks));
+        Ok(())
+    }
+
+    /// Labels miners; the names of those whose labels change. With `validate_only` nothing changes.
+    ///
+    /// # Errors
+    /// See [`MarkError`].
+    pub async fn label(
+        &self,
+        store: &Store,
+        miners: &[Arc<Miner>],
+        change: &LabelChange,
+        by: &Caller,
+        validate_only: bool,
+    ) -> Result<Vec<MinerName>, MarkError> {
+        let mut write = store.write().await?;
+        let mut news = Vec::new();
+        for miner in miners {
+            let before = write.marks(&miner.name).await?;
+            let mut after = before.changed(change, &miner.base);
+            let labels = after.over(&miner.base);
+            if labels == before.over(&miner.base) {
+                continue;
+            }
+            if labels.len() > MAX_LABELS {
+                return Err(MarkError::TooManyLabels(miner.name.clone()));
+            }
+            after.revision += 1;
+            write.set_marks(&miner.name, &after).await?;
+            news.push((miner, after));
+        }
+        let names: Vec<_> = news.iter().map(|(miner, _)| miner.name.clone()).collect();
+        // Dropping the changes undoes them.
+        if validate_only || names.is_empty() {
+            return Ok(names);
+        }
+        let target = match names.as_slice() {
+            [only] => only.to_string(),
+            many => format!("{} miners", many.len()),
+        };
+        let listed: Vec<_> = names.iter().map(MinerName::as_str).collect();
+        let diff = json!({ "set": change.set, "remove": change.remove, "miners": listed });
+        write.append_audit(by.record(target, diff)).await?;
+        write.commit().await?;
+        for (miner, marks) in &news {
+            self.keep(&miner.name, marks);
+        }
+        info!(miners = names.len(), "labels changed");
+        self.0.miners.send_modify(|_| {});
+        Ok(names)
+    }
+
+    /// Keeps anything from being sent to a miner, until somebody lifts it.
+    ///
+    /// # Errors
+    /// See [`MarkError`].
+    pub async fn quarantine(
+        &self,
+        store: &Store,
+        name: &MinerName,
+        reason: &str,
+        by: &Caller,
+    ) -> Result<(), MarkError> {
+        self.get(name).ok_or_else(|| MarkError::UnknownMiner(name.clone()))?;
+        let mut write = store.write().await?;
+        let before = write.marks(name).await?;
+        let reason = mujina_core::text::sanitise(reason, mujina_core::text::PEER_TEXT_BYTES);
+        let quarantine = Some(reason.clone());
+        if before.quarantine == quarantine {
+            return Ok(());
+        }
+        let diff = json!([{ "path": "quarantine", "before": before.quarantine, "after": quarantine }]);
+        let marks = Marks { quarantine, revision: before.revision + 1, ..before };
+        write.set_marks(name, &marks).await?;
+        write.append_audit(by.record(name, diff)).await?;
+        write.commit().await?;
+        self.keep(name, &marks);
+        warn!(miner.name = %name, reason, "miner in quarantine");
+        Ok(())
+    }
+
+    /// Lifts a quarantine.
+    ///
+    /// # Errors
+    /// See [`MarkError`].
+    pub async fn release(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
+        self.get(name).ok_or_else(|| MarkError::UnknownMiner(name.clone()))?;
+        let mut write = store.write().await?;
+        let before = write.marks(name).await?;
+        let Some(reason) = &before.quarantine else { return Err(MarkError::NotInQuarantine(name.clone())) };
+        let diff = json!([{ "path": "quarantine", "before": reason, "after": null }]);
+        let marks = Marks { quarantine: None, revision: before.revision + 1, ..before };
+        write.set_marks(name, &marks).await?;
+        write.append_audit(by.record(name, diff)).await?;
+        write.commit().await?;
+        self.keep(name, &marks);
+        info!(miner.name = %name, "quarantine lifted");
+        Ok(())
+    }
+
+    /// Forgets a miner that enrolled, and revokes its certificates in the same step. Whoever lets miners in must look at the
+    /// revocations anew then.
+    ///
+    /// # Errors
+    /// See [`MarkError`].
+    pub async fn remove(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
+        let miner = self.get(name).ok_or_else(|| MarkError::UnknownMiner(name.clone()))?;
+        if miner.address.is_some() {
+            return Err(MarkError::Configured(name.clone()));
+        }
+        let mut write = store.write().await?;
+        let revoked = write.revoke_miner(name, &by.person(), "the miner was removed").await?;
+        write.forget_miner(name).await?;
+        write.append_audit(by.record(name, json!({ "revoked": revoked }))).await?;
+        write.commit().await?;
+        self.forget(&miner);
+        info!(miner.name = %name, certificates = revoked.len(), "miner removed");
+        Ok(())
+    }
+
+    /// Remembers what was set of a miner, and has it in force.
+    fn keep(&self, name: &MinerName, marks: &Marks) {
+        self.0.kept.send_modify(|kept| {
+            let known = Arc::make_mut(kept).entry(name.clone()).or_default();
+            if known.revision < marks.revision {
+                *known = marks.clone();
+            }
+        });
+        if let Some(miner) = self.get(name) {
+            miner.mark(marks);
+        }
+    }
+}
+
+impl Miner {
+    /// Takes what was set of it, unless it has something newer.
+    pub(super) fn mark(&self, marks: &Marks) {
+        let is_news = self.marks.send_if_modified(|known| {
+            let is_newer = known.revision < marks.revision;
+            if is_newer {
+                *known = Arc::new(marks.clone());
+            }
+            is_newer
+        });
+        if !is_news {
+            return;
+        }
+        // The newest of the moment, should somebody else mark it at the same time.
+        let newest = || self.marks.borrow().clone();
+        self.quarantine.send_if_modified(|known| {
+            let next: Option<Arc<str>> = newest().quarantine.as_deref().map(Into::into);
+            let is_other = *known != next;
+            *known = next;
+            is_other
+        });
+        let known = self.labels();
+        if newest().over(&self.base) != *known {
+            let apply = || drop(self.labels.send_replace(Arc::new(newest().over(&self.base))));
+            self.log.departed(&self.name, known, apply);
+        }
+        self.change(|_| {});
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+    }
+
+    fn change(set: &[(&str, &str)], remove: &[&str]) -> LabelChange {
+        LabelChange { set: labels(set), remove: remove.iter().map(|key| (*key).into()).collect() }
+    }
+
+    #[test]
+    fn labels_are_set_over_those_that_the_miner_came_with() {
+        let base = labels(&[("site", "a"), ("rack", "1")]);
+        let marks = Marks::default().changed(&change(&[("site", "b"), ("tier", "x")], &["rack"]), &base);
+        assert_eq!(marks.over(&base), labels(&[("site", "b"), ("tier", "x")]));
+        let back = marks.changed(&change(&[("site", "a"), ("rack", "1")], &["tier"]), &base);
+        assert_eq!(back.labels, BTreeMap::new(), "nothing is kept that says the same");
+    }
+
+    #[test]
+    fn label_that_no_selector_could_name_is_refused_with_its_field() {
+        let fields = |change: LabelChange| change.problems().into_iter().map(|(field, _)| field).collect::<Vec<_>>();
+        assert_eq!(fields(change(&[("ok", "v"), ("b d", "v")], &[])), ["set[b d]"]);
+        assert_eq!(fields(change(&[("a", "b c")], &["d e"])), ["set[a]", "remove"]);
+        assert_eq!(fields(change(&[("a", "b")], &["a"])), ["remove"]);
+        assert_eq!(fields(LabelChange::default()), ["set"]);
+        assert!(fields(change(&[("a", "")], &["b"])).is_empty());
+    }
+}

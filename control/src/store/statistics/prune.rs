@@ -1,0 +1,81 @@
+//! Drops statistics that are too old, a little at a time.
+
+use super::{Store, StoreError, millis};
+use crate::statistics::{KeepStatistics, RESOLUTIONS};
+use sqlx::Row;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Rows that one transaction of the clean-up deletes, so that it never holds up others for long.
+const PRUNE_ROWS: i64 = 2000;
+
+impl Store {
+    /// Deletes what began longer ago than is kept; gives way to others between steps. Cursors stay.
+    pub(crate) async fn prune_shares(&self, keep: &KeepStatistics, now: SystemTime) -> Result<u64, StoreError> {
+        let oldest = |kept: Duration| millis(now.checked_sub(kept).unwrap_or(UNIX_EPOCH));
+        let miners = sqlx::query(
+            "SELECT share_texts.id FROM share_texts JOIN (SELECT DISTINCT miner FROM share_cursors) ON miner = text",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let KeepStatistics { ten_seconds, minute, hour, day } = keep;
+        let mut deleted = 0;
+        for row in &miners {
+            let miner: i64 = row.try_get(0)?;
+            deleted += self
+                .delete(
+                    "DELETE FROM share_rows WHERE miner = ?1 AND ?2 = 0 AND begin_ms <= (
+                         SELECT max(begin_ms) FROM (
+                             SELECT begin_ms FROM share_rows WHERE miner = ?1 AND begin_ms < ?3 ORDER BY begin_ms LIMIT ?4
+                         )
+                     )",
+                    (miner, 0, oldest(*ten_seconds)),
+                )
+                .await?;
+            for (resolution, kept) in RESOLUTIONS.into_iter().zip([minute, hour, day]) {
+                deleted += self
+                    .delete(
+                        "DELETE FROM share_rollups WHERE resolution_ms = ?2 AND miner = ?1 AND begin_ms <= (
+                             SELECT max(begin_ms) FROM (
+                                 SELECT begin_ms FROM share_rollups
+                                 WHERE resolution_ms = ?2 AND miner = ?1 AND begin_ms < ?3 ORDER BY begin_ms LIMIT ?4
+                             )
+                         )",
+                        (miner, resolution, oldest(*kept)),
+                    )
+                    .await?;
+            }
+        }
+        let mut write = self.write().await?;
+        sqlx::query("DELETE FROM share_gaps WHERE begin_ms < ?")
+            .bind(oldest(*ten_seconds))
+            .execute(&mut *write.0)
+            .await?;
+        write.commit().await?;
+        Ok(deleted)
+    }
+
+    /// Runs a statement that deletes some rows until none is left.
+    async fn delete(
+        &self,
+        statement: &'static str,
+        (miner, resolution, oldest): (i64, i64, i64),
+    ) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let mut write = self.write().await?;
+            let rows = sqlx::query(statement)
+                .bind(miner)
+                .bind(resolution)
+                .bind(oldest)
+                .bind(PRUNE_ROWS)
+                .execute(&mut *write.0)
+                .await?
+                .rows_affected();
+            if rows == 0 {
+                return Ok(deleted);
+            }
+            write.commit().await?;
+            deleted += rows;
+        }
+    }
+}
