@@ -131,7 +131,7 @@ fn described(saved: &Saved, in_use: bool) -> Result<Value, SavedError> {
         (None, _) => "user of the socket".into(),
     };
     let authority: Vec<_> =
-        saved.roots()?.iter().flat_map(|roots| roots.fingerprints()).map(|it| it.to_string()).collect();
+        saved.roots()?.iter().flat_map(mujina_proto::tls::Roots::fingerprints).map(|it| it.to_string()).collect();
     let mut value = json!({
         "name": saved.name.as_str(),
         "inUse": in_use,

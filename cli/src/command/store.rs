@@ -19,7 +19,7 @@ pub(crate) enum Stored {
     /// A miner.
     Miner(dataplane::GetSpecResponse),
     /// A control plane.
-    Control(control::GetSpecResponse),
+    Control(Box<control::GetSpecResponse>),
 }
 
 impl Stored {
@@ -31,7 +31,7 @@ impl Stored {
             Some(name) => {
                 let request = control::GetSpecRequest { miner: name.clone() };
                 let mut service = SpecServiceClient::new(target.client.clone());
-                service.get_spec(request).await.map(|it| Self::Control(it.into_inner()))
+                service.get_spec(request).await.map(|it| Self::Control(it.into_inner().into()))
             }
         };
         response.map_err(failed)

@@ -21,7 +21,7 @@ pub(crate) async fn run(context: &mut Context<'_>) -> Result<(), CliError> {
     }
     match &stored {
         Stored::Miner(response) => message::show(context, response, |_| String::new()),
-        Stored::Control(response) => message::show(context, response, |_| String::new()),
+        Stored::Control(response) => message::show(context, response.as_ref(), |_| String::new()),
     }
 }
 
