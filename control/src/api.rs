@@ -4,17 +4,23 @@ mod access;
 mod audit;
 mod diagnostics;
 mod enrollment;
+mod event;
 mod operation;
+mod profile;
 mod registry;
+mod rollout;
 mod spec;
 mod statistics;
 
 use crate::{
+    event::Events,
     guard::Guard,
     identity::Enrolments,
     operation::Operations,
+    profile::Profiles,
     registry::Registry,
     relay,
+    rollout::Rollouts,
     spec::Specs,
     store::{Store, StoreError},
 };
@@ -27,8 +33,10 @@ use mujina_proto::{
     control::v1::{
         access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
         diagnostics_service_server::DiagnosticsServiceServer, enrollment_service_server::EnrollmentServiceServer,
-        miner_registry_service_server::MinerRegistryServiceServer, operation_service_server::OperationServiceServer,
-        spec_service_server::SpecServiceServer, statistics_service_server::StatisticsServiceServer,
+        event_service_server::EventServiceServer, miner_registry_service_server::MinerRegistryServiceServer,
+        operation_service_server::OperationServiceServer, profile_service_server::ProfileServiceServer,
+        rollout_service_server::RolloutServiceServer, spec_service_server::SpecServiceServer,
+        statistics_service_server::StatisticsServiceServer,
     },
     failure::Failure,
     serve::standard_routes,
@@ -46,6 +54,9 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) specs: Specs,
     pub(crate) operations: Operations,
+    pub(crate) events: Events,
+    pub(crate) profiles: Profiles,
+    pub(crate) rollouts: Rollouts,
     pub(crate) spans: SpanRing,
     /// Who may connect; `None` = it was not set up for a fleet.
     pub(crate) enrolments: Option<Enrolments>,
@@ -67,7 +78,10 @@ pub(crate) fn routes(parts: &Parts) -> Routes {
         .add_service(DiagnosticsServiceServer::new(diagnostics::Service(parts.clone())))
         .add_service(EnrollmentServiceServer::new(enrollment::Service(parts.clone())))
         .add_service(AccessServiceServer::new(access::Service(parts.clone())))
-        .add_service(AuditServiceServer::new(audit::Service(parts.clone())));
+        .add_service(AuditServiceServer::new(audit::Service(parts.clone())))
+        .add_service(EventServiceServer::new(event::Service(parts.clone())))
+        .add_service(ProfileServiceServer::new(profile::Service(parts.clone())))
+        .add_service(RolloutServiceServer::new(rollout::Service(parts.clone())));
     relay::routes(&mut routes, &parts.registry);
     let mut routes = routes.routes();
     let router = std::mem::take(routes.axum_router_mut());

@@ -15,6 +15,7 @@ mod api;
 pub mod audit;
 pub mod config;
 mod door;
+pub mod event;
 pub mod filter;
 mod finish;
 mod guard;
@@ -39,6 +40,7 @@ pub use door::DoorError;
 pub use store::StoreError;
 
 use door::Door;
+use event::Events;
 use guard::Guard;
 use home::Homes;
 use identity::{Authority, Enrolments};
@@ -49,7 +51,9 @@ use mujina_proto::{
     trace::SpanRing,
 };
 use operation::Operations;
-use registry::{Miner, Registry, Session};
+use profile::Profiles;
+use registry::{Around, Miner, Registry, Session};
+use rollout::Rollouts;
 use spec::Specs;
 use statistics::{Collector, Ingest};
 use std::{
@@ -125,14 +129,21 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
     let fleet = Fleet::open(&state_dir, tls, &store).await?;
+    let events = Events::open(store.clone()).await?;
     let specs = Specs::new(store.clone(), registry.clone());
+    let profiles = Profiles::new(store.clone(), registry.clone(), events.clone());
+    let rollouts = Rollouts::new(store.clone(), registry.clone(), specs.clone(), profiles.clone(), events.clone());
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
+    tasks.spawn("events", events.clone().keep(stop.clone()));
     let (ingest, statistics) = Ingest::new(store.clone());
     tasks.spawn("statistics", statistics.run(stop.clone()));
-    tasks.spawn("miners", look_after(registry.clone(), store.clone(), ingest, stop.clone()));
+    let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone() };
+    tasks.spawn("miners", look_after(registry.clone(), around, ingest, stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
+    tasks.spawn("profiles", profiles.clone().keep_true(stop.clone()));
+    tasks.spawn("rollouts", rollouts.runner().run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let guard = Guard::new(store.clone(), registry.clone());
     let enrolments = fleet.as_ref().map(|fleet| fleet.enrolments.clone());
@@ -142,6 +153,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         registry,
         specs,
         operations,
+        events,
+        profiles,
+        rollouts,
         spans,
         guard,
         enrolments,
@@ -230,7 +244,7 @@ async fn forget(enrolments: Enrolments, cancel: CancellationToken) {
 }
 
 /// Keeps a session and a collector for every miner, also for those that come later. Ends early only when one of them does.
-async fn look_after(registry: Registry, store: Store, ingest: Ingest, cancel: CancellationToken) {
+async fn look_after(registry: Registry, around: Around, ingest: Ingest, cancel: CancellationToken) {
     let mut arrivals = registry.arrivals();
     let (mut known, mut tasks) = (BTreeMap::<MinerName, (Arc<Miner>, CancellationToken)>::new(), JoinSet::new());
     let failure = loop {
@@ -244,9 +258,9 @@ async fn look_after(registry: Registry, store: Store, ingest: Ingest, cancel: Ca
         });
         for (name, miner) in miners.iter().filter(|(name, _)| !known.contains_key(*name)).collect::<Vec<_>>() {
             let stop = cancel.child_token();
-            let session = Session::new(miner.clone(), store.incarnation()).run(stop.clone());
+            let session = Session::new(miner.clone(), around.clone()).run(stop.clone());
             tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
-            let collector = Collector::new(miner.clone(), store.clone(), ingest.clone()).run(stop.clone());
+            let collector = Collector::new(miner.clone(), around.store.clone(), ingest.clone()).run(stop.clone());
             tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());
             known.insert(name.clone(), (miner.clone(), stop));
         }

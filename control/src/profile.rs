@@ -7,14 +7,19 @@
 //!
 //! [`resolve`](resolve::resolve) and [`affected`](resolve::affected) are pure; [`Profiles`] keeps what they are asked of.
 
+mod follow;
 mod fragment;
 mod keep;
+mod own;
+mod permit;
 pub mod resolve;
 
 use crate::selector::Selector;
+pub(crate) use follow::Busy;
 pub use fragment::{Fragment, TuningFragment};
-pub use keep::{ProfileError, ProfileOutcome, ProfileRequest, Profiles};
+pub use keep::{ProfileError, ProfileOutcome, ProfileRequest, Profiles, Resolution};
 use mujina_core::id::{Generation, ProfileName};
+pub(crate) use permit::{permit, with_kept_passwords};
 
 /// A profile.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ mod link;
 mod log;
 mod marks;
 mod reading;
+mod seen;
 mod select;
 mod session;
 mod way;
@@ -35,7 +36,7 @@ use mujina_proto::{
 };
 pub use reading::FIELDS;
 pub(crate) use select::{Matching, select};
-pub(crate) use session::Session;
+pub(crate) use session::{Around, Session};
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -120,6 +121,8 @@ pub struct MinerView {
     pub spec_state: Option<Arc<v1::SpecState>>,
     /// The newest status tree, and when it arrived.
     pub status: Option<(Arc<v1::MinerStatus>, SystemTime)>,
+    /// When it last answered with its spec.
+    pub heard_at: Option<SystemTime>,
 }
 
 /// Whether a miner's API answers.
@@ -281,6 +284,7 @@ impl MinerPlan {
             confirmed: None,
             spec_state: None,
             status: None,
+            heard_at: None,
         };
         Miner {
             name,

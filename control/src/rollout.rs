@@ -7,19 +7,26 @@
 //!        or by hand   paused └─ roll back ──▶ rolling back ── all back ──▶ finished: rolled back
 //! ```
 //!
-//! Everything here is pure: [`plan`](plan::plan) makes the waves, [`Rollout::step`] takes the time and what is seen of the
+//! All decisions are pure: [`plan`](plan::plan) makes the waves, [`Rollout::step`] takes the time and what is seen of the
 //! miners and says what to do, [`gate`] judges a wave by the untouched rest, [`Ramp`] spreads switches of power. The whole
-//! state is a value that can be written down after any step; whoever reads it goes on from there.
+//! state is a value that can be written down after any step; whoever reads it goes on from there. [`Rollouts`] keeps them and
+//! lets people steer; its runner writes down, performs, tells and writes down again.
 
+mod change;
 pub mod gate;
+mod keep;
+mod measure;
 pub mod plan;
 mod ramp;
+mod run;
 mod state;
 mod strategy;
 
+pub use change::{Change, overlaid};
+pub use keep::{Planned, RolloutError, RolloutRequest, Rollouts, Steer};
 pub use ramp::{Ramp, RampError, Switching};
 pub use state::{
-    Action, Applied, Course, FaultKey, Measurements, Outcome, Phase, Revert, Rollout, Seen, Stage, Status, Target,
-    WaveReport,
+    Action, Applied, Course, FaultKey, Measurements, Outcome, Phase, Revert, Rollout, Seen, Stage, Status, SteerError,
+    Target, WaveReport,
 };
 pub use strategy::{Gates, OnFailure, Order, Size, SizeError, Strategy};

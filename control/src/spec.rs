@@ -1,24 +1,31 @@
-//! What is wanted of each miner: merged, stored, then published to the session that makes it true.
+//! What is wanted of each miner: merged, checked, stored, then published to the session that makes it true.
 //!
-//! Every change of a desired state passes [`Specs::apply`], which is where an audit will hook in.
+//! Every change of a desired state passes `change`, within a transaction: there it is compared with what its author may do
+//! and where work may go, and written down with the record of who did it.
 
+mod apply;
+mod change;
 pub(crate) mod merge;
+mod own;
 
 use crate::{
-    finish::regardless,
+    access::{Caller, Denied},
     registry::Registry,
-    store::{self, Store, StoreError},
+    store::{Store, StoreError},
     trace::TraceParent,
 };
+pub(crate) use apply::Restore;
+pub(crate) use change::{Checked, Stored, authorize, store_new};
 pub use merge::{Base, Left, MergeError, WantedSpec, merge};
 use mujina_core::{
     id::{Generation, MinerName},
     spec::{Problems, SpecChange, SpecDraft},
 };
-use mujina_proto::convert::spec::NOTHING_STORED;
-use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::SystemTime};
-use tracing::info;
+pub(crate) use own::said_after;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// A stored desired state.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +42,19 @@ pub struct DesiredState {
     pub stored_at: SystemTime,
     /// The request that asked for it.
     pub trace_parent: TraceParent,
+    /// The newest generation up to this one that was written to take over from changes made on the miner; 0 = none.
+    pub taken_over: Generation,
+}
+
+/// What a write counts against others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Somebody wants it of this miner: it takes over from changes made there, and comes before profiles.
+    TakesOver,
+    /// It comes before profiles, and waits where the miner itself was changed.
+    BeforeProfiles,
+    /// It follows from profiles.
+    FromProfiles,
 }
 
 /// Parts of a spec that a change speaks of.
@@ -72,6 +92,33 @@ pub struct SpecRequest {
     pub request_id: String,
     /// Only check and answer with the changes.
     pub validate_only: bool,
+    /// Time to prove itself, else it is taken back. `None` = as is usual for what changes; zero = no bound.
+    pub confirm_within: Option<Duration>,
+    /// What it counts against others.
+    pub claim: Claim,
+    /// The rollout that takes it back should that be necessary; empty = the session does.
+    pub rollout: String,
+    /// Who asks.
+    pub by: Caller,
+}
+
+impl SpecRequest {
+    /// A change that somebody wants of this miner, without conditions.
+    #[must_use]
+    pub fn new(miner: MinerName, draft: SpecDraft, parts: SpecParts, by: Caller) -> Self {
+        Self {
+            miner,
+            draft,
+            parts,
+            etag: String::new(),
+            request_id: String::new(),
+            validate_only: false,
+            confirm_within: None,
+            claim: Claim::TakesOver,
+            rollout: String::new(),
+            by,
+        }
+    }
 }
 
 /// What a change brought.
@@ -81,6 +128,8 @@ pub struct SpecOutcome {
     pub desired: Arc<DesiredState>,
     /// What differs from before.
     pub changes: Vec<SpecChange>,
+    /// The generation to go back to; 0 = what the miner did before anything was wanted of it.
+    pub previous: Generation,
 }
 
 /// Why a change was refused; nothing changed.
@@ -109,16 +158,15 @@ pub enum SpecError {
     /// Nothing to take the other parts from.
     #[error("nothing is known yet of what miner {0} does; wait until it is reached, or write the whole spec")]
     NeverSeen(MinerName),
+    /// The caller may not change this.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Work would go where the payout guard does not allow it.
+    #[error("{0}")]
+    Payout(Problems),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What a repeated request is answered from.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    generation: u64,
-    changes: Vec<(String, String, String)>,
 }
 
 /// The way to the desired states. Cheap to clone.
@@ -134,86 +182,4 @@ impl Specs {
     pub fn new(store: Store, registry: Registry) -> Self {
         Self { store, registry }
     }
-
-    /// Stores a new generation and has it reconciled. Answers when it is on disk.
-    ///
-    /// # Errors
-    /// See [`SpecError`].
-    ///
-    /// # Cancel safety
-    /// Safe: what has begun comes to its end, the handing on included.
-    pub async fn apply(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
-        let specs = self.clone();
-        regardless(async move { specs.apply_to_the_end(request).await }).await
-    }
-
-    async fn apply_to_the_end(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
-        let SpecRequest { miner: name, draft, parts, etag, request_id, validate_only } = request;
-        let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
-        let mut write = self.store.write().await?;
-        let scope = format!("spec/{name}");
-        if !request_id.is_empty()
-            && let Some(answer) = write.answer(&scope, &request_id).await?
-        {
-            let outcome = remembered(&mut write, &name, &answer).await?;
-            miner.publish_desired(&outcome.desired);
-            return Ok(outcome);
-        }
-        let latest = write.latest_desired(&name).await?;
-        let current = latest.as_ref().map_or_else(|| NOTHING_STORED.to_owned(), |latest| latest.etag.clone());
-        if !etag.is_empty() && etag != current {
-            return Err(SpecError::EtagMismatch { current });
-        }
-        let confirmed = miner.view().confirmed.clone();
-        let base = Base { desired: latest.as_ref().map(|latest| &latest.wanted), confirmed: confirmed.as_deref() };
-        let wanted = merge(draft, parts, &base).map_err(|error| match error {
-            MergeError::Invalid(problems) => SpecError::Invalid(problems),
-            MergeError::NoBase => SpecError::NeverSeen(name.clone()),
-        })?;
-        let changes = base.wanted().unwrap_or_default().diff(&wanted);
-        let before = latest.as_ref().map(|latest| latest.generation).unwrap_or_default();
-        if validate_only {
-            let stored_at = latest.as_ref().map_or_else(SystemTime::now, |latest| latest.stored_at);
-            let trace_parent = TraceParent::default();
-            let desired =
-                DesiredState { miner: name, wanted, generation: before, etag: current, stored_at, trace_parent };
-            return Ok(SpecOutcome { desired: Arc::new(desired), changes });
-        }
-        // A miner that obeyed a control plane before (a lost database) must take this one for newer.
-        let accepted = confirmed.as_ref().map(|confirmed| confirmed.control_generation).unwrap_or_default();
-        let desired = Arc::new(DesiredState {
-            miner: name.clone(),
-            wanted,
-            generation: before.max(accepted).next(),
-            etag: uuid::Uuid::new_v4().simple().to_string(),
-            stored_at: store::now(),
-            trace_parent: TraceParent::current(),
-        });
-        write.insert_desired(&desired).await?;
-        if !request_id.is_empty() {
-            let list = changes.iter().map(|one| (one.path.clone(), one.before.clone(), one.after.clone())).collect();
-            let answer = Remembered { generation: desired.generation.0, changes: list };
-            let answer = serde_json::to_string(&answer).map_err(|_| StoreError::Corrupt("an answer".into()))?;
-            write.remember(&scope, &request_id, &answer).await?;
-        }
-        write.commit().await?;
-        info!(miner.name = %name, generation = %desired.generation, changes = changes.len(), "desired state stored");
-        miner.publish_desired(&desired);
-        Ok(SpecOutcome { desired, changes })
-    }
-}
-
-async fn remembered(
-    write: &mut crate::store::Write,
-    miner: &MinerName,
-    answer: &str,
-) -> Result<SpecOutcome, SpecError> {
-    let Remembered { generation, changes } =
-        serde_json::from_str(answer).map_err(|_| StoreError::Corrupt("an answer".into()))?;
-    let generation = Generation(generation);
-    let Some(desired) = write.desired(miner, generation).await? else {
-        return Err(SpecError::RepeatTooOld { generation });
-    };
-    let changes = changes.into_iter().map(|(path, before, after)| SpecChange { path, before, after }).collect();
-    Ok(SpecOutcome { desired: Arc::new(desired), changes })
 }

@@ -7,6 +7,7 @@
 mod access;
 mod audit;
 mod backup;
+mod event;
 mod fragment;
 pub(crate) mod identity;
 mod marks;
@@ -14,6 +15,7 @@ mod operation;
 mod payout;
 mod profile;
 mod reconcile;
+mod remember;
 mod rollout;
 mod spec;
 mod statistics;
@@ -21,7 +23,7 @@ mod statistics;
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
 pub use profile::OwnFragment;
-pub use rollout::StoredRollout;
+pub use rollout::{PlannedRollout, StoredRollout};
 use sqlx::{
     Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,

@@ -24,7 +24,18 @@ fn session() -> String {
 /// Where the programs are, built like this test.
 fn programs() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--bins", "-p", "mujina-control", "-p", "mujina-dataplane", "-p", "mujinactl", "-p", "mujina-testbed"])
+        .args([
+            "build",
+            "--bins",
+            "-p",
+            "mujina-control",
+            "-p",
+            "mujina-dataplane",
+            "-p",
+            "mujinactl",
+            "-p",
+            "mujina-testbed",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,26 +1,40 @@
 //! Desired states, read and written.
 
 use super::{Parts, miner_name, problem, refuse, registry::sync_state, storage, unknown_miner};
-use crate::spec::{DesiredState, Left, SpecError, SpecOutcome, SpecParts, SpecRequest};
+use crate::{
+    access::Caller,
+    reconcile::{Trial, TrialState},
+    spec::{DesiredState, Left, SpecError, SpecOutcome, SpecParts, SpecRequest},
+};
 use mujina_core::spec::{Problem, Problems};
 use mujina_proto::{
     control::v1::{self, spec_service_server::SpecService},
-    convert::timestamp,
+    convert::{length, timestamp},
     failure::Failure,
     types,
 };
+use std::{ops::RangeInclusive, time::Duration};
 use tonic::{Code, Request, Response, Status};
+
+/// Times that miners take to prove themselves.
+const CONFIRM_WITHIN: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(24 * 60 * 60);
 
 pub(super) struct Service(pub(super) Parts);
 
 #[tonic::async_trait]
 impl SpecService for Service {
     async fn get_spec(&self, request: Request<v1::GetSpecRequest>) -> Result<Response<v1::GetSpecResponse>, Status> {
+        let by = Caller::of(&request)?;
         let name = miner_name("miner", &request.into_inner().miner).map_err(refuse)?;
         let miner = self.0.registry.get(&name).ok_or_else(|| unknown_miner(&name))?;
+        by.decide(Some(&miner.labels())).map_err(Failure::from)?;
         let view = miner.view();
+        let desired = match miner.desired() {
+            Some(desired) => Some(self.message(&desired).await?),
+            None => None,
+        };
         Ok(Response::new(v1::GetSpecResponse {
-            desired: miner.desired().as_deref().map(message),
+            desired,
             confirmed: view.spec_state.as_deref().cloned(),
             sync_state: sync_state(view.agreement.state).into(),
         }))
@@ -30,19 +44,37 @@ impl SpecService for Service {
         &self,
         request: Request<v1::ApplySpecRequest>,
     ) -> Result<Response<v1::ApplySpecResponse>, Status> {
-        let request = asked(request.into_inner()).map_err(Failure::invalid)?;
-        let SpecOutcome { desired, changes } = self.0.specs.apply(request).await.map_err(|error| failure(&error))?;
+        let by = Caller::of(&request)?;
+        let request = asked(request.into_inner(), by).map_err(Failure::invalid)?;
+        let is_stored = !request.validate_only;
+        let SpecOutcome { desired, changes, previous: _ } =
+            self.0.specs.apply(request).await.map_err(|error| failure(&error))?;
         let changes = changes.into_iter().map(Into::into).collect();
-        Ok(Response::new(v1::ApplySpecResponse { desired: Some(message(&desired)), changes }))
+        let desired = if is_stored { self.message(&desired).await? } else { message(&desired) };
+        Ok(Response::new(v1::ApplySpecResponse { desired: Some(desired), changes }))
     }
 }
 
-fn asked(request: v1::ApplySpecRequest) -> Result<SpecRequest, Problems> {
-    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only, confirm_within: _ } = request;
+impl Service {
+    /// A desired state with the trial that it stands.
+    async fn message(&self, desired: &DesiredState) -> Result<v1::DesiredSpec, Failure> {
+        let trial = self.0.store.trial(&desired.miner, desired.generation).await.map_err(|error| storage(&error))?;
+        Ok(v1::DesiredSpec { trial: trial.as_ref().map(trial_message), ..message(desired) })
+    }
+}
+
+fn asked(request: v1::ApplySpecRequest, by: Caller) -> Result<SpecRequest, Problems> {
+    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only, confirm_within } = request;
     let miner = miner_name("miner", &miner).map_err(one)?;
     let spec = spec.ok_or_else(|| one(problem("spec", "is missing; give the spec or its masked parts")))?;
     let parts = parts(update_mask.map(|mask| mask.paths).unwrap_or_default())?;
-    Ok(SpecRequest { miner, draft: spec.into(), parts, etag, request_id, validate_only })
+    let confirm_within = length("confirm_within", confirm_within).map_err(one)?;
+    if confirm_within.is_some_and(|within| !within.is_zero() && !CONFIRM_WITHIN.contains(&within)) {
+        let reason = "is not from 10 s to 24 h; give such a time, or zero for no bound";
+        return Err(one(problem("confirm_within", reason)));
+    }
+    let request = SpecRequest::new(miner, spec.into(), parts, by);
+    Ok(SpecRequest { etag, request_id, validate_only, confirm_within, ..request })
 }
 
 /// The parts that a mask names; an empty one names all.
@@ -86,7 +118,22 @@ fn message(desired: &DesiredState) -> v1::DesiredSpec {
     }
 }
 
-fn failure(error: &SpecError) -> Failure {
+fn trial_message(trial: &Trial) -> v1::SpecTrial {
+    let (state, until, reason) = match &trial.state {
+        TrialState::Stored => (v1::SpecTrialState::Waiting, None, ""),
+        TrialState::Running { sent_at, heard_at: _ } => {
+            (v1::SpecTrialState::Running, Some(*sent_at + trial.within), "")
+        }
+        TrialState::Confirmed { at: _ } => (v1::SpecTrialState::Confirmed, None, ""),
+        TrialState::Reverting { because } | TrialState::Reverted { generation: _, because } => {
+            (v1::SpecTrialState::Reverted, None, because.as_str())
+        }
+        TrialState::Superseded => (v1::SpecTrialState::Superseded, None, ""),
+    };
+    v1::SpecTrial { state: state.into(), until: until.map(timestamp), reason: reason.into() }
+}
+
+pub(super) fn failure(error: &SpecError) -> Failure {
     match error {
         SpecError::UnknownMiner(name) => unknown_miner(name),
         SpecError::Invalid(Problems(problems)) => {
@@ -102,6 +149,18 @@ fn failure(error: &SpecError) -> Failure {
         SpecError::NeverSeen(name) => {
             Failure::new(Code::FailedPrecondition, "MINER_NOT_SEEN", error.to_string()).with("miner", name)
         }
+        SpecError::Denied(denied) => denied.clone().into(),
+        SpecError::Payout(problems) => payout("spec.", problems),
         SpecError::Store(error) => storage(error),
     }
+}
+
+/// Work would go where the guard does not allow it; says so for each field.
+pub(super) fn payout(within: &str, Problems(problems): &Problems) -> Failure {
+    let inside = |problem: &Problem| Problem { field: format!("{within}{}", problem.field), ..problem.clone() };
+    let message =
+        "the payout guard does not allow this; choose pools and accounts of its list, or propose a change of it";
+    let mut failure = Failure::new(Code::FailedPrecondition, "PAYOUT_NOT_ALLOWED", message);
+    failure.problems = problems.iter().map(inside).collect();
+    failure
 }

@@ -6,6 +6,7 @@ use super::{
     notes::{NotStored, Notes},
 };
 use crate::{
+    access::Caller,
     reconcile::SyncState,
     registry::{CallError, CallKind, Finding, Miner, PoolToTest, ReconnectEvent, backoff, headed, no_boards},
     spec::{SpecError, SpecParts, SpecRequest, Specs},
@@ -39,6 +40,7 @@ pub(super) mod code {
     pub(super) const INVALID_ARGUMENT: i32 = 3;
     pub(super) const DEADLINE_EXCEEDED: i32 = 4;
     pub(super) const NOT_FOUND: i32 = 5;
+    pub(super) const PERMISSION_DENIED: i32 = 7;
     pub(in super::super) const FAILED_PRECONDITION: i32 = 9;
     pub(super) const ABORTED: i32 = 10;
     pub(super) const INTERNAL: i32 = 13;
@@ -82,9 +84,9 @@ impl Work {
             }
             Action::Pause { reason } => {
                 info!(miner.name = %name, reason, "pausing");
-                self.set_paused(&miner, true, request_id).await
+                self.set_paused(&miner, operation, true, request_id).await
             }
-            Action::Resume => self.set_paused(&miner, false, request_id).await,
+            Action::Resume => self.set_paused(&miner, operation, false, request_id).await,
             Action::Restart { .. } | Action::SelfTest { .. } if again => interrupted(),
             Action::Restart { board } => on_boards(&miner, board.as_deref(), restart).await,
             Action::SelfTest { board } => on_boards(&miner, board.as_deref(), self_test).await,
@@ -133,15 +135,10 @@ impl Work {
         }
     }
 
-    async fn set_paused(&self, miner: &Miner, paused: bool, request_id: String) -> TargetEnd {
-        let request = SpecRequest {
-            miner: miner.name.clone(),
-            draft: SpecDraft { paused, ..SpecDraft::default() },
-            parts: SpecParts::PAUSED,
-            etag: String::new(),
-            request_id,
-            validate_only: false,
-        };
+    async fn set_paused(&self, miner: &Miner, operation: &Operation, paused: bool, request_id: String) -> TargetEnd {
+        let by = Caller::itself(&operation.created_by, "operation");
+        let draft = SpecDraft { paused, ..SpecDraft::default() };
+        let request = SpecRequest { request_id, ..SpecRequest::new(miner.name.clone(), draft, SpecParts::PAUSED, by) };
         let generation = match self.specs.apply(request).await {
             Ok(outcome) => outcome.desired.generation,
             Err(error) => return TargetEnd::failed(error.into()),
@@ -371,6 +368,8 @@ impl From<SpecError> for TargetFailure {
             SpecError::EtagMismatch { .. } => (code::ABORTED, "ETAG_MISMATCH"),
             SpecError::RepeatTooOld { .. } => (code::FAILED_PRECONDITION, "REPEAT_TOO_OLD"),
             SpecError::NeverSeen(_) => (code::FAILED_PRECONDITION, "MINER_NOT_SEEN"),
+            SpecError::Denied(_) => (code::PERMISSION_DENIED, "PERMISSION_DENIED"),
+            SpecError::Payout(_) => (code::FAILED_PRECONDITION, "PAYOUT_NOT_ALLOWED"),
             SpecError::Store(_) => (code::INTERNAL, "STORAGE_FAILED"),
         };
         Self { code, reason: reason.into(), message: error.to_string() }

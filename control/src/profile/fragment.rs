@@ -89,6 +89,12 @@ impl Fragment {
         self.draft().check(None).map(|_| ())
     }
 
+    /// The paths of what it says.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.fields().into_iter().map(|(path, _)| path).collect()
+    }
+
     /// What it says, field by field, each with its path.
     pub(super) fn fields(&self) -> Vec<(String, Field)> {
         let Self { pool_groups, paused, boards } = self;

@@ -1,23 +1,26 @@
-//! Writing profiles: checked by what they mean for every miner, then stored.
+//! Writing profiles: checked by what they mean for every miner, then stored together with what follows for them.
 //!
-//! A write that leaves any miner without an answer (a tie, or fields that do not go together) is refused whole. What follows
-//! for the miners' desired states is told and not done here: at once, or as a rollout, is for the caller to say.
+//! A write that leaves any miner without an answer (a tie, or fields that do not go together) is refused whole.
 
 use super::{
     Fragment, Profile,
-    resolve::{Affected, ResolveError, Resolved, Subject, affected, resolve},
+    permit::{diff, permit, with_kept_passwords},
+    resolve::{Affected, ResolveError, Resolved, affected, resolve},
 };
 use crate::{
+    access::{Caller, Denied},
+    event::Events,
     finish::regardless,
     registry::Registry,
     selector::Selector,
-    store::{OwnFragment, Store, StoreError},
+    spec::{Base, SpecError},
+    store::{Store, StoreError},
 };
 use mujina_core::{
     id::{Generation, MinerName, ProfileName},
     spec::Problems,
 };
-use std::collections::BTreeMap;
+use tokio::sync::watch;
 use tracing::info;
 
 /// A write that somebody asks for.
@@ -29,8 +32,12 @@ pub struct ProfileRequest {
     pub content: Option<(Selector, i32, Fragment)>,
     /// Write only over the profile with this etag; empty = over any.
     pub etag: String,
+    /// A repeat with the same id answers as the first did and does nothing; empty = no repeat.
+    pub request_id: String,
     /// Only check and answer with what it means.
     pub validate_only: bool,
+    /// Who asks.
+    pub by: Caller,
 }
 
 /// What a write brought.
@@ -56,35 +63,67 @@ pub enum ProfileError {
         /// What is wrong there.
         problem: ResolveError,
     },
+    /// What follows for a miner cannot be.
+    #[error("for miner {miner}: {why}")]
+    Impossible {
+        /// The first of them.
+        miner: MinerName,
+        /// Why not.
+        why: String,
+    },
     /// Somebody else wrote meanwhile.
     #[error("it changed since it was read (etag is now `{current}`); read it again and repeat")]
     EtagMismatch {
         /// The newest etag.
         current: String,
     },
+    /// A rollout brings it.
+    #[error("rollout {0} brings this profile; wait until it has ended, or abort it")]
+    InRollout(String),
+    /// The caller may not say this.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Work would go where the payout guard does not allow it.
+    #[error("{0}")]
+    Payout(Problems),
     /// There is no such profile.
     #[error("no profile is named {0}; list the profiles to see those there are")]
     Unknown(ProfileName),
     /// There is no such miner.
     #[error("no miner is named {0}; see the list of miners, or add it to the configuration")]
     UnknownMiner(MinerName),
+    /// What is wanted of one miner was refused.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// What profiles come to for one miner.
+#[derive(Debug)]
+pub struct Resolution {
+    /// What somebody says, or why nothing follows.
+    pub resolved: Result<Resolved, ResolveError>,
+    /// Whether the same is wanted of it now.
+    pub is_stored: bool,
+}
+
 /// The way to the profiles. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Profiles {
-    store: Store,
-    registry: Registry,
+    pub(super) store: Store,
+    pub(super) registry: Registry,
+    pub(super) events: Events,
+    /// Counts rollouts that ended.
+    pub(super) released: watch::Sender<u64>,
 }
 
 impl Profiles {
     /// Profiles for the miners of `registry`, kept in `store`.
     #[must_use]
-    pub fn new(store: Store, registry: Registry) -> Self {
-        Self { store, registry }
+    pub fn new(store: Store, registry: Registry, events: Events) -> Self {
+        Self { store, registry, events, released: watch::Sender::new(0) }
     }
 
     /// All profiles in order of their names.
@@ -98,15 +137,19 @@ impl Profiles {
     /// What all profiles come to for one miner.
     ///
     /// # Errors
-    /// See [`ProfileError`].
-    pub async fn resolved(&self, miner: &MinerName) -> Result<Resolved, ProfileError> {
-        let subject = self.subjects(self.store.own_fragments().await?).remove(miner);
-        let subject = subject.ok_or_else(|| ProfileError::UnknownMiner(miner.clone()))?;
-        let clash = |problem| ProfileError::Clash { miner: miner.clone(), problem };
-        resolve(&subject, &self.store.profiles().await?).map_err(clash)
+    /// See [`ProfileError`]; that they come to nothing is an answer.
+    pub async fn resolved(&self, name: &MinerName) -> Result<Resolution, ProfileError> {
+        let miner = self.registry.get(name).ok_or_else(|| ProfileError::UnknownMiner(name.clone()))?;
+        let subject = self.subjects(self.store.own_fragments().await?).remove(name);
+        let subject = subject.ok_or_else(|| ProfileError::UnknownMiner(name.clone()))?;
+        let resolved = resolve(&subject, &self.store.profiles().await?);
+        let (confirmed, desired) = (miner.view().confirmed.clone(), miner.desired());
+        let base = Base { desired: desired.as_deref().map(|desired| &desired.wanted), confirmed: confirmed.as_deref() };
+        let is_stored = resolved.as_ref().is_ok_and(|resolved| matches!(resolved.to_store(&base), Ok(None)));
+        Ok(Resolution { resolved, is_stored })
     }
 
-    /// Stores or deletes a profile. Answers when that is on disk.
+    /// Stores or deletes a profile, with all that follows for the miners. Answers when that is on disk.
     ///
     /// # Errors
     /// See [`ProfileError`].
@@ -119,14 +162,26 @@ impl Profiles {
     }
 
     async fn write_to_the_end(&self, request: ProfileRequest) -> Result<ProfileOutcome, ProfileError> {
-        let ProfileRequest { name, content, etag, validate_only } = request;
+        let ProfileRequest { name, content, etag, request_id, validate_only, by } = request;
+        let mut write = self.store.write().await?;
+        let scope = format!("profile/{name}");
+        if !request_id.is_empty()
+            && let Some(answer) = write.profile_answer(&scope, &request_id).await?
+        {
+            return Ok(answer);
+        }
+        let before = write.profiles().await?;
+        let known = before.iter().find(|profile| profile.name == name).cloned();
+        let content = content.map(|(selector, priority, fragment)| {
+            (selector, priority, with_kept_passwords(fragment, known.as_ref().map(|known| &known.fragment)))
+        });
         if let Some((.., fragment)) = &content {
             fragment.check().map_err(ProfileError::Invalid)?;
         }
-        let mut write = self.store.write().await?;
         expect_etag(&etag, write.profile_etag(&name).await?)?;
-        let before = write.profiles().await?;
-        let known = before.iter().find(|profile| profile.name == name).cloned();
+        if let Some(rollout) = write.rollout_of_profile(&name).await? {
+            return Err(ProfileError::InRollout(rollout));
+        }
         let (etag, generation) =
             known.as_ref().map_or((String::new(), Generation(0)), |known| (known.etag.clone(), known.generation));
         let profile = content.map(|(selector, priority, fragment)| Profile {
@@ -144,9 +199,18 @@ impl Profiles {
         let after: Vec<_> = others.chain(profile.clone()).collect();
         let subjects = self.subjects(write.own_fragments().await?);
         let affected = without_clash(affected(&before, &after, &subjects))?;
+        let guard = write.payout_list().await?.guard;
+        permit(&by, known.as_ref(), profile.as_ref(), &affected, &guard)?;
+        let followed = self.follow(&mut write, &after, &subjects).await?;
+        let is_new = |miner: &MinerName| affected.iter().any(|one| one.miner == *miner);
+        if let Some((miner, why)) = followed.clash().filter(|(miner, _)| is_new(miner)) {
+            return Err(ProfileError::Impossible { miner: miner.clone(), why: why.clone() });
+        }
         if validate_only {
+            // Dropping the changes undoes them.
             return Ok(ProfileOutcome { profile, affected });
         }
+        let diff = diff(known.as_ref(), profile.as_ref(), affected.len());
         let profile = match profile {
             Some(profile) => Some(write.put_profile(&profile).await?),
             None => {
@@ -154,46 +218,20 @@ impl Profiles {
                 None
             }
         };
+        let outcome = ProfileOutcome { profile, affected };
+        if !request_id.is_empty() {
+            write.remember_profile(&scope, &request_id, &outcome).await?;
+        }
+        write.append_audit(by.record(format!("profile {name}"), diff)).await?;
         write.commit().await?;
-        info!(profile.name = %name, deleted = profile.is_none(), miners = affected.len(), "profile stored");
-        Ok(ProfileOutcome { profile, affected })
-    }
-
-    /// Stores what is wanted of one miner before all profiles; nothing said takes it away. Answers when it is on disk.
-    ///
-    /// # Errors
-    /// See [`ProfileError`].
-    pub async fn write_own(
-        &self,
-        miner: &MinerName,
-        fragment: Fragment,
-        etag: &str,
-    ) -> Result<OwnFragment, ProfileError> {
-        fragment.check().map_err(ProfileError::Invalid)?;
-        let mut write = self.store.write().await?;
-        let mut own = write.own_fragments().await?;
-        let current = own.get(miner).cloned().unwrap_or_default().etag;
-        expect_etag(etag, current)?;
-        own.insert(miner.clone(), OwnFragment { fragment: fragment.clone(), etag: String::new() });
-        let subject = self.subjects(own).remove(miner).ok_or_else(|| ProfileError::UnknownMiner(miner.clone()))?;
-        resolve(&subject, &write.profiles().await?)
-            .map_err(|problem| ProfileError::Clash { miner: miner.clone(), problem })?;
-        let own = write.put_own_fragment(miner, &fragment).await?;
-        write.commit().await?;
-        info!(miner.name = %miner, "override stored");
-        Ok(own)
-    }
-
-    fn subjects(&self, mut own: BTreeMap<MinerName, OwnFragment>) -> BTreeMap<MinerName, Subject> {
-        let subject = |miner: &std::sync::Arc<crate::registry::Miner>| {
-            let own = own.remove(&miner.name).map(|own| own.fragment).unwrap_or_default();
-            (miner.name.clone(), Subject { labels: miner.labels().as_ref().clone(), own })
-        };
-        self.registry.all().values().map(subject).collect()
+        followed.publish();
+        let (deleted, miners) = (outcome.profile.is_none(), followed.count());
+        info!(profile.name = %name, deleted, miners, "profile stored");
+        Ok(outcome)
     }
 }
 
-fn expect_etag(expected: &str, current: String) -> Result<(), ProfileError> {
+pub(super) fn expect_etag(expected: &str, current: String) -> Result<(), ProfileError> {
     if expected.is_empty() || expected == current { Ok(()) } else { Err(ProfileError::EtagMismatch { current }) }
 }
 

@@ -34,6 +34,9 @@ pub struct Trial {
     pub before: Option<LiveLedger>,
     /// How far it is.
     pub state: TrialState,
+    /// The rollout that takes the change back by itself; empty = none does.
+    #[serde(default)]
+    pub rollout: String,
 }
 
 /// How far a trial is.
@@ -106,7 +109,8 @@ impl Trial {
     /// A trial of a change that was just stored as `generation` over `previous`.
     #[must_use]
     pub fn new(generation: Generation, previous: Generation, within: Duration, needs_share: bool) -> Self {
-        Self { generation, previous, within, needs_share, before: None, state: TrialState::Stored }
+        let (before, state, rollout) = (None, TrialState::Stored, String::new());
+        Self { generation, previous, within, needs_share, before, state, rollout }
     }
 
     /// Whether a change is one to try: all that says where and how a miner connects.

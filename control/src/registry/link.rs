@@ -11,7 +11,7 @@ use crate::{
     statistics::BucketPage,
 };
 use mujina_core::{
-    id::PoolName,
+    id::{Generation, PoolName},
     text::{PEER_TEXT_BYTES, sanitise},
 };
 use mujina_proto::{
@@ -186,8 +186,13 @@ impl Link {
         reading(answer.state)
     }
 
-    /// Sends a desired state with its passwords.
-    pub(crate) async fn apply(&self, desired: &DesiredState, request_id: String) -> Result<SpecReading, CallError> {
+    /// Sends a desired state with its passwords. The miner goes back by itself unless it is confirmed in time.
+    pub(crate) async fn apply(
+        &self,
+        desired: &DesiredState,
+        request_id: String,
+        confirm_within: Option<Duration>,
+    ) -> Result<SpecReading, CallError> {
         self.permitted()?;
         let request = wire::ApplySpecRequest {
             spec: Some(for_the_miner(&desired.wanted)),
@@ -196,10 +201,17 @@ impl Link {
             request_id,
             validate_only: false,
             control_generation: desired.generation.0,
-            confirm_within: None,
+            confirm_within: confirm_within.map(duration),
         };
         let answer = late(APPLY, self.miner().apply_spec(within(APPLY, request))).await?;
         reading(answer.state)
+    }
+
+    /// Keeps a change that would be taken back otherwise.
+    pub(crate) async fn confirm(&self, generation: Generation) -> Result<SpecReading, CallError> {
+        self.permitted()?;
+        let request = within(QUICK, wire::ConfirmSpecRequest { generation: generation.0 });
+        reading(late(QUICK, self.miner().confirm_spec(request)).await?.state)
     }
 
     /// Starts or joins a reconnect.

@@ -6,11 +6,23 @@
 //!                            plan: send, │  │ status changed, desired changed, time to look again
 //!                            read again  ▼  │
 //! ```
+//!
+//! What must outlive the process is stored before it is acted on: changes that were made on the miner itself, and changes
+//! that have to prove themselves (`trials`).
+
+mod trials;
 
 use super::{CallError, CallKind, Miner, MinerView, Reachability, backoff, link::SpecReading};
 use crate::{
-    reconcile::{Agreement, Memory, Plan, SyncState, plan},
-    spec::DesiredState,
+    event::{EventKind, Events},
+    reconcile::{
+        Agreement, Event, GaveUp, Judgement, LocalChange, Memory, Plan, Reach, Situation, SyncState, Trial,
+        evidence::LiveLedger,
+        judge,
+        judge::{OVERRIDE, OverrideEnd},
+    },
+    spec::{DesiredState, Specs},
+    store::{Store, StoreError},
 };
 use mujina_core::id::Generation;
 use mujina_proto::types::v1;
@@ -23,28 +35,52 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 /// How often a miner that is making a spec true is asked how far it is.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A connection that lasted this long was a good one: the next failure counts as the first.
 const GOOD: Duration = Duration::from_secs(30);
 
+/// Before the store is asked again after it failed.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+/// Longest sleep towards a time of day, which somebody may set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+
+/// What sessions work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Around {
+    pub(crate) store: Store,
+    pub(crate) specs: Specs,
+    pub(crate) events: Events,
+}
+
 /// The session of one miner.
 #[derive(Debug)]
 pub(crate) struct Session {
     miner: Arc<Miner>,
     desired: watch::Receiver<Option<Arc<DesiredState>>>,
-    database_id: Arc<str>,
+    around: Around,
     memory: Memory,
     spec: Option<SpecReading>,
+    /// When it said anything last.
+    heard_at: Option<SystemTime>,
+    /// The ledger of the connection that its threads hash for.
+    live: Option<LiveLedger>,
+    /// The change made on it, as it is stored.
+    local: Option<LocalChange>,
+    /// Changes on trial that are not over, as they are stored.
+    trials: Vec<Trial>,
+    /// Generation up to which trials were read.
+    trials_of: Option<Generation>,
 }
 
 impl Session {
-    /// `database_id` makes the request ids of this control plane its own.
-    pub(crate) fn new(miner: Arc<Miner>, database_id: &str) -> Self {
+    pub(crate) fn new(miner: Arc<Miner>, around: Around) -> Self {
         let desired = miner.desired.subscribe();
-        Self { miner, desired, database_id: database_id.into(), memory: Memory::default(), spec: None }
+        let memory = Memory::default();
+        let (spec, heard_at, live, local, trials) = (None, None, None, None, Vec::new());
+        Self { miner, desired, around, memory, spec, heard_at, live, local, trials, trials_of: None }
     }
 
     /// Runs until `cancel`. Being cut anywhere changes nothing on the miner that would not be found out again.
@@ -53,15 +89,34 @@ impl Session {
     }
 
     async fn keep_connected(&mut self) {
+        self.local = loop {
+            match self.around.store.local_change(&self.miner.name).await {
+                Ok(local) => break local,
+                Err(error) => self.unstored(&error).await,
+            }
+        };
         let mut failures = 0_u32;
         loop {
-            self.miner.link.opens().await;
+            let miner = self.miner.clone();
+            // A change that cut the miner off is taken back while it is away.
+            let due = self.try_out_unreached().await;
+            tokio::select! {
+                () = miner.link.opens() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => continue,
+            }
             let begun = Instant::now();
             let Err(error) = self.stay_connected().await;
             failures = if begun.elapsed() >= GOOD { 1 } else { failures.saturating_add(1) };
             self.lost(&error);
             sleep(backoff(failures, rand::random())).await;
         }
+    }
+
+    /// Tells of a failure of the database, and waits until it may have passed.
+    fn unstored(&self, error: &StoreError) -> impl Future<Output = ()> + Send + use<> {
+        let what = error as &dyn std::error::Error;
+        error!(miner.name = %self.miner.name, error = what, "what is known of a miner cannot be stored; trying again");
+        sleep(STORE_RETRY)
     }
 
     fn lost(&self, error: &CallError) {
@@ -87,13 +142,16 @@ impl Session {
         let miner = self.miner.clone();
         let mut statuses = miner.link.watch().await?;
         let first = statuses.first().await?;
-        self.spec = Some(miner.link.spec().await?);
+        self.read_spec().await?;
+        self.hear(&first);
         info!(miner.name = %miner.name, boot.id = first.boot_id, "miner connected");
         let mut status = first;
         miner.change(|view| {
             view.reachability = Reachability::Connected;
             view.since = SystemTime::now();
             view.status = Some((status.clone(), SystemTime::now()));
+            view.spec_state = self.spec.as_ref().map(|spec| spec.message.clone());
+            view.confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
         });
         let mut failures = 0_u32;
         loop {
@@ -103,15 +161,16 @@ impl Session {
                     let next = next?;
                     let is_old = self.is_outdated(&next) || next.boot_id != status.boot_id;
                     status = next;
+                    self.hear(&status);
                     miner.change(|view| view.status = Some((status.clone(), SystemTime::now())));
                     if is_old {
-                        self.spec = Some(miner.link.spec().await?);
+                        self.read_spec().await?;
                     }
                 }
                 // The sender lives as long as the miner that `self` holds.
                 _ = self.desired.changed() => {}
                 () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {
-                    self.spec = Some(miner.link.spec().await?);
+                    self.read_spec().await?;
                 }
             }
         }
@@ -125,21 +184,102 @@ impl Session {
         })
     }
 
+    async fn read_spec(&mut self) -> Result<(), CallError> {
+        self.spec = Some(self.miner.link.spec().await?);
+        self.heard_at = Some(SystemTime::now());
+        Ok(())
+    }
+
+    fn hear(&mut self, status: &v1::MinerStatus) {
+        self.heard_at = Some(SystemTime::now());
+        self.live = live_ledger(status);
+    }
+
     /// Does what the plan says until there is nothing to do; returns when to look again.
     async fn reconcile(&mut self, failures: &mut u32) -> Result<Option<Instant>, CallError> {
         loop {
             let desired = self.desired.borrow_and_update().clone();
-            let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
-            let plan = plan(desired.as_deref(), confirmed.as_deref(), &self.memory);
-            self.publish(desired.as_deref(), &plan);
+            self.read_trials(desired.as_deref()).await;
+            let plan = self.judge(desired.as_deref()).await;
+            let due = self.try_out(desired.as_deref(), &plan).await?;
+            let sooner = |other: Instant| Some(due.map_or(other, |due| due.min(other)));
             match (plan, desired) {
                 (Plan::Send(_), Some(desired)) => {
+                    self.sending(&desired).await;
                     if let Some(delay) = self.send(&desired, failures).await? {
-                        return Ok(Some(Instant::now() + delay));
+                        return Ok(sooner(Instant::now() + delay));
                     }
                 }
-                (Plan::Wait(_), _) => return Ok(Some(Instant::now() + LOOK_AGAIN)),
-                _ => return Ok(None),
+                (Plan::Wait(_), _) => return Ok(sooner(Instant::now() + LOOK_AGAIN)),
+                (Plan::Hold(until), _) => return Ok(sooner(at(until))),
+                _ => return Ok(due),
+            }
+        }
+    }
+
+    /// What to do now; what must be remembered of that is stored, and people are told.
+    async fn judge(&mut self, desired: Option<&DesiredState>) -> Plan {
+        let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
+        let mut local = self.local.clone();
+        let mut news = Vec::new();
+        let (agreement, plan) = loop {
+            let (confirmed, local_now) = (confirmed.as_deref(), local.as_ref());
+            let situation =
+                Situation { desired, confirmed, reach: &Reach::Open, memory: &self.memory, local: local_now };
+            let Judgement { agreement, plan, local: next, events } = judge(&situation, OVERRIDE, crate::store::now());
+            local = next;
+            news.extend(events);
+            // Written to take over, and not accepted by the miner yet.
+            let taken_over = desired.map(|desired| desired.taken_over).unwrap_or_default();
+            let accepted = confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default();
+            match &mut local {
+                Some(local) if taken_over > accepted && local.yields_to.is_none_or(|from| from < taken_over) => {
+                    local.yield_to(taken_over);
+                }
+                _ => break (agreement, plan),
+            }
+        };
+        self.keep_local(local).await;
+        for event in news {
+            self.tell(&event);
+        }
+        self.publish(desired, agreement);
+        plan
+    }
+
+    async fn keep_local(&mut self, local: Option<LocalChange>) {
+        if local == self.local {
+            return;
+        }
+        let kept = async {
+            let mut write = self.around.store.write().await?;
+            write.put_local_change(&self.miner.name, local.as_ref()).await?;
+            write.commit().await
+        };
+        if let Err(error) = kept.await {
+            // It is in force all the same, and seen anew after a restart.
+            self.unstored(&error).await;
+        }
+        self.local = local;
+    }
+
+    fn tell(&self, event: &Event) {
+        let (events, miner) = (&self.around.events, Some(&self.miner.name));
+        match event {
+            Event::Overridden { until } => {
+                let until = humantime(*until);
+                let message = format!(
+                    "somebody changed the spec on the miner itself; that is respected until {until}, then what is wanted is applied again; write a spec to take over at once"
+                );
+                events.tell(EventKind::Overridden, miner, "", message);
+            }
+            Event::OverrideEnded { how } => {
+                let how = match how {
+                    OverrideEnd::Expired => "its time was up, and what is wanted was applied",
+                    OverrideEnd::TakenOver => "a spec was written that takes over",
+                    OverrideEnd::Gone => "the miner lost its spec, or obeys another control plane",
+                };
+                events.tell(EventKind::OverrideEnded, miner, "", format!("a change made on the miner is over: {how}"));
             }
         }
     }
@@ -153,14 +293,21 @@ impl Session {
         desired.trace_parent.adopt(&span);
         let before = self.spec.as_ref().map_or(0, |spec| spec.message.generation);
         // Not the generation alone: a miner that lost its spec must not be answered from what it remembers.
-        let request_id = format!("{}/{}/{before}", self.database_id, desired.generation);
-        let answered = self.miner.link.apply(desired, request_id).instrument(span.clone()).await;
+        let request_id = format!("{}/{}/{before}", self.around.store.incarnation(), desired.generation);
+        let within = self.confirm_within(desired.generation);
+        let answered = self.miner.link.apply(desired, request_id, within).instrument(span.clone()).await;
         let (name, generation) = (&self.miner.name, desired.generation);
         let error = match answered {
             Ok(reading) => {
                 *failures = 0;
                 info!(miner.name = %name, %generation, "desired state accepted");
+                let is_counted = reading.message.generation != before;
                 self.spec = Some(reading);
+                self.heard_at = Some(SystemTime::now());
+                if let Some(mut local) = self.local.clone().filter(|_| !is_counted) {
+                    local.settle(generation);
+                    self.keep_local(Some(local)).await;
+                }
                 return Ok(None);
             }
             Err(error) => error,
@@ -172,23 +319,31 @@ impl Session {
             CallKind::Invalid => {
                 info!(miner.name = %name, %generation, reason, "desired state rejected");
                 self.memory.refused(generation, reason);
+                self.tell_if_given_up();
                 return Ok(None);
             }
             CallKind::Conflict => {
                 info!(miner.name = %name, %generation, reason, "desired state refused; looking again");
                 self.memory.refused_for_now(generation, reason);
+                self.tell_if_given_up();
             }
             CallKind::OutOfRange | CallKind::Failed => {
                 warn!(miner.name = %name, %generation, reason, "desired state not accepted; trying again");
             }
         }
         *failures = failures.saturating_add(1);
-        self.spec = Some(self.miner.link.spec().await?);
+        self.read_spec().await?;
         Ok(Some(backoff(*failures, rand::random())))
     }
 
-    fn publish(&self, desired: Option<&DesiredState>, plan: &Plan) {
-        let agreement = plan.agreement();
+    fn tell_if_given_up(&mut self) {
+        if let Some(GaveUp { generation, reason }) = self.memory.gave_up() {
+            let message = format!("the miner refused generation {generation}, which is not sent again: {reason}");
+            self.around.events.tell(EventKind::SpecRejected, Some(&self.miner.name), "", message);
+        }
+    }
+
+    fn publish(&self, desired: Option<&DesiredState>, agreement: Agreement) {
         let generation = desired.map(|desired| desired.generation).unwrap_or_default();
         let view = self.miner.view();
         let spec = self.spec.clone();
@@ -208,6 +363,7 @@ impl Session {
                 view.agreement = agreement;
                 view.desired_generation = generation;
             }
+            view.heard_at = self.heard_at;
             view.spec_state = spec.as_ref().map(|spec| spec.message.clone());
             view.confirmed = spec.map(|spec| spec.confirmed);
         });
@@ -226,4 +382,25 @@ pub(super) fn judge_again(view: &mut MinerView, desired: &DesiredState) {
         }
         Reachability::Connected | Reachability::Untried => Plan::Send(desired.generation).agreement(),
     };
+}
+
+/// The ledger of the connection that the threads hash for.
+pub(super) fn live_ledger(status: &v1::MinerStatus) -> Option<LiveLedger> {
+    let connection = status.pools.iter().find(|pool| pool.live)?.connection.as_ref()?;
+    Some(LiveLedger {
+        boot_id: status.boot_id.clone(),
+        connection: connection.connection_id,
+        accepted: connection.totals.as_ref().map_or(0, |totals| totals.accepted),
+    })
+}
+
+/// When to look, on the way to a time of day.
+fn at(time: SystemTime) -> Instant {
+    Instant::now() + time.duration_since(SystemTime::now()).unwrap_or_default().min(LONGEST_SLEEP)
+}
+
+/// A time for people, to the second.
+fn humantime(time: SystemTime) -> String {
+    let stamp = mujina_proto::convert::timestamp(time);
+    prost_types::Timestamp { nanos: 0, ..stamp }.to_string()
 }

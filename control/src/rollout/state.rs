@@ -13,6 +13,8 @@
 mod steer;
 mod step;
 
+pub use steer::SteerError;
+
 use super::{Strategy, gate::Finding, gate::Measured};
 use crate::reconcile::{SyncState, evidence::LiveLedger};
 use mujina_core::id::{Generation, MinerName};

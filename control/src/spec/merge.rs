@@ -9,8 +9,9 @@ use crate::reconcile::Confirmed;
 use mujina_core::{
     id::PoolName,
     pool::{PoolGroup, PoolSpec, PoolStrategy},
-    spec::{MinerSpec, Problems, SpecChange, SpecDraft},
+    spec::{GroupDraft, MinerSpec, PoolDraft, Problems, SpecChange, SpecDraft},
     text::Secret,
+    units::HashRate,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -41,6 +42,35 @@ impl WantedSpec {
     #[must_use]
     pub fn diff(&self, after: &Self) -> Vec<SpecChange> {
         self.marked(|_| KEPT).diff(&after.marked(|_| KEPT))
+    }
+
+    /// As a draft that says all of it; passwords that are left to the miner are not said.
+    #[must_use]
+    pub fn draft(&self) -> SpecDraft {
+        let MinerSpec { pool_groups, paused, boards } = &self.spec;
+        let pool = |pool: &PoolSpec, strategy| {
+            let PoolSpec { name, endpoint, user, password, nominal_hash_rate, quota, options } = pool;
+            let said = || password.clone().unwrap_or_else(|| Secret::from(""));
+            PoolDraft {
+                name: name.to_string(),
+                url: endpoint.to_string(),
+                user: user.clone(),
+                password: (!self.left_to_miner.contains_key(name)).then(said),
+                nominal_hash_rate_hps: nominal_hash_rate.map(HashRate::hashes_per_second),
+                quota: if strategy == PoolStrategy::Quota { quota.get() } else { 0 },
+                options: options.into(),
+            }
+        };
+        let group = |group: &PoolGroup| {
+            let PoolGroup { name, strategy, pools } = group;
+            let pools = pools.iter().map(|one| pool(one, *strategy)).collect();
+            GroupDraft { name: name.to_string(), strategy: Some(*strategy), pools }
+        };
+        SpecDraft {
+            pool_groups: pool_groups.iter().map(group).collect(),
+            paused: *paused,
+            boards: boards.iter().map(|(name, tuning)| (name.clone(), tuning.into())).collect(),
+        }
     }
 
     /// The spec with a stand-in for each password that is left to the miner.

@@ -2,7 +2,7 @@
 
 use super::{Store, StoreError, Write, count};
 use crate::reconcile::{LocalChange, Trial};
-use mujina_core::id::MinerName;
+use mujina_core::id::{Generation, MinerName};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
@@ -15,6 +15,34 @@ impl Store {
     pub async fn local_changes(&self) -> Result<BTreeMap<MinerName, LocalChange>, StoreError> {
         let rows = sqlx::query("SELECT miner, state FROM local_changes").fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// The change made on one miner itself, where one is respected.
+    pub async fn local_change(&self, miner: &MinerName) -> Result<Option<LocalChange>, StoreError> {
+        let row = sqlx::query("SELECT miner, state FROM local_changes WHERE miner = ?")
+            .bind(miner.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|(_, local)| local))
+    }
+
+    /// Changes of one miner on trial that are not over, in order of their generations.
+    pub async fn open_trials_of(&self, miner: &MinerName) -> Result<Vec<Trial>, StoreError> {
+        let rows = sqlx::query("SELECT miner, state FROM trials WHERE miner = ? AND is_over = 0 ORDER BY generation")
+            .bind(miner.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| read(row).map(|(_, trial)| trial)).collect()
+    }
+
+    /// The trial of one generation, over or not.
+    pub async fn trial(&self, miner: &MinerName, generation: Generation) -> Result<Option<Trial>, StoreError> {
+        let row = sqlx::query("SELECT miner, state FROM trials WHERE miner = ? AND generation = ?")
+            .bind(miner.as_str())
+            .bind(count(generation.0))
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|(_, trial)| trial))
     }
 
     /// Changes on trial that are not over, in order of their generations.

@@ -3,13 +3,16 @@
 //! Targets lie in rows of their own, and only those that changed are written. Every write names the revision that it was
 //! made from; who holds an older one writes nothing, so that two processes never drive the same rollout.
 
-use super::{Store, StoreError, Write, count, counted, fragment, from_millis, millis};
+use super::{
+    Store, StoreError, Write, count, counted, fragment, from_millis, millis,
+    remember::{read_profile, write_profile},
+};
 use crate::{
-    profile::Fragment,
+    profile::{Busy, Fragment, Profile},
     rollout::{Course, Rollout, Status, Target},
     trace::TraceParent,
 };
-use mujina_core::id::MinerName;
+use mujina_core::id::{MinerName, ProfileName};
 use serde::Serialize;
 use sqlx::{Row, Sqlite, sqlite::SqliteRow};
 use std::{collections::BTreeMap, time::SystemTime};
@@ -26,10 +29,31 @@ pub struct StoredRollout {
     pub revision: u64,
     /// What is wanted of every target.
     pub change: Fragment,
+    /// The profile that is stored when all waves held, with the etag of the one that it replaces; `change` is what it says.
+    pub profile: Option<Profile>,
+    /// Who planned it.
+    pub created_by: String,
     /// How far it is.
     pub rollout: Rollout,
     /// When it was planned.
     pub created_at: SystemTime,
+    /// The request that asked for it.
+    pub trace_parent: TraceParent,
+}
+
+/// A rollout that is new.
+#[derive(Debug, Clone)]
+pub struct PlannedRollout {
+    /// The plan.
+    pub rollout: Rollout,
+    /// What is wanted of every target.
+    pub change: Fragment,
+    /// See [`StoredRollout`].
+    pub profile: Option<Profile>,
+    /// When it was planned.
+    pub created_at: SystemTime,
+    /// Who planned it.
+    pub created_by: String,
     /// The request that asked for it.
     pub trace_parent: TraceParent,
 }
@@ -71,24 +95,22 @@ impl Store {
 
 impl Write {
     /// Stores a new rollout, and drops ended ones that are too old to matter.
-    pub async fn insert_rollout(
-        &mut self,
-        rollout: &Rollout,
-        change: &Fragment,
-        created_at: SystemTime,
-        trace_parent: &TraceParent,
-    ) -> Result<StoredRollout, StoreError> {
-        let Rollout { course, targets } = rollout;
+    pub async fn insert_rollout(&mut self, planned: PlannedRollout) -> Result<StoredRollout, StoreError> {
+        let PlannedRollout { rollout, change, profile, created_at, created_by, trace_parent } = planned;
+        let Rollout { course, targets } = &rollout;
+        let said = profile.as_ref().map(write_profile).transpose()?.unwrap_or_default();
         let number = sqlx::query(
-            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent)
-             VALUES (?, ?, ?, ?, 1, ?, ?)",
+            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent, profile, created_by)
+             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)",
         )
         .bind(&course.id)
-        .bind(fragment::write(change)?)
+        .bind(fragment::write(&change)?)
         .bind(json(course)?)
         .bind(course.status.name())
         .bind(millis(created_at))
         .bind(trace_parent.to_string())
+        .bind(said)
+        .bind(&created_by)
         .execute(&mut *self.0)
         .await?
         .last_insert_rowid();
@@ -97,8 +119,43 @@ impl Write {
             .bind(number.saturating_sub(HISTORY))
             .execute(&mut *self.0)
             .await?;
-        let (change, rollout, trace_parent) = (change.clone(), rollout.clone(), trace_parent.clone());
-        Ok(StoredRollout { number, revision: 1, change, rollout, created_at, trace_parent })
+        Ok(StoredRollout { number, revision: 1, change, profile, created_by, rollout, created_at, trace_parent })
+    }
+
+    /// One rollout, as it is for the rest of this write.
+    pub async fn rollout(&mut self, id: &str) -> Result<Option<StoredRollout>, StoreError> {
+        let row = sqlx::query("SELECT * FROM rollouts WHERE id = ?").bind(id).fetch_optional(&mut *self.0).await?;
+        match row {
+            Some(row) => Ok(Some(read(&mut self.0, &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The miners of rollouts that have begun and not ended.
+    pub(crate) async fn miners_in_rollouts(&mut self) -> Result<Busy, StoreError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT miner FROM rollout_targets JOIN rollouts ON rollouts.number = rollout
+             WHERE status NOT IN ('planned', 'finished')",
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
+        let name = |row: &SqliteRow| {
+            let name: String = row.try_get(0)?;
+            name.parse().map_err(|_| StoreError::corrupt("a target without a name"))
+        };
+        rows.iter().map(name).collect()
+    }
+
+    /// The rollout that brings a profile, if one that has begun and not ended does.
+    pub(crate) async fn rollout_of_profile(&mut self, name: &ProfileName) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id FROM rollouts WHERE status NOT IN ('planned', 'finished') AND profile <> ''
+             AND json_extract(profile, '$.name') = ?",
+        )
+        .bind(name.as_str())
+        .fetch_optional(&mut *self.0)
+        .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Writes down how far a rollout is; `None` when somebody wrote since `before` was read, and then nothing is written.
@@ -152,6 +209,7 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
     let number: i64 = row.try_get("number")?;
     let (id, change, course, trace_parent): (String, String, String, String) =
         (row.try_get("id")?, row.try_get("change")?, row.try_get("course")?, row.try_get("trace_parent")?);
+    let profile: String = row.try_get("profile")?;
     let bad = || StoreError::corrupt(format!("rollout {id}"));
     let course: Course = serde_json::from_str(&course).map_err(|_| bad())?;
     let rows = sqlx::query::<Sqlite>("SELECT miner, state FROM rollout_targets WHERE rollout = ?")
@@ -167,6 +225,8 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
         number,
         revision: counted(row.try_get("revision")?),
         change: fragment::read(&change, &id)?,
+        profile: if profile.is_empty() { None } else { Some(read_profile(&profile)?) },
+        created_by: row.try_get("created_by")?,
         rollout: Rollout { course, targets },
         created_at: from_millis(row.try_get("created_at")?),
         trace_parent: TraceParent::parse(&trace_parent),

@@ -19,17 +19,12 @@ use std::collections::BTreeMap;
 /// Generations that are kept of each miner: what was wanted lately, and what repeated requests may ask for.
 const HISTORY: i64 = 100;
 
-const COLUMNS: &str = "miner, generation, etag, spec, stored_at, trace_parent";
+const COLUMNS: &str = "miner, generation, etag, spec, stored_at, trace_parent, taken_over";
 
 impl Store {
     /// The newest desired state of every miner that has one.
     pub(crate) async fn all_desired(&self) -> Result<Vec<DesiredState>, StoreError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM desired_specs AS one WHERE generation =
-                 (SELECT max(generation) FROM desired_specs WHERE miner = one.miner)"
-        )))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(newest_of_all())).fetch_all(&self.readers).await?;
         rows.iter().map(read).collect()
     }
 
@@ -57,6 +52,12 @@ impl Write {
         row.as_ref().map(read).transpose()
     }
 
+    /// The newest desired state of every miner that has one, as it is for the rest of this write.
+    pub(crate) async fn all_desired(&mut self) -> Result<Vec<DesiredState>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(newest_of_all())).fetch_all(&mut *self.0).await?;
+        rows.iter().map(read).collect()
+    }
+
     /// One desired state of a miner's history.
     pub(crate) async fn desired(
         &mut self,
@@ -75,10 +76,11 @@ impl Write {
 
     /// Adds a generation and drops those too old to matter.
     pub(crate) async fn insert_desired(&mut self, desired: &DesiredState) -> Result<(), StoreError> {
-        let DesiredState { miner, wanted, generation, etag, stored_at, trace_parent } = desired;
+        let DesiredState { miner, wanted, generation, etag, stored_at, trace_parent, taken_over } = desired;
         let spec = serde_json::to_string(&StoredSpec::from(wanted)).map_err(|_| StoreError::corrupt("a spec"))?;
         sqlx::query(
-            "INSERT INTO desired_specs (miner, generation, etag, spec, stored_at, trace_parent) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO desired_specs (miner, generation, etag, spec, stored_at, trace_parent, taken_over)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(miner.as_str())
         .bind(count(generation.0))
@@ -86,6 +88,7 @@ impl Write {
         .bind(spec)
         .bind(millis(*stored_at))
         .bind(trace_parent.to_string())
+        .bind(count(taken_over.0))
         .execute(&mut *self.0)
         .await?;
         sqlx::query(
@@ -98,6 +101,13 @@ impl Write {
         .await?;
         Ok(())
     }
+}
+
+fn newest_of_all() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM desired_specs AS one WHERE generation =
+             (SELECT max(generation) FROM desired_specs WHERE miner = one.miner)"
+    )
 }
 
 fn read(row: &SqliteRow) -> Result<DesiredState, StoreError> {
@@ -113,6 +123,7 @@ fn read(row: &SqliteRow) -> Result<DesiredState, StoreError> {
         etag: row.try_get("etag")?,
         stored_at: from_millis(row.try_get("stored_at")?),
         trace_parent: TraceParent::parse(&trace_parent),
+        taken_over: Generation(counted(row.try_get("taken_over")?)),
     })
 }
 

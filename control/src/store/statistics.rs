@@ -120,7 +120,8 @@ impl Store {
         let name = miners
             .map(|miners| serde_json::json!(miners.iter().map(MinerName::as_str).collect::<Vec<_>>()).to_string());
         let name = name.as_deref();
-        let within = "(?1 IS NULL OR miner IN (SELECT share_texts.id FROM share_texts JOIN json_each(?1) ON text = value))
+        let within =
+            "(?1 IS NULL OR miner IN (SELECT share_texts.id FROM share_texts JOIN json_each(?1) ON text = value))
             AND begin_ms >= ?2 AND begin_ms < ?3";
         // One moment for all three sums.
         let mut moment = self.readers.begin().await?;

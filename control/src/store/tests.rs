@@ -55,6 +55,7 @@ fn desired(generation: u64) -> DesiredState {
         etag: format!("e{generation}"),
         stored_at: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         trace_parent: TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        taken_over: Generation(0),
     }
 }
 

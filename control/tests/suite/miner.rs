@@ -57,6 +57,14 @@ pub(crate) struct State {
     pub(crate) hold_boards: bool,
     /// What boards were asked to do.
     pub(crate) board_calls: Vec<String>,
+    /// Shares that the live pool accepted.
+    pub(crate) accepted: u64,
+    /// Takes changes back that are not confirmed.
+    pub(crate) reverts: bool,
+    /// The newest change waits to be confirmed.
+    pub(crate) reverts_at: bool,
+    /// Accounts for which the pool accepts nothing.
+    pub(crate) unknown_users: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -140,7 +148,7 @@ impl FakeMiner {
             boot_id: state.boot_id.clone(),
             generation: state.generation,
             observed_generation: state.observed,
-            pools: vec![v1::PoolStatus { name: "main".into(), ..v1::PoolStatus::default() }],
+            pools: pools(&state),
             ..v1::MinerStatus::default()
         }
     }
@@ -160,9 +168,16 @@ impl FakeMiner {
             accepted_at: Some(timestamp(SystemTime::now())),
             sections: Vec::new(),
             observed_generation: state.observed,
-            reverts_at: None,
+            reverts_at: state.reverts_at.then(|| timestamp(SystemTime::now())),
         }
     }
+}
+
+/// The live pool of its spec, or one that nobody configured.
+fn pools(state: &State) -> Vec<v1::PoolStatus> {
+    let first = state.spec.pool_groups.iter().flat_map(|group| &group.pools).next();
+    let invented = || v1::PoolStatus { name: "main".into(), ..v1::PoolStatus::default() };
+    vec![first.map_or_else(invented, |pool| live(pool, state))]
 }
 
 fn accept(state: &mut State, request: wire::ApplySpecRequest) -> Result<(), Status> {
@@ -185,10 +200,22 @@ fn accept(state: &mut State, request: wire::ApplySpecRequest) -> Result<(), Stat
     state.generation += 1;
     state.control_generation = request.control_generation;
     state.origin = v1::SpecOrigin::Control;
+    state.reverts_at = state.reverts && request.confirm_within.is_some();
     if !state.slow {
         state.observed = state.generation;
     }
     Ok(())
+}
+
+/// The pool that it works for, on one connection for each generation.
+fn live(pool: &v1::PoolSpec, state: &State) -> v1::PoolStatus {
+    let accepted = if state.unknown_users.contains(&pool.user) { 0 } else { state.accepted };
+    let connection = v1::PoolConnection {
+        connection_id: state.generation,
+        totals: Some(v1::ShareTotals { accepted, ..v1::ShareTotals::default() }),
+        ..v1::PoolConnection::default()
+    };
+    v1::PoolStatus { name: pool.name.clone(), live: true, connection: Some(connection), ..v1::PoolStatus::default() }
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -203,6 +230,7 @@ impl MinerService for FakeMiner {
         if self.state().generation != generation {
             return Err(Status::aborted("another generation is in force"));
         }
+        self.change(|state| state.reverts_at = false);
         Ok(Response::new(wire::ConfirmSpecResponse { state: Some(self.spec_state()) }))
     }
 

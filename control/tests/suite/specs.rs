@@ -74,13 +74,15 @@ async fn spec_that_meets_a_conflict_three_times_is_given_up_until_a_new_one_is_w
     let seen = control.until_sync("rig1", v1::SyncState::Rejected).await;
     assert_eq!(seen.sync_reason, "somebody else writes");
     assert_eq!(miner.state().applied.len(), 3);
+    let told = control.until_event("SPEC_REJECTED").await;
+    assert!(told.miner == "rig1" && told.message.contains("somebody else writes"), "{told:?}");
     control.apply(whole("rig1", None)).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
     control.stop().await;
 }
 
 #[tokio::test]
-async fn miner_that_somebody_changed_is_left_alone_until_a_new_spec_is_written() {
+async fn change_made_on_a_miner_is_respected_until_a_new_spec_is_written_and_both_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let miner = FakeMiner::new(folder.path(), "rig1");
     let _serving = miner.serve().await;
@@ -93,15 +95,22 @@ async fn miner_that_somebody_changed_is_left_alone_until_a_new_spec_is_written()
         state.generation += 1;
         state.observed = state.generation;
     });
-    control.until_sync("rig1", v1::SyncState::Drifted).await;
+    let first = control.until_sync("rig1", v1::SyncState::Overridden).await.overridden_until;
+    assert!(first.is_some());
+    control.until_event("OVERRIDDEN").await;
     control.kill();
-    // A restart does not make it try again either.
+    // A restart neither makes it try again nor begins the time anew.
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    control.until_sync("rig1", v1::SyncState::Drifted).await;
+    let again = control.until_sync("rig1", v1::SyncState::Overridden).await.overridden_until;
+    let apart = again.unwrap().seconds - first.unwrap().seconds;
+    assert_eq!(apart, 0);
     assert_eq!(miner.state().applied.len(), 1);
     control.apply(whole("rig1", None)).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
     assert!(!miner.state().spec.paused);
+    let ended = control.until_event("OVERRIDE_ENDED").await;
+    assert!(ended.message.contains("takes over"), "{}", ended.message);
+    assert_eq!(control.events().await.iter().filter(|event| event.kind == "OVERRIDDEN").count(), 1);
     control.stop().await;
 }
 
@@ -195,5 +204,91 @@ async fn etags_request_ids_and_dry_runs_keep_writers_from_harm() {
     assert_eq!(again, first);
     let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
     assert_eq!(read.desired.unwrap().generation, 2);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn change_of_pools_stays_only_when_a_share_was_accepted_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    miner.change(|state| state.reverts = true);
+    let trial = async || {
+        let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+        read.desired.unwrap().trial.map(|trial| trial.state())
+    };
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    assert_eq!(trial().await, Some(v1::SpecTrialState::Running));
+    assert!(miner.state().applied[0].confirm_within.is_some_and(|within| (290..=300).contains(&within.seconds)));
+    miner.change(|state| state.accepted += 1);
+    miner.until("confirmed", |state| !state.reverts_at).await;
+    miner.change(|state| state.accepted += 1);
+    while trial().await != Some(v1::SpecTrialState::Confirmed) {
+        tokio::task::yield_now().await;
+    }
+    // Nobody needs a proof that a miner is paused, unless it is asked for.
+    control.apply(paused("rig1")).await;
+    assert_eq!(trial().await, None);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn change_that_a_miner_refuses_or_takes_back_is_replaced_by_the_spec_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    control.apply(whole("rig1", Some("good"))).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    let mut bad = whole("rig1", None);
+    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = "nobody".into();
+    control.apply(bad).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    miner.change(|state| {
+        // It did not hear a confirmation in time.
+        state.spec.pool_groups[0].pools[0].user = "alice".into();
+        state.origin = types::v1::SpecOrigin::Reverted;
+        state.generation += 1;
+        state.observed = state.generation;
+    });
+    let back = control.until("rig1", "back", |miner| miner.acknowledged_generation == 3).await;
+    assert_eq!(back.desired_generation, 3);
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    let last = miner.state().applied.last().unwrap().spec.clone().unwrap();
+    assert_eq!(last.pool_groups[0].pools[0].user, "alice");
+    assert_eq!(last.pool_groups[0].pools[0].password.as_deref(), Some("good"));
+    control.until_event("SPEC_REVERTED").await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn events_are_followed_from_where_a_reader_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let refusal = || Failure::invalid_field("paused", "not now").into();
+    miner.change(|state| state.refusals.extend([refusal(), refusal()]));
+    let _serving = miner.serve().await;
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    let mut stream = control.watch_events(0).await;
+    let bookmark = stream.message().await.unwrap().unwrap();
+    assert_eq!((bookmark.events.len(), bookmark.gap), (0, false));
+    control.apply(paused("rig1")).await;
+    let first = stream.message().await.unwrap().unwrap();
+    assert_eq!(first.events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["SPEC_REJECTED"]);
+    control.apply(whole("rig1", None)).await;
+    stream.message().await.unwrap().unwrap();
+    control.kill();
+    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
+    let mut stream = control.watch_events(first.resume_sequence).await;
+    let second = stream.message().await.unwrap().unwrap();
+    assert_eq!((second.events.len(), second.gap), (1, false));
+    // A place that is not there is told, and the reader goes on from now.
+    let strange = control.watch_events(1_000_000).await.message().await.unwrap().unwrap();
+    assert_eq!((strange.events.len(), strange.gap, strange.resume_sequence), (0, true, second.resume_sequence));
     control.stop().await;
 }

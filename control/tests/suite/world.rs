@@ -4,7 +4,7 @@ use crate::{host::Hosted, miner::FakeMiner};
 use mujina_control::{Config, MinerConfig, Surroundings};
 use mujina_proto::{
     control::v1::{
-        self, miner_registry_service_client::MinerRegistryServiceClient,
+        self, event_service_client::EventServiceClient, miner_registry_service_client::MinerRegistryServiceClient,
         operation_service_client::OperationServiceClient, spec_service_client::SpecServiceClient,
         statistics_service_client::StatisticsServiceClient,
     },
@@ -83,6 +83,33 @@ impl Control {
 
     pub(crate) fn registry(&self) -> MinerRegistryServiceClient<Client> {
         MinerRegistryServiceClient::new(self.client.clone())
+    }
+
+    /// The newest events, newest first.
+    pub(crate) async fn events(&self) -> Vec<v1::Event> {
+        let mut client = EventServiceClient::new(self.client.clone());
+        client.list_events(v1::ListEventsRequest::default()).await.unwrap().into_inner().events
+    }
+
+    pub(crate) async fn watch_events(&self, after_sequence: u64) -> tonic::Streaming<v1::WatchEventsResponse> {
+        let mut client = EventServiceClient::new(self.client.clone());
+        let request = v1::WatchEventsRequest { after_sequence, miner: String::new() };
+        client.watch_events(request).await.unwrap().into_inner()
+    }
+
+    /// Waits for an event of this kind, which may have been told before.
+    pub(crate) async fn until_event(&self, kind: &str) -> v1::Event {
+        let wait = async {
+            let mut stream = self.watch_events(0).await;
+            loop {
+                let news = stream.message().await.unwrap().expect("the watch goes on");
+                let kept = self.events().await;
+                if let Some(event) = news.events.into_iter().chain(kept).find(|event| event.kind == kind) {
+                    return event;
+                }
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never told: {kind}"))
     }
 
     pub(crate) async fn apply(&self, request: v1::ApplySpecRequest) -> v1::ApplySpecResponse {

@@ -158,7 +158,8 @@ fn counts(current: &Entry, request: &SpecRequest, changes: &[SpecChange]) -> boo
     !changes.is_empty()
         || request.control_generation.is_some_and(|asked| asked > current.control_generation)
         || (current.origin == SpecOrigin::Recovery && request.parts.pool_groups)
-        || (current.trial.is_some() && request.confirm_within.is_none())
+        || (request.confirm_within.is_none()
+            && current.trial.as_ref().is_some_and(|trial| trial.is_vouched_for(&current.spec, request.parts)))
 }
 
 /// Answers to the newest requests that carried an id. In memory only: after a restart an etag or a control generation

@@ -8,7 +8,7 @@
 //! Pure. A change that cuts the miner off from whoever made it mends itself: nobody can confirm it.
 
 use super::{
-    SpecError,
+    SpecError, SpecParts,
     step::{Entry, Fresh},
 };
 use mujina_core::{
@@ -48,6 +48,17 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// Whether a request for what is in force already asks for all that is on trial: who only wants the pause as it is has
+    /// nothing to say of new pools.
+    pub(super) fn is_vouched_for(&self, tried: &MinerSpec, parts: SpecParts) -> bool {
+        let MinerSpec { pool_groups, paused, boards } = &self.back_to;
+        (parts.pool_groups || *pool_groups == tried.pool_groups)
+            && (parts.paused || *paused == tried.paused)
+            && (parts.boards || *boards == tried.boards)
+    }
+}
+
 /// What is wrong with a time to confirm within.
 pub(super) fn problem(within: Duration) -> Option<Problem> {
     let reason = || format!("is {}; use 10s to 24h, or leave it out to keep the change", duration::human(within));
@@ -82,7 +93,7 @@ mod tests {
     use crate::spec::{
         SpecRequest,
         begin::{Beginning, Found, Record, begin},
-        fixtures::{draft, entry, fresh, groups, moment, request},
+        fixtures::{draft, entry, fresh, groups, moment, pause, request},
         step::{Decision, Repeats, decide},
     };
 
@@ -129,6 +140,12 @@ mod tests {
             let after = accepted(&first, &asked(user, None), 2);
             assert_eq!((after.trial, after.spec.pool_groups), (None, groups(user)));
         }
+        let resumed = decide(&first, &Repeats::default(), &pause(false), fresh(3));
+        assert_eq!(
+            resumed,
+            Decision::Unchanged(Vec::new()),
+            "who resumes what is not paused says nothing of its pools"
+        );
         let same = decide(&first, &Repeats::default(), &asked("bob", Some(MINUTE)), fresh(3));
         assert_eq!(same, Decision::Unchanged(Vec::new()), "asking again does not put the end off");
     }

@@ -51,6 +51,7 @@ pub(super) fn message(miner: &Miner, view: &MinerView, how: How) -> v1::Miner {
         status,
         status_at: view.status.as_ref().map(|(_, at)| timestamp(*at)),
         labels: miner.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        overridden_until: view.agreement.at.filter(|_| view.agreement.state == SyncState::Overridden).map(timestamp),
         quarantine_reason: miner.quarantine().as_deref().unwrap_or_default().into(),
         ..v1::Miner::default()
     }

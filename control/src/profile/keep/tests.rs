@@ -15,12 +15,15 @@ async fn world(folder: &std::path::Path) -> (Profiles, Store, crate::store::Fold
     };
     let miners = [("rig1".parse().unwrap(), miner("a")), ("rig2".parse().unwrap(), miner("b"))].into();
     let registry = Registry::new(&miners, Vec::new()).unwrap();
-    (Profiles::new(store.clone(), registry), store, lock)
+    let events = Events::open(store.clone()).await.unwrap();
+    (Profiles::new(store.clone(), registry, events), store, lock)
 }
 
 fn put(name: &str, selector: &str, priority: i32, fragment: Fragment) -> ProfileRequest {
     let content = Some((selector.parse().unwrap(), priority, fragment));
-    ProfileRequest { name: name.parse().unwrap(), content, etag: String::new(), validate_only: false }
+    let by = Caller::itself("test", "test");
+    let (etag, request_id) = (String::new(), String::new());
+    ProfileRequest { name: name.parse().unwrap(), content, etag, request_id, validate_only: false, by }
 }
 
 #[tokio::test]
@@ -35,7 +38,7 @@ async fn write_tells_whom_it_affects_and_a_check_stores_nothing() {
     let affected: Vec<_> = written.affected.iter().map(|one| one.miner.as_str()).collect();
     assert_eq!((affected, written.affected[0].changes[0].path.as_str()), (vec!["rig1"], "paused"));
     assert_eq!(profiles.list().await.unwrap(), [written.profile.unwrap()]);
-    let resolved = profiles.resolved(&"rig1".parse().unwrap()).await.unwrap();
+    let resolved = profiles.resolved(&"rig1".parse().unwrap()).await.unwrap().resolved.unwrap();
     assert_eq!(resolved.provenance["paused"].to_string(), "profile night");
     store.close().await;
 }
@@ -73,15 +76,57 @@ async fn write_that_leaves_a_miner_without_an_answer_is_refused_whole() {
     let error = profiles.write(put("power", "site=nowhere", 9, bad.clone())).await.unwrap_err();
     assert!(matches!(&error, ProfileError::Invalid(problems) if problems.0[0].field == "boards[cpu].power_watts"));
     assert_eq!(profiles.list().await.unwrap().len(), 1);
-    // The same for what is wanted of one miner.
+    store.close().await;
+}
+
+#[tokio::test]
+async fn override_of_one_miner_counts_before_profiles_until_it_is_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, store, _lock) = world(folder.path()).await;
+    profiles.write(put("night", "site=a", 1, paused(true))).await.unwrap();
     let rig1: MinerName = "rig1".parse().unwrap();
-    assert!(matches!(profiles.write_own(&rig1, bad, "").await, Err(ProfileError::Invalid(_))));
-    let own = profiles.write_own(&rig1, paused(false), "none").await.unwrap();
-    assert_eq!(profiles.resolved(&rig1).await.unwrap().provenance["paused"].to_string(), "the miner's own override");
-    assert!(matches!(profiles.write_own(&rig1, paused(true), "none").await, Err(ProfileError::EtagMismatch { .. })));
-    profiles.write_own(&rig1, Fragment::default(), &own.etag).await.unwrap();
-    assert!(profiles.resolved(&rig1).await.unwrap().spec.paused);
-    let nobody = profiles.write_own(&"rig9".parse().unwrap(), paused(true), "").await;
+    let resolved = async || profiles.resolved(&rig1).await.unwrap().resolved.unwrap();
+    let mut write = store.write().await.unwrap();
+    write.put_own_fragment(&rig1, &paused(false)).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(resolved().await.provenance["paused"].to_string(), "the miner's own override");
+    let by = || Caller::itself("test", "test");
+    // Nobody knows yet what the miner does, so that nothing can be stored for it.
+    let early = profiles.clear_override(rig1.clone(), false, by()).await;
+    assert!(matches!(early, Err(ProfileError::Spec(SpecError::NeverSeen(_)))), "{early:?}");
+    let nobody = profiles.clear_override("rig9".parse().unwrap(), false, by()).await;
     assert!(matches!(nobody, Err(ProfileError::UnknownMiner(_))));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn repeated_write_is_answered_as_the_first_and_passwords_are_kept_for_the_same_pool() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profiles, store, _lock) = world(folder.path()).await;
+    let pools = |password: Option<&str>, url: &str| {
+        let pool = mujina_core::spec::PoolDraft {
+            name: "a".into(),
+            url: url.into(),
+            user: "alice".into(),
+            password: password.map(Into::into),
+            ..Default::default()
+        };
+        let strategy = Some(mujina_core::pool::PoolStrategy::Failover);
+        let group = mujina_core::spec::GroupDraft { name: "main".into(), strategy, pools: vec![pool] };
+        Fragment { pool_groups: Some(vec![group]), ..Fragment::default() }
+    };
+    let (url, other) = ("stratum+tcp://pool.example", "stratum+tcp://other.example");
+    let first = ProfileRequest { request_id: "r1".into(), ..put("base", "", 1, pools(Some("x"), url)) };
+    let first_outcome = profiles.write(first.clone()).await.unwrap();
+    profiles.write(put("base", "", 2, pools(None, url))).await.unwrap();
+    let known = |all: Vec<Profile>| all[0].fragment.pool_groups.clone().unwrap()[0].pools[0].password.clone();
+    assert_eq!(known(profiles.list().await.unwrap()), Some("x".into()));
+    assert_eq!(profiles.write(first).await.unwrap(), first_outcome);
+    assert_eq!(profiles.list().await.unwrap()[0].priority, 2, "the repeat did nothing");
+    profiles.write(put("base", "", 2, pools(None, other))).await.unwrap();
+    assert_eq!(known(profiles.list().await.unwrap()), None);
+    let log = store.audit_before(None, Some("profile base"), 10).await.unwrap();
+    assert_eq!(log.len(), 3);
+    assert!(!format!("{log:?}").contains("\"x\""));
     store.close().await;
 }

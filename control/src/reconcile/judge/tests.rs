@@ -18,6 +18,7 @@ fn desired(generation: u64) -> DesiredState {
         etag: "e".into(),
         stored_at: UNIX_EPOCH,
         trace_parent: TraceParent::default(),
+        taken_over: Generation(0),
     }
 }
 

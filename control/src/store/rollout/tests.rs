@@ -18,7 +18,15 @@ fn now() -> SystemTime {
 async fn insert(store: &Store, rollout: &Rollout) -> StoredRollout {
     let mut write = store.write().await.unwrap();
     let place = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    let stored = write.insert_rollout(rollout, &fragment(), now(), &place).await.unwrap();
+    let planned = PlannedRollout {
+        rollout: rollout.clone(),
+        change: fragment(),
+        profile: None,
+        created_at: now(),
+        created_by: "alice".into(),
+        trace_parent: place,
+    };
+    let stored = write.insert_rollout(planned).await.unwrap();
     write.commit().await.unwrap();
     stored
 }

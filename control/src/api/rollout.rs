@@ -1,0 +1,284 @@
+//! Rollouts, planned, steered and followed.
+
+mod message;
+
+use super::{
+    Answers, Parts, bad_token, page_size, problem,
+    profile::{effect, failure as profile_failure, fragment, read},
+    refuse,
+    spec::failure as spec_failure,
+    storage, watch,
+};
+use crate::{
+    access::{Caller, Permission},
+    registry::{Registry, select},
+    rollout::{Change, Planned, RolloutError, RolloutRequest, Rollouts, Status as Course, Steer},
+    store::StoredRollout,
+};
+use message::{Shown, message, strategy};
+use mujina_core::{
+    id::MinerName,
+    spec::{Problem, Problems},
+};
+use mujina_proto::{
+    control::v1::{self, rollout_change, rollout_service_server::RolloutService},
+    failure::Failure,
+};
+use std::collections::BTreeSet;
+use tonic::{Code, Request, Response, Status};
+
+/// Longest reason of a person in bytes.
+const MAX_REASON: usize = 255;
+
+pub(super) struct Service(pub(super) Parts);
+
+/// What a caller sees of rollouts.
+struct Eyes {
+    caller: Caller,
+    registry: Registry,
+}
+
+impl Eyes {
+    fn of<T>(service: &Service, request: &Request<T>) -> Result<Self, Failure> {
+        Ok(Self { caller: Caller::of(request)?, registry: service.0.registry.clone() })
+    }
+
+    /// Miners that are gone are for those who see every miner.
+    fn see(&self, miner: &MinerName) -> bool {
+        match self.registry.get(miner) {
+            Some(miner) => self.caller.sees(&miner.labels()),
+            None => self.caller.may(Permission::Read, None).is_ok(),
+        }
+    }
+
+    /// The targets that are seen.
+    fn seen(&self, stored: &StoredRollout) -> BTreeSet<MinerName> {
+        stored.rollout.targets.keys().filter(|name| self.see(name)).cloned().collect()
+    }
+
+    /// A rollout with its targets, as far as they are seen; `None` = none of them is.
+    fn show(&self, stored: &StoredRollout) -> Option<v1::Rollout> {
+        let seen = self.seen(stored);
+        (!seen.is_empty()).then(|| message(stored, &Shown { seen: &seen, targets: &seen }))
+    }
+}
+
+impl Service {
+    fn rollouts(&self) -> &Rollouts {
+        &self.0.rollouts
+    }
+
+    async fn get(&self, id: &str, eyes: &Eyes) -> Result<v1::Rollout, Failure> {
+        let stored = self.rollouts().get(id).await.map_err(|error| failure(&error))?;
+        eyes.show(&stored).ok_or_else(|| failure(&RolloutError::Unknown(id.into())))
+    }
+
+    /// Does what a person wants, who must be permitted to for each target, and so sees them all.
+    async fn steer<T>(&self, request: &Request<T>, id: &str, steer: Steer) -> Result<Option<v1::Rollout>, Status> {
+        let eyes = Eyes::of(self, request)?;
+        let stored = self.rollouts().steer(id, steer, eyes.caller.clone()).await.map_err(|error| failure(&error))?;
+        let all = stored.rollout.targets.keys().cloned().collect();
+        Ok(Some(message(&stored, &Shown { seen: &all, targets: &all })))
+    }
+}
+
+#[tonic::async_trait]
+impl RolloutService for Service {
+    async fn plan_rollout(
+        &self,
+        request: Request<v1::PlanRolloutRequest>,
+    ) -> Result<Response<v1::PlanRolloutResponse>, Status> {
+        let by = Caller::of(&request)?;
+        let v1::PlanRolloutRequest { change, strategy: asked, request_id, validate_only } = request.into_inner();
+        let missing = || refuse(problem("change", "is missing; give a profile, or a part of a spec with a selection"));
+        let v1::RolloutChange { change, selection } = change.ok_or_else(missing)?;
+        let (change, miners) = match change.ok_or_else(missing)? {
+            rollout_change::Change::Profile(_) if selection.is_some() => {
+                let reason = "must be absent with a profile, which selects by itself; leave it out";
+                return Err(refuse(problem("change.selection", reason)));
+            }
+            rollout_change::Change::Profile(profile) => {
+                (Change::Profile(read(profile).map_err(Failure::invalid)?), Vec::new())
+            }
+            rollout_change::Change::Spec(said) => {
+                (Change::Spec(fragment(said)), select(&self.0.registry, &selection.unwrap_or_default(), &by)?)
+            }
+        };
+        let strategy = strategy(asked.unwrap_or_default()).map_err(Failure::invalid)?;
+        let request = RolloutRequest { change, miners, strategy, request_id, validate_only, by };
+        let Planned { stored, effects } = self.rollouts().plan(request).await.map_err(|error| failure(&error))?;
+        let all = stored.rollout.targets.keys().cloned().collect();
+        Ok(Response::new(v1::PlanRolloutResponse {
+            rollout: Some(message(&stored, &Shown { seen: &all, targets: &all })),
+            effects: effects.into_iter().map(effect).collect(),
+        }))
+    }
+
+    async fn start_rollout(
+        &self,
+        request: Request<v1::StartRolloutRequest>,
+    ) -> Result<Response<v1::StartRolloutResponse>, Status> {
+        let rollout = self.steer(&request, &request.get_ref().rollout_id, Steer::Start).await?;
+        Ok(Response::new(v1::StartRolloutResponse { rollout }))
+    }
+
+    async fn get_rollout(
+        &self,
+        request: Request<v1::GetRolloutRequest>,
+    ) -> Result<Response<v1::GetRolloutResponse>, Status> {
+        let rollout = self.get(&request.get_ref().rollout_id, &Eyes::of(self, &request)?).await?;
+        Ok(Response::new(v1::GetRolloutResponse { rollout: Some(rollout) }))
+    }
+
+    async fn list_rollouts(
+        &self,
+        request: Request<v1::ListRolloutsRequest>,
+    ) -> Result<Response<v1::ListRolloutsResponse>, Status> {
+        let eyes = Eyes::of(self, &request)?;
+        let v1::ListRolloutsRequest { page_size: asked, page_token } = request.into_inner();
+        let most = page_size(asked, 50, 500);
+        // The token is the number of the last rollout of the page before.
+        let before = match page_token.as_str() {
+            "" => None,
+            token => Some(token.parse::<i64>().map_err(|_| refuse(bad_token()))?),
+        };
+        let found = self.0.store.rollouts(before, most.saturating_add(1)).await;
+        let mut found = found.map_err(|error| storage(&error))?;
+        let has_more = found.len() > most;
+        found.truncate(most);
+        let next_page_token = found.last().filter(|_| has_more).map(|last| last.number.to_string());
+        let without_targets = |stored: &StoredRollout| {
+            let seen = eyes.seen(stored);
+            (!seen.is_empty()).then(|| message(stored, &Shown { seen: &seen, targets: &BTreeSet::new() }))
+        };
+        Ok(Response::new(v1::ListRolloutsResponse {
+            rollouts: found.iter().filter_map(without_targets).collect(),
+            next_page_token: next_page_token.unwrap_or_default(),
+        }))
+    }
+
+    type WatchRolloutStream = Answers<v1::WatchRolloutResponse>;
+
+    async fn watch_rollout(
+        &self,
+        request: Request<v1::WatchRolloutRequest>,
+    ) -> Result<Response<Self::WatchRolloutStream>, Status> {
+        let eyes = Eyes::of(self, &request)?;
+        let id = request.into_inner().rollout_id;
+        // A rollout that does not exist is a failure of the call, not of the stream.
+        self.get(&id, &eyes).await?;
+        let (rollouts, changes) = (self.rollouts().clone(), self.rollouts().changes());
+        let following = Following { rollouts, changes, id, eyes, known: None, is_over: false };
+        let next = |following: Following| async move { following.next().await };
+        Ok(Response::new(watch(self.0.cancel.clone(), following, next)))
+    }
+
+    async fn pause_rollout(
+        &self,
+        request: Request<v1::PauseRolloutRequest>,
+    ) -> Result<Response<v1::PauseRolloutResponse>, Status> {
+        let v1::PauseRolloutRequest { rollout_id, reason } = request.get_ref();
+        let rollout = self.steer(&request, rollout_id, Steer::Pause(because(reason, "paused by hand")?)).await?;
+        Ok(Response::new(v1::PauseRolloutResponse { rollout }))
+    }
+
+    async fn resume_rollout(
+        &self,
+        request: Request<v1::ResumeRolloutRequest>,
+    ) -> Result<Response<v1::ResumeRolloutResponse>, Status> {
+        let v1::ResumeRolloutRequest { rollout_id, accept_wave } = request.get_ref();
+        let steer = if *accept_wave { Steer::AcceptWave } else { Steer::Resume };
+        let rollout = self.steer(&request, rollout_id, steer).await?;
+        Ok(Response::new(v1::ResumeRolloutResponse { rollout }))
+    }
+
+    async fn abort_rollout(
+        &self,
+        request: Request<v1::AbortRolloutRequest>,
+    ) -> Result<Response<v1::AbortRolloutResponse>, Status> {
+        let v1::AbortRolloutRequest { rollout_id, reason } = request.get_ref();
+        let rollout = self.steer(&request, rollout_id, Steer::Abort(because(reason, "aborted by hand")?)).await?;
+        Ok(Response::new(v1::AbortRolloutResponse { rollout }))
+    }
+
+    async fn roll_back_rollout(
+        &self,
+        request: Request<v1::RollBackRolloutRequest>,
+    ) -> Result<Response<v1::RollBackRolloutResponse>, Status> {
+        let v1::RollBackRolloutRequest { rollout_id, reason } = request.get_ref();
+        let rollout =
+            self.steer(&request, rollout_id, Steer::RollBack(because(reason, "rolled back by hand")?)).await?;
+        Ok(Response::new(v1::RollBackRolloutResponse { rollout }))
+    }
+}
+
+/// Where a reader is.
+struct Following {
+    rollouts: Rollouts,
+    changes: tokio::sync::watch::Receiver<u64>,
+    id: String,
+    eyes: Eyes,
+    known: Option<StoredRollout>,
+    is_over: bool,
+}
+
+impl Following {
+    /// The rollout at once, then after each change with the targets that changed; nothing after its end.
+    async fn next(mut self) -> Option<(Result<v1::WatchRolloutResponse, Status>, Self)> {
+        loop {
+            if self.is_over {
+                return None;
+            }
+            if self.known.is_some() {
+                self.changes.changed().await.ok()?;
+            }
+            self.changes.borrow_and_update();
+            let now = match self.rollouts.get(&self.id).await {
+                Ok(now) => now,
+                Err(error) => {
+                    self.is_over = true;
+                    return Some((Err(failure(&error).into()), self));
+                }
+            };
+            if self.known.as_ref() == Some(&now) {
+                continue;
+            }
+            let seen = self.eyes.seen(&now);
+            let before = self.known.as_ref().map(|known| &known.rollout.targets);
+            let is_news =
+                |name: &&MinerName| before.is_none_or(|before| before.get(*name) != now.rollout.targets.get(*name));
+            let targets = seen.iter().filter(is_news).cloned().collect();
+            let rollout = Some(message(&now, &Shown { seen: &seen, targets: &targets }));
+            let snapshot = self.known.is_none();
+            self.is_over = matches!(now.rollout.course.status, Course::Finished { .. });
+            self.known = Some(now);
+            return Some((Ok(v1::WatchRolloutResponse { rollout, snapshot }), self));
+        }
+    }
+}
+
+fn because(reason: &str, usual: &str) -> Result<String, Status> {
+    match reason.len() {
+        0 => Ok(usual.into()),
+        1..=MAX_REASON => Ok(reason.into()),
+        bytes => Err(refuse(problem("reason", format!("has {bytes} bytes; use at most {MAX_REASON}")))),
+    }
+}
+
+fn failure(error: &RolloutError) -> Failure {
+    let precondition = |reason| Failure::new(Code::FailedPrecondition, reason, error.to_string());
+    match error {
+        RolloutError::Invalid(Problems(problems)) => {
+            let inside = |one: &Problem| Problem { field: format!("strategy.{}", one.field), ..one.clone() };
+            Failure::invalid(Problems(problems.iter().map(inside).collect()))
+        }
+        RolloutError::Target(miner, error) => spec_failure(error).with("miner", miner),
+        RolloutError::Profile(error) => profile_failure(error),
+        RolloutError::Steer(_) => precondition("ROLLOUT_STATE"),
+        RolloutError::Busy(miner) => precondition("MINER_IN_ROLLOUT").with("miner", miner),
+        RolloutError::Outdated(profile) => precondition("PROFILE_CHANGED").with("profile", profile),
+        RolloutError::Unknown(_) => Failure::new(Code::NotFound, "ROLLOUT_NOT_FOUND", error.to_string()),
+        RolloutError::Denied(denied) => denied.clone().into(),
+        RolloutError::Store(error) => storage(error),
+    }
+}

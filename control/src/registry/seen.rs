@@ -1,0 +1,26 @@
+//! What is seen of a miner, as rollouts take it.
+
+use super::{Miner, session::live_ledger};
+use crate::rollout::{FaultKey, Seen};
+use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
+
+impl Miner {
+    /// What is seen of it now.
+    #[must_use]
+    pub(crate) fn seen(&self) -> Seen {
+        let view = self.view();
+        let status = view.status.as_ref();
+        let fault = |fault: &mujina_proto::types::v1::Fault| FaultKey {
+            reason: sanitise(&fault.reason, PEER_TEXT_BYTES),
+            subject: sanitise(&fault.subject, PEER_TEXT_BYTES),
+        };
+        Seen {
+            heard_at: status.map(|(_, at)| *at).max(view.heard_at),
+            desired: view.desired_generation,
+            sync: view.agreement.state,
+            reason: view.agreement.reason.clone(),
+            live: status.and_then(|(status, _)| live_ledger(status)),
+            faults: status.into_iter().flat_map(|(status, _)| &status.faults).map(fault).collect(),
+        }
+    }
+}

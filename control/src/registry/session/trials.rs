@@ -1,0 +1,206 @@
+//! Changes that have to prove themselves: sent with a bound, confirmed when the miner showed that it works, taken back when
+//! it did not, also while it is away.
+
+use super::{LOOK_AGAIN, STORE_RETRY, Session, at};
+use crate::{
+    access::Caller,
+    event::EventKind,
+    reconcile::{Evidence, Plan, Trial, TrialAction, TrialState},
+    registry::{CallError, CallKind},
+    spec::{Claim, DesiredState, Restore},
+    store::{self, StoreError},
+};
+use mujina_core::id::Generation;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// Bounds that miners take.
+const BOUNDS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 60 * 60));
+
+impl Session {
+    /// Reads the trials that were stored with a desired state.
+    pub(super) async fn read_trials(&mut self, desired: Option<&DesiredState>) {
+        let newest = desired.map(|desired| desired.generation);
+        while self.trials_of != newest {
+            match self.around.store.open_trials_of(&self.miner.name).await {
+                Ok(trials) => (self.trials, self.trials_of) = (trials, newest),
+                Err(error) => self.unstored(&error).await,
+            }
+        }
+    }
+
+    /// A desired state is about to be sent: its clock runs from now on.
+    pub(super) async fn sending(&mut self, desired: &DesiredState) {
+        let live = self.live.clone();
+        let found = self.trials.iter().find(|trial| trial.generation == desired.generation).cloned();
+        if let Some(mut trial) = found {
+            trial.sending(live, store::now());
+            self.keep_trial(trial).await;
+        }
+    }
+
+    /// The time that is left to a generation on trial, as the miner takes it.
+    pub(super) fn confirm_within(&self, generation: Generation) -> Option<Duration> {
+        let trial = self.trials.iter().find(|trial| trial.generation == generation)?;
+        let TrialState::Running { sent_at, .. } = trial.state else { return None };
+        let (least, most) = BOUNDS;
+        Some((sent_at + trial.within).duration_since(store::now()).unwrap_or_default().clamp(least, most))
+    }
+
+    /// Goes on with the trials of a miner that is not reached; returns when to look again.
+    pub(super) async fn try_out_unreached(&mut self) -> Option<Instant> {
+        let desired = self.desired.borrow().clone();
+        self.read_trials(desired.as_deref()).await;
+        let evidence = Evidence {
+            desired: desired.map(|desired| desired.generation).unwrap_or_default(),
+            heard_at: self.heard_at,
+            live: self.live.clone(),
+            ..Evidence::default()
+        };
+        let mut due = None;
+        for mut trial in self.trials.clone() {
+            if let Some(action) = trial.step(&evidence, store::now()) {
+                let next = self.act(&action, &mut trial).await;
+                due = sooner(due, next);
+            }
+            self.keep_trial(trial).await;
+        }
+        due
+    }
+
+    /// Goes on with the trials; returns when to look again.
+    pub(super) async fn try_out(
+        &mut self,
+        desired: Option<&DesiredState>,
+        plan: &Plan,
+    ) -> Result<Option<Instant>, CallError> {
+        let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
+        let evidence = Evidence {
+            desired: desired.map(|desired| desired.generation).unwrap_or_default(),
+            accepted: confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default(),
+            in_force: *plan == Plan::InSync,
+            heard_at: self.heard_at,
+            live: self.live.clone(),
+            rejected: if let Plan::Rejected(reason) = plan { Some(reason.clone()) } else { None },
+        };
+        let mut due = None;
+        for before in self.trials.clone() {
+            let mut trial = before.clone();
+            if let Some(action) = trial.step(&evidence, store::now()) {
+                let next = self.act(&action, &mut trial).await;
+                due = sooner(due, next);
+                if let TrialState::Running { heard_at: None, .. } = trial.state {
+                    // A miner that does not hash says little of itself.
+                    due = sooner(due, Some(Instant::now() + LOOK_AGAIN));
+                }
+            }
+            if let TrialState::Confirmed { .. } = trial.state
+                && !self.confirm().await?
+            {
+                trial = before;
+                due = sooner(due, Some(Instant::now() + LOOK_AGAIN));
+            }
+            self.keep_trial(trial).await;
+        }
+        Ok(due)
+    }
+
+    /// Tells the miner to keep what it was sent; `false` = it holds something else by now.
+    async fn confirm(&mut self) -> Result<bool, CallError> {
+        // Miners that take nothing back by themselves need not be told.
+        let Some(generation) =
+            self.spec.as_ref().filter(|spec| spec.message.reverts_at.is_some()).map(|spec| spec.confirmed.generation)
+        else {
+            return Ok(true);
+        };
+        match self.miner.link.confirm(generation).await {
+            Ok(reading) => {
+                info!(miner.name = %self.miner.name, %generation, "change confirmed");
+                self.spec = Some(reading);
+                Ok(true)
+            }
+            Err(error) if error.failure.code == tonic::Code::Unimplemented => Ok(true),
+            Err(error) if error.kind == CallKind::Unreachable => Err(error),
+            Err(error) => {
+                warn!(miner.name = %self.miner.name, %generation, %error, "change not confirmed; looking again");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Does what a trial says; returns when to look again.
+    async fn act(&mut self, action: &TrialAction, trial: &mut Trial) -> Option<Instant> {
+        let (to, over) = match action {
+            TrialAction::WaitUntil(time) => return Some(at(*time)),
+            TrialAction::Revert { to, over } => (*to, *over),
+        };
+        if !trial.rollout.is_empty() {
+            // The rollout brings it back, and judges itself by that.
+            return None;
+        }
+        let name = &self.miner.name;
+        let because =
+            if let TrialState::Reverting { because } = &trial.state { because.clone() } else { String::new() };
+        let restore = Restore {
+            miner: name.clone(),
+            to,
+            over,
+            request_id: format!("trial/{over}"),
+            claim: Claim::BeforeProfiles,
+            by: Caller::itself("the trial of a change", "revert"),
+        };
+        match self.around.specs.restore(restore).await {
+            Ok(Some(outcome)) => {
+                let generation = outcome.desired.generation;
+                trial.reverted(generation);
+                let message = format!(
+                    "generation {over} was taken back, and generation {generation} is as {to} was: {because}; see the miner and its pools, then write it again"
+                );
+                self.around.events.tell(EventKind::SpecReverted, Some(name), "", message);
+                None
+            }
+            Ok(None) => {
+                trial.superseded();
+                None
+            }
+            Err(crate::spec::SpecError::Store(error)) => {
+                warn!(miner.name = %name, error = &error as &dyn std::error::Error, "a change cannot be taken back now");
+                Some(Instant::now() + STORE_RETRY)
+            }
+            Err(error) => {
+                trial.superseded();
+                let message = format!("generation {over} should be taken back ({because}), and cannot be: {error}");
+                self.around.events.tell(EventKind::SpecReverted, Some(name), "", message);
+                None
+            }
+        }
+    }
+
+    /// Keeps a trial as it stands, if that is news.
+    async fn keep_trial(&mut self, trial: Trial) {
+        let Some(known) = self.trials.iter_mut().find(|known| known.generation == trial.generation) else { return };
+        if *known == trial {
+            return;
+        }
+        known.clone_from(&trial);
+        let kept: Result<(), StoreError> = async {
+            let mut write = self.around.store.write().await?;
+            write.put_trial(&self.miner.name, &trial).await?;
+            write.commit().await
+        }
+        .await;
+        if let Err(error) = kept {
+            // It goes on here; another process would begin its clock anew.
+            self.unstored(&error).await;
+        }
+        self.trials.retain(|trial| !trial.is_over());
+    }
+}
+
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
