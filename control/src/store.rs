@@ -207,7 +207,15 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn write(&self) -> Result<Write, StoreError> {
-        Ok(Write(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.writer.begin_with(BEGIN).await {
+            // SQLite ended the transaction before by itself, as it does when the disk is full, and the connection still counts it.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(Write(self.writer.begin_with(BEGIN).await?))
+            }
+            begun => Ok(Write(begun?)),
+        }
     }
 
     /// Ends all connections; what was committed is in the file.
