@@ -80,7 +80,7 @@ fn value<T: FromStr>(words: &[String], names: &[&str]) -> Option<T> {
     });
     let glued =
         words.iter().filter_map(|word| names.iter().find_map(|name| word.strip_prefix(name)?.strip_prefix('=')));
-    apart.chain(glued).filter_map(|value| value.parse().ok()).last()
+    apart.chain(glued).filter_map(|value| value.parse().ok()).next_back()
 }
 
 fn candidates(begin: &OsStr, names: Vec<String>) -> Vec<CompletionCandidate> {

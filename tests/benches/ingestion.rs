@@ -65,6 +65,7 @@ async fn measure(args: &Args, pause: Duration) -> Result<String, Box<dyn Error>>
     let (store, _lock) = Store::open(folder.path()).await?;
     let (ingest, writer) = Ingest::new(store.clone());
     let cancel = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "it is awaited at the end")]
     let writing = tokio::spawn(writer.run(cancel.clone()));
     let (begun, cpu) = (Instant::now(), processor_time()?);
     let end = tokio::time::Instant::now() + Duration::from_secs(args.seconds);

@@ -88,7 +88,7 @@ impl AccessService for Service {
         _: Request<v1::ListBindingsRequest>,
     ) -> Result<Response<v1::ListBindingsResponse>, Status> {
         let mut bindings = self.0.store.bindings().await.map_err(|error| storage(&error))?;
-        bindings.sort_by(|a, b| (a.subject.to_string(), a.role).cmp(&(b.subject.to_string(), b.role)));
+        bindings.sort_by_cached_key(|binding| (binding.subject.to_string(), binding.role));
         Ok(Response::new(v1::ListBindingsResponse { bindings: bindings.iter().map(binding_message).collect() }))
     }
 
@@ -159,7 +159,7 @@ impl AccessService for Service {
         _: Request<v1::ListOperatorTokensRequest>,
     ) -> Result<Response<v1::ListOperatorTokensResponse>, Status> {
         let mut tokens = self.0.store.operator_tokens().await.map_err(|error| storage(&error))?;
-        tokens.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.created_at));
         Ok(Response::new(v1::ListOperatorTokensResponse { tokens: tokens.into_iter().map(token_message).collect() }))
     }
 

@@ -163,7 +163,7 @@ impl Work {
             Ok(collected) => collected,
             Err(error) => return error.into(),
         };
-        match bundle::bytes(headed(collected, miner.name.as_str(), SystemTime::now())) {
+        match bundle::bytes(headed(&collected, miner.name.as_str(), SystemTime::now())) {
             Some(bytes) => {
                 let detail = format!("{} bytes; read it with GetBundle", bytes.len());
                 TargetEnd { bundle: Some(bytes), ..TargetEnd::succeeded().saying(detail) }

@@ -46,7 +46,7 @@ enum Follows {
 pub(super) struct Followed {
     stored: Vec<(Arc<Miner>, Arc<DesiredState>)>,
     /// Miners that must be reached first.
-    later: Vec<Arc<Miner>>,
+    pub(super) later: Vec<Arc<Miner>>,
     clashes: BTreeMap<MinerName, String>,
 }
 
@@ -217,8 +217,8 @@ impl Profiles {
         *told = clashes;
     }
 
-    /// Rollouts ended: their miners follow the profiles again.
-    pub(crate) fn released(&self) {
+    /// Rollouts ended and their miners follow the profiles again, or profiles count for miners that were not reached yet.
+    pub(crate) fn look_again(&self) {
         self.released.send_modify(|count| *count += 1);
     }
 

@@ -225,6 +225,10 @@ impl Profiles {
         write.append_audit(by.record(format!("profile {name}"), diff)).await?;
         write.commit().await?;
         followed.publish();
+        if !followed.later.is_empty() {
+            // Of those nothing is known yet: they follow when they are first reached.
+            self.look_again();
+        }
         let (deleted, miners) = (outcome.profile.is_none(), followed.count());
         info!(profile.name = %name, deleted, miners, "profile stored");
         Ok(outcome)

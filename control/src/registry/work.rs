@@ -237,7 +237,7 @@ pub(crate) fn no_boards() -> Failure {
 }
 
 /// When a bundle was collected, as its first line says.
-pub(crate) fn headed(bundle: Value, miner: &str, at: SystemTime) -> Value {
+pub(crate) fn headed(bundle: &Value, miner: &str, at: SystemTime) -> Value {
     let at = prost_types::Timestamp::from(at).to_string();
     json!({ "miner": miner, "collected_at": at, "answers": bundle })
 }

@@ -127,7 +127,7 @@ impl Rollouts {
         // Somebody steered meanwhile: look again.
         let Some(saved) = self.save(stored, &next).await? else { return Ok(Next::Look(Instant::now())) };
         if matches!(next.course.status, Status::Planned | Status::Finished { .. }) {
-            self.profiles.released();
+            self.profiles.look_again();
             return Ok(Next::Ended);
         }
         let mut wake = Instant::now() + LONGEST_SLEEP;
@@ -197,7 +197,7 @@ impl Rollouts {
             match said_after(&profiles, &miner.labels(), &own, (&draft, parts), &desired.wanted) {
                 Ok(own) => drop(write.put_own_fragment(name, &own).await?),
                 Err(error) => {
-                    warn!(miner.name = %name, %error, "the profiles count for a miner that is not as they say")
+                    warn!(miner.name = %name, %error, "the profiles count for a miner that is not as they say");
                 }
             }
         }

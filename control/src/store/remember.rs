@@ -5,11 +5,14 @@ use crate::profile::{Profile, ProfileOutcome, resolve::Affected};
 use mujina_core::{id::Generation, spec::SpecChange};
 use serde::{Deserialize, Serialize};
 
+/// Path, before and after of each change of a miner.
+type Changes = Vec<(String, String, String)>;
+
 /// What a repeated write is answered from.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     profile: Option<RememberedProfile>,
-    effects: Vec<(String, Vec<(String, String, String)>)>,
+    effects: Vec<(String, Changes)>,
 }
 
 #[derive(Serialize, Deserialize)]

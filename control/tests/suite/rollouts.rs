@@ -4,7 +4,10 @@ use crate::{
     miner::FakeMiner,
     world::{Control, PATIENCE, config, spec, unbound},
 };
-use mujina_proto::control::v1::{self, rollout_change};
+use mujina_proto::{
+    control::v1::{self, rollout_change},
+    types,
+};
 use rand::Rng;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
@@ -43,21 +46,24 @@ impl Fleet {
 
     /// Accounts that a miner was told to work for, with the generations, in order.
     fn told(&self, miner: usize) -> Vec<(u64, String)> {
-        let state = self.miners[miner].state();
-        let mut told: Vec<_> = state
-            .applied
-            .iter()
-            .map(|one| (one.control_generation, one.spec.as_ref().unwrap().pool_groups[0].pools[0].user.clone()))
-            .collect();
+        let state = self.miners.get(miner).unwrap().state();
+        let mut told: Vec<_> =
+            state.applied.iter().map(|one| (one.control_generation, user(one.spec.as_ref().unwrap()))).collect();
         told.dedup();
         told
     }
 }
 
+/// The account of the only pool.
+fn user(spec: &types::v1::MinerSpec) -> String {
+    let mut pools = spec.pool_groups.iter().flat_map(|group| &group.pools);
+    pools.next().unwrap().user.clone()
+}
+
 /// All three to another account: one first, then the others.
 fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
     let mut groups = spec(None).pool_groups;
-    groups[0].pools[0].user = user.into();
+    groups.iter_mut().flat_map(|group| &mut group.pools).for_each(|pool| pool.user = user.into());
     let fragment = v1::SpecFragment { pool_groups: Some(v1::PoolGroupList { groups }), ..v1::SpecFragment::default() };
     let span = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
     v1::PlanRolloutRequest {

@@ -53,7 +53,6 @@ pub(super) fn message(miner: &Miner, view: &MinerView, how: How) -> v1::Miner {
         labels: miner.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         overridden_until: view.agreement.at.filter(|_| view.agreement.state == SyncState::Overridden).map(timestamp),
         quarantine_reason: miner.quarantine().as_deref().unwrap_or_default().into(),
-        ..v1::Miner::default()
     }
 }
 
