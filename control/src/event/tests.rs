@@ -11,7 +11,8 @@ async fn events_are_told_in_order_and_outlive_the_process() {
     let (store, lock) = Store::open(folder.path()).await.unwrap();
     let events = Events::open(store.clone()).await.unwrap();
     let cancel = CancellationToken::new();
-    let keeping = tokio::spawn(events.clone().keep(cancel.clone()));
+    let mut keeping = tokio::task::JoinSet::new();
+    keeping.spawn(events.clone().keep(cancel.clone()));
     let rig1: MinerName = "rig1".parse().unwrap();
     events.tell(EventKind::Overridden, Some(&rig1), "", "by hand");
     events.tell(EventKind::RolloutPaused, None, "r1", "look\u{7} at it");
@@ -19,7 +20,7 @@ async fn events_are_told_in_order_and_outlive_the_process() {
     // What is told before the end is kept as well.
     events.tell(EventKind::OverrideEnded, Some(&rig1), "", "over");
     cancel.cancel();
-    keeping.await.unwrap();
+    keeping.join_next().await.unwrap().unwrap();
     store.close().await;
     drop((events, store, lock));
     let (store, _lock) = Store::open(folder.path()).await.unwrap();

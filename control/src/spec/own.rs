@@ -123,6 +123,7 @@ mod tests {
     }
 
     /// What is the miner's own after a write of `parts` as `said`.
+    #[expect(clippy::needless_pass_by_value, reason = "what is said is made in the call")]
     fn after(profile_says: Fragment, own: Fragment, said: Fragment, site: &str) -> Result<Fragment, Problems> {
         let labels = [("site".to_owned(), site.to_owned())].into();
         let (draft, parts) = (said.draft(), said.parts());
