@@ -27,7 +27,8 @@ async fn what_the_miner_counts_is_what_the_pool_counts() {
     rig.wait_for(|status| totals(status).accepted >= 40).await;
     let mut client = MinerServiceClient::new(rig.miner.clients.channel());
     client.pause(PauseRequest::default()).await.unwrap();
-    let status = rig.wait_for(at_rest).await;
+    // A share that was found last may still be on its way to the pool.
+    let status = rig.wait_for(|status| at_rest(status) && totals(status).accepted >= pool.counts().accepted).await;
     let ours = totals(&status);
     let theirs = pool.counts();
     assert_eq!((ours.accepted, ours.rejected, ours.lost), (theirs.accepted, 0, 0), "{:?}", theirs.warnings);

@@ -98,7 +98,7 @@ async fn tls_is_believed_when_it_is_good_and_only_then() {
 #[tokio::test]
 async fn resets_and_muteness_reach_the_miner_and_ports_share_their_memory() {
     let pool = ScriptedSv1Pool::start().await.unwrap();
-    let (mut miner, session, work) = set_up(&pool, None).await;
+    let (mut miner, session, _) = set_up(&pool, None).await;
     session.reset().unwrap();
     assert!(matches!(miner.peer().next_line().await, Err(LineError::Io(_))));
 
@@ -108,7 +108,8 @@ async fn resets_and_muteness_reach_the_miner_and_ports_share_their_memory() {
     assert!(pool.is_left_alone_for(Duration::from_millis(50)).await);
     drop(mute);
 
-    let (mut first, mut session, _) = set_up(&pool, None).await;
+    // Work of this session: that of the one before may be a second too old.
+    let (mut first, mut session, work) = set_up(&pool, None).await;
     first.ask("mining.submit", work.mine(&[7; 8], 0)).await.unwrap();
     let share = session.accept_shares(1).await.unwrap().remove(0).0;
     let other = pool.on_another_port().await.unwrap();
