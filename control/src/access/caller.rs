@@ -153,6 +153,11 @@ impl Caller {
         self.entry(Outcome::Done).target(target).diff(diff)
     }
 
+    /// This call only checks, and changes nothing: there is nothing to record of it but a failure.
+    pub fn only_checks(&self) {
+        self.0.is_recorded.store(true, Ordering::Relaxed);
+    }
+
     /// Whether what the call did was recorded.
     #[must_use]
     pub fn is_recorded(&self) -> bool {

@@ -96,6 +96,9 @@ impl OperationService for Service {
         let (action, ramp) = asked(&mut request).map_err(Failure::invalid)?;
         let miners = self.targets(&request, &action, &caller)?;
         let v1::StartOperationRequest { request_id, validate_only, .. } = request;
+        if validate_only {
+            caller.only_checks();
+        }
         let request = OperationRequest { action, miners, request_id, ramp, by: caller, retry_of: String::new() };
         if validate_only {
             let Preview { operation, ramp } = self.operations().preview(&request).map_err(|error| failure(&error))?;

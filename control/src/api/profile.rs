@@ -52,6 +52,9 @@ impl ProfileService for Service {
     ) -> Result<Response<v1::ApplyProfileResponse>, Status> {
         let by = Caller::of(&request)?;
         let v1::ApplyProfileRequest { profile, etag, request_id, validate_only } = request.into_inner();
+        if validate_only {
+            by.only_checks();
+        }
         let profile = profile.ok_or_else(|| refuse(problem("profile", "is missing")))?;
         let Profile { name, selector, priority, fragment, .. } = read(profile).map_err(Failure::invalid)?;
         let content = Some((selector, priority, fragment));
@@ -68,6 +71,9 @@ impl ProfileService for Service {
     ) -> Result<Response<v1::DeleteProfileResponse>, Status> {
         let by = Caller::of(&request)?;
         let v1::DeleteProfileRequest { name, etag, request_id, validate_only } = request.into_inner();
+        if validate_only {
+            by.only_checks();
+        }
         let name = profile_name("name", &name).map_err(refuse)?;
         let request = ProfileRequest { name, content: None, etag, request_id, validate_only, by };
         let outcome = self.0.profiles.write(request).await.map_err(|error| failure(&error))?;
@@ -103,6 +109,9 @@ impl ProfileService for Service {
     ) -> Result<Response<v1::ClearOverrideResponse>, Status> {
         let by = Caller::of(&request)?;
         let v1::ClearOverrideRequest { miner, validate_only } = request.into_inner();
+        if validate_only {
+            by.only_checks();
+        }
         let name = miner_name("miner", &miner).map_err(refuse)?;
         let changes = self.0.profiles.clear_override(name, validate_only, by).await;
         let changes = changes.map_err(|error| failure(&error))?.into_iter().map(Into::into).collect();

@@ -93,6 +93,9 @@ impl MinerRegistryService for Service {
     ) -> Result<Response<v1::LabelMinersResponse>, Status> {
         let caller = Caller::of(&request)?;
         let v1::LabelMinersRequest { selection, set, remove, validate_only } = request.into_inner();
+        if validate_only {
+            caller.only_checks();
+        }
         let change = LabelChange { set: set.into_iter().collect(), remove: remove.into_iter().collect() };
         let problems: Vec<_> = change.problems().into_iter().map(|(field, reason)| problem(&field, reason)).collect();
         if !problems.is_empty() {

@@ -90,6 +90,9 @@ impl RolloutService for Service {
     ) -> Result<Response<v1::PlanRolloutResponse>, Status> {
         let by = Caller::of(&request)?;
         let v1::PlanRolloutRequest { change, strategy: asked, request_id, validate_only } = request.into_inner();
+        if validate_only {
+            by.only_checks();
+        }
         let missing = || refuse(problem("change", "is missing; give a profile, or a part of a spec with a selection"));
         let v1::RolloutChange { change, selection } = change.ok_or_else(missing)?;
         let (change, miners) = match change.ok_or_else(missing)? {

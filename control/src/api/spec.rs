@@ -45,8 +45,11 @@ impl SpecService for Service {
         request: Request<v1::ApplySpecRequest>,
     ) -> Result<Response<v1::ApplySpecResponse>, Status> {
         let by = Caller::of(&request)?;
-        let request = asked(request.into_inner(), by).map_err(Failure::invalid)?;
+        let request = asked(request.into_inner(), by.clone()).map_err(Failure::invalid)?;
         let is_stored = !request.validate_only;
+        if !is_stored {
+            by.only_checks();
+        }
         let SpecOutcome { desired, changes, previous: _ } =
             self.0.specs.apply(request).await.map_err(|error| failure(&error))?;
         let changes = changes.into_iter().map(Into::into).collect();
