@@ -127,7 +127,7 @@ fn unknown_miner(name: &MinerName) -> Failure {
 }
 
 /// A failure of the database, told to its owner here and to the caller.
-fn storage(failure: &StoreError) -> Failure {
+pub(crate) fn storage(failure: &StoreError) -> Failure {
     error!(error = failure as &(dyn std::error::Error + 'static), "a call failed on the database");
     Failure::new(Code::Internal, "STORAGE_FAILED", failure.to_string())
 }

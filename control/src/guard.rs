@@ -12,13 +12,14 @@ mod users;
 
 use crate::{
     access::{About, Caller, Denied, Method, Subject, methods::method, token::Presented},
+    api::storage,
     audit::Outcome,
     door::Dialler,
     identity::Attempts,
     registry::Registry,
     relay::MINER,
     selector::Labels,
-    store::{Store, StoreError},
+    store::Store,
 };
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use mujina_core::{id::MinerName, text::sanitise};
@@ -194,11 +195,6 @@ impl Origin {
             None => Self { address: Ipv4Addr::LOCALHOST.into(), text: "unix".into() },
         }
     }
-}
-
-fn storage(error: &StoreError) -> Failure {
-    error!(error = error as &dyn std::error::Error, "a call was refused because the database failed");
-    Failure::new(Code::Internal, "STORAGE_FAILED", error.to_string())
 }
 
 impl<S> Layer<S> for Guard {

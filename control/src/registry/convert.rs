@@ -10,7 +10,6 @@ use mujina_core::{
     text::{PEER_TEXT_BYTES, sanitise},
 };
 use mujina_proto::{convert::length, dataplane, types::v1};
-use std::time::Duration;
 
 /// What a miner confirms of its spec.
 pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
@@ -43,7 +42,7 @@ pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
 
 pub(super) fn phase(phase: v1::ConnectPhase) -> Phase {
     let v1::ConnectPhase { name, elapsed, detail } = phase;
-    let elapsed = elapsed.and_then(|elapsed| Duration::try_from(elapsed).ok()).unwrap_or_default();
+    let elapsed = length("elapsed", elapsed).ok().flatten().unwrap_or_default();
     Phase { name: sanitise(&name, PEER_TEXT_BYTES), elapsed, detail: sanitise(&detail, PEER_TEXT_BYTES) }
 }
 

@@ -8,6 +8,7 @@ use crate::audit::mask;
 use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
 use mujina_proto::{
     DESCRIPTORS,
+    convert::length,
     dataplane::v1::{
         self as wire, board_service_client::BoardServiceClient, diagnostics_service_client::DiagnosticsServiceClient,
         miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
@@ -215,8 +216,7 @@ fn verdict(board: &str, result: &wire::SelfTestResult) -> Finding {
 }
 
 fn tested(name: &str, result: &wire::TestPoolResult, phases: &[v1::ConnectPhase]) -> Finding {
-    let took: Duration =
-        phases.iter().filter_map(|phase| phase.elapsed.and_then(|one| Duration::try_from(one).ok())).sum();
+    let took: Duration = phases.iter().filter_map(|phase| length("elapsed", phase.elapsed).ok().flatten()).sum();
     let words = if result.usable {
         format!("{name}: usable, first job after {} ms", took.as_millis())
     } else {
