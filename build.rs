@@ -37,6 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // It carries a password on its way to a miner; `proto/convert/spec.rs` writes a `Debug` that does not show it.
         .skip_debug(["mujina.types.v1.PoolSpec"])
+        // Small buffers; see there.
+        .codec_path("crate::codec::Compact")
         .boxed(".mujina.dataplane.v1.WatchSharesResponse.event.share")
         .boxed(".mujina.dataplane.v1.TestPoolResponse.event.result")
         .compile_fds(descriptors)?;

@@ -9,27 +9,13 @@
 //! One service definition is enough for a local socket, a port and the way home. Both halves work on any stream, and both
 //! tell when it has ended: the miner dials again, the control plane knows that the miner is gone.
 
-use crate::{dial::Client, serve::serve_connection, trace::Traced};
-use hyper_util::rt::TokioIo;
-use std::{
-    future::Future,
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
-use tonic::{
-    service::Routes,
-    transport::{Channel, Endpoint},
-};
-use tower::service_fn;
+mod connection;
 
-/// How often a connection is probed by the control plane, and how long the answer may take: below the timers of the NAT
-/// boxes in between.
-const PROBE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+pub use self::connection::Connection;
+use crate::{serve::serve_connection, trace::Traced};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 /// Serves calls that come over one connection until it ends, or until `cancel`: then calls under way get a second.
 ///
@@ -41,6 +27,9 @@ where
 {
     serve_connection(stream, routes, (), cancel).await
 }
+
+/// A client on one connection; calls on it continue the caller's trace. Cheap to clone.
+pub type Client = Traced<Connection>;
 
 /// The way to a miner that called home.
 #[derive(Debug, Clone)]
@@ -73,74 +62,20 @@ impl Attached {
 ///
 /// # Errors
 /// It does not speak HTTP/2.
-pub async fn attach<S>(stream: S) -> Result<Attached, tonic::transport::Error>
+pub async fn attach<S>(stream: S) -> Result<Attached, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (ended, close) = (CancellationToken::new(), CancellationToken::new());
-    let watched =
-        Watched { stream, closed: Box::pin(close.clone().cancelled_owned()), _ended: ended.clone().drop_guard() };
-    // Given away once: whoever asks again meets a miner that is gone.
-    let once = Arc::new(Mutex::new(Some(TokioIo::new(watched))));
-    let connector = service_fn(move |_: http::Uri| {
-        let stream = once.lock().unwrap_or_else(PoisonError::into_inner).take();
-        async move { stream.ok_or_else(|| io::Error::other("the miner's connection has ended")) }
-    });
-    let channel: Channel = Endpoint::from_static("http://miner")
-        .http2_keep_alive_interval(PROBE.0)
-        .keep_alive_timeout(PROBE.1)
-        .keep_alive_while_idle(true)
-        .connect_with_connector(connector)
-        .await?;
-    Ok(Attached { client: Traced::new(channel), ended, close })
-}
-
-/// Tells when it is dropped, which its user does when the connection has ended; and breaks when it is told to.
-struct Watched<S> {
-    stream: S,
-    closed: Pin<Box<WaitForCancellationFutureOwned>>,
-    _ended: DropGuard,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.closed.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+    let connection = Connection::open(stream, close.clone(), ended.clone().drop_guard()).await?;
+    Ok(Attached { client: Traced::new(connection), ended, close })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::serve::standard_routes;
+    use std::time::Duration;
     use tokio::{io::duplex, task::JoinSet, time::timeout};
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 

@@ -1,6 +1,7 @@
 //! What two Mujina processes must agree on: the generated messages and services, and the hand-written edge around them.
 //! Used by the data plane, the control plane and the command line; none of them sees another.
 
+pub mod codec;
 pub mod convert;
 pub mod dial;
 pub mod failure;

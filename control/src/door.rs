@@ -175,7 +175,7 @@ impl Hall {
             drop(turn);
             Some(accepted)
         };
-        let accepted = match self.cancel.run_until_cancelled(shaking).await.flatten() {
+        let accepted = match self.cancel.run_until_cancelled(Box::pin(shaking)).await.flatten() {
             Some(accepted) => accepted,
             None => return,
         };
@@ -189,7 +189,7 @@ impl Hall {
         debug!(%address, peer = peer.as_ref().map(ToString::to_string), ?alpn, resumed, "let in");
         match (alpn, peer) {
             (Alpn::Home, Some(peer)) if peer.kind == PeerKind::Miner => {
-                self.homes.receive(stream, peer, address, &self.revoked, &self.cancel).await;
+                Box::pin(self.homes.receive(stream, peer, address, &self.revoked, &self.cancel)).await;
             }
             (Alpn::Home, peer) => {
                 let who = peer.map_or_else(|| "somebody without a certificate".into(), |peer| peer.to_string());
@@ -200,13 +200,13 @@ impl Hall {
                     debug!(%address, "hung up: too many connections without a certificate");
                     return;
                 };
-                self.serve(stream, Dialler { peer: None, address }).await;
+                Box::pin(self.serve(stream, Dialler { peer: None, address })).await;
             }
             (Alpn::Http2, Some(peer)) => {
                 let ended = self.revoked.clone();
                 let dialler = Dialler { peer: Some(peer.clone()), address };
                 tokio::select! {
-                    () = self.serve(stream, dialler) => {}
+                    () = Box::pin(self.serve(stream, dialler)) => {}
                     refusal = ended.ended(&peer) => info!(%address, %peer, %refusal, "hung up"),
                 }
             }

@@ -51,16 +51,16 @@ impl Homes {
         revoked: &Revoked,
         cancel: &CancellationToken,
     ) {
-        let Some(miner) = self.miner(&peer).await else {
+        let Some(miner) = Box::pin(self.miner(&peer)).await else {
             info!(%address, %peer, "it has a certificate and is not enrolled any more; hung up: revoke the certificate");
             return;
         };
-        let connection = match timeout(ANSWER, attach(stream)).await {
+        let connection = match timeout(ANSWER, Box::pin(attach(stream))).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return info!(%address, %peer, %error, "the miner speaks no HTTP/2; hung up"),
             Err(_) => return info!(%address, %peer, "the miner said nothing in time; hung up"),
         };
-        if !self.replaces(&miner, &connection, address).await {
+        if !Box::pin(self.replaces(&miner, &connection, address)).await {
             connection.close();
             return;
         }
@@ -97,7 +97,7 @@ impl Homes {
     /// Whether a connection takes the place of the one before.
     async fn replaces(&self, miner: &Miner, connection: &Attached, address: SocketAddr) -> bool {
         let Some(before) = miner.home() else { return true };
-        let [new, old] = [connection, &before].map(|one| Link::at(one.client.clone()));
+        let [new, old] = [connection, &before].map(|one| Link::at(one.clone()));
         let (new, old) = tokio::join!(boot(&new), boot(&old));
         match (new, old) {
             (None, _) => {
@@ -132,5 +132,5 @@ impl Homes {
 }
 
 async fn boot(link: &Link) -> Option<String> {
-    timeout(ANSWER, link.boot_id()).await.ok()?.ok()
+    Some(timeout(ANSWER, link.status()).await.ok()?.ok()?.boot_id)
 }

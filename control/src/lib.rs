@@ -139,7 +139,9 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("events", events.clone().keep(stop.clone()));
     let (ingest, statistics) = Ingest::new(store.clone());
     tasks.spawn("statistics", statistics.run(stop.clone()));
-    let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone() };
+    let (notes, noted) = registry::notes(store.clone());
+    tasks.spawn("notes of miners", noted.run_until(stop.clone()));
+    let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone(), notes };
     tasks.spawn("miners", look_after(registry.clone(), around, ingest, stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("profiles", profiles.clone().keep_true(stop.clone()));
@@ -258,10 +260,11 @@ async fn look_after(registry: Registry, around: Around, ingest: Ingest, cancel: 
         });
         for (name, miner) in miners.iter().filter(|(name, _)| !known.contains_key(*name)).collect::<Vec<_>>() {
             let stop = cancel.child_token();
-            let session = Session::new(miner.clone(), around.clone()).run(stop.clone());
+            // Boxed, because a future that is handed on takes its size twice, and there is one of each for every miner.
+            let session = Box::pin(Session::new(miner.clone(), around.clone()).run(stop.clone()));
             tasks.spawn(until_stopped(session, stop.clone()).in_current_span());
-            let collector = Collector::new(miner.clone(), around.store.clone(), ingest.clone()).run(stop.clone());
-            tasks.spawn(until_stopped(collector, stop.clone()).in_current_span());
+            let collector = Collector::new(miner.clone(), around.store.clone(), ingest.clone());
+            tasks.spawn(until_stopped(Box::pin(collector.run(stop.clone())), stop.clone()).in_current_span());
             known.insert(name.clone(), (miner.clone(), stop));
         }
         tokio::select! {

@@ -36,7 +36,7 @@ use mujina_proto::{
 };
 pub use reading::FIELDS;
 pub(crate) use select::{Matching, select};
-pub(crate) use session::{Around, Session};
+pub(crate) use session::{Around, Session, notes};
 use std::{
     collections::BTreeMap,
     sync::Arc,

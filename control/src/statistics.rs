@@ -77,7 +77,7 @@ impl Collector {
     }
 
     pub(crate) async fn run(self, cancel: CancellationToken) {
-        let work = async {
+        let work = Box::pin(async {
             let mut failures = 0_u32;
             loop {
                 self.miner.connected().await;
@@ -88,7 +88,7 @@ impl Collector {
                     tokio::time::sleep(backoff(failures, rand::random())).await;
                 }
             }
-        };
+        });
         // Cut at any await: a page is committed whole or not at all.
         let _ = cancel.run_until_cancelled(work).await;
     }

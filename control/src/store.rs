@@ -19,6 +19,7 @@ mod remember;
 mod rollout;
 mod spec;
 mod statistics;
+mod together;
 
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
@@ -39,6 +40,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+pub(crate) use together::{Hand, NotStored, Together, Writer, together};
 
 /// Name of the database within the state folder.
 const DATABASE: &str = "control.db";

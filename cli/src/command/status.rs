@@ -42,7 +42,7 @@ async fn once(target: &Target, context: &mut Context<'_>) -> Result<(), CliError
 async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {
     let doing = format!("watch the status of {}", target.label());
     let failed = || CliError::call(doing.clone());
-    let request = target.request(WatchMinerRequest { min_interval: None })?;
+    let request = target.request(WatchMinerRequest { min_interval: None, figures_interval: None })?;
     let mut stream = target.miners().watch_miner(request).await.map_err(failed())?.into_inner();
     while let Some(response) = stream.message().await.map_err(failed())? {
         message::event(context, &response, |paint| {

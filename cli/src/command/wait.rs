@@ -30,7 +30,7 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
     let mut progress = Progress::default();
     match &target.name {
         None => {
-            let request = WatchMinerRequest { min_interval: Some(convert::duration(INTERVAL)) };
+            let request = WatchMinerRequest { min_interval: Some(convert::duration(INTERVAL)), figures_interval: None };
             let mut stream = target.miners().watch_miner(request).await.map_err(failed())?.into_inner();
             while let Some(event) = stream.message().await.map_err(failed())? {
                 let Some(status) = event.miner else { continue };

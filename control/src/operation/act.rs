@@ -2,14 +2,14 @@
 
 use super::{
     Action, Begun, Note, Operation, Operations, ReconnectMode, ReconnectResult, TargetEnd, TargetFailure, TestedPool,
-    bundle,
-    notes::{NotStored, Notes},
+    bundle, notes::Notes,
 };
 use crate::{
     access::Caller,
     reconcile::SyncState,
     registry::{CallError, CallKind, Finding, Miner, PoolToTest, ReconnectEvent, backoff, headed, no_boards},
     spec::{SpecError, SpecParts, SpecRequest, Specs},
+    store::NotStored,
 };
 use mujina_core::{
     id::{Generation, MinerName, PoolName},

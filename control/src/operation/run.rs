@@ -3,10 +3,10 @@
 use super::{
     Begun, Note, Operation, OperationState, Operations, TargetState,
     act::{Work, code, failed},
-    notes::{NotStored, Notes, notes},
+    notes::{Notes, notes},
     ramp,
 };
-use crate::{rollout::Ramp, spec::Specs, trace::TraceParent};
+use crate::{rollout::Ramp, spec::Specs, store::NotStored, trace::TraceParent};
 use mujina_core::id::MinerName;
 use std::{
     collections::HashSet,

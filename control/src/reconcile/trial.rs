@@ -127,6 +127,12 @@ impl Trial {
         }
     }
 
+    /// Whether it has had its time: the next step decides.
+    #[must_use]
+    pub fn is_time_up(&self, now: SystemTime) -> bool {
+        matches!(self.state, TrialState::Running { sent_at, .. } if now >= sent_at + self.within)
+    }
+
     /// Goes as far as the evidence and the time allow.
     pub fn step(&mut self, evidence: &Evidence, now: SystemTime) -> Option<TrialAction> {
         if matches!(self.state, TrialState::Stored | TrialState::Running { .. } | TrialState::Reverting { .. })

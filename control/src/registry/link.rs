@@ -20,14 +20,14 @@ use mujina_proto::{
         self as wire, diagnostics_service_client::DiagnosticsServiceClient, miner_service_client::MinerServiceClient,
         pool_service_client::PoolServiceClient, share_service_client::ShareServiceClient,
     },
-    dial::Client,
     failure::Failure,
+    home::Attached,
     types::v1,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
-use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
+use tracing::{Dispatch, instrument::WithSubscriber};
 
 /// For answers that a miner has at hand.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
@@ -37,8 +37,9 @@ const APPLY: Duration = Duration::from_secs(30);
 const SPANS: Duration = Duration::from_secs(2);
 /// Between two messages of a reconnect: no phase takes longer.
 pub(super) const PHASE: Duration = Duration::from_secs(120);
-/// How often a miner tells of itself at most.
+/// How often a miner tells of itself at most: of what happens, and of figures, which the buckets of statistics have too.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+const FIGURES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A failed call, and what follows from it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -148,17 +149,17 @@ impl Link {
         Err(CallError { kind: CallKind::Conflict, failure })
     }
 
-    /// Over a connection that is open.
-    pub(crate) fn at(client: Client) -> Self {
-        Self::new(Way::Dialled(client), watch::channel(None).1)
+    /// Over a connection on which somebody called home.
+    pub(crate) fn at(connection: Attached) -> Self {
+        Self::new(Way::Home(watch::channel(Some(connection)).1), watch::channel(None).1)
     }
 
-    /// Identifies the run of the miner's process.
-    pub(crate) async fn boot_id(&self) -> Result<String, CallError> {
+    /// Reads the status tree.
+    pub(crate) async fn status(&self) -> Result<v1::MinerStatus, CallError> {
         let mut client = self.miner();
         let request = untraced(within(QUICK, wire::GetMinerRequest {}));
-        let answer = late(QUICK, client.get_miner(request).with_subscriber(NoSubscriber::new())).await?;
-        Ok(answer.miner.unwrap_or_default().boot_id)
+        let answer = late(QUICK, client.get_miner(request).with_subscriber(Dispatch::none())).await?;
+        Ok(answer.miner.unwrap_or_default())
     }
 
     /// Waits until it makes sense to call.
@@ -172,9 +173,12 @@ impl Link {
 
     /// Follows the status tree.
     pub(crate) async fn watch(&self) -> Result<Statuses, CallError> {
-        let request = Request::new(wire::WatchMinerRequest { min_interval: Some(duration(STATUS_INTERVAL)) });
+        let request = Request::new(wire::WatchMinerRequest {
+            min_interval: Some(duration(STATUS_INTERVAL)),
+            figures_interval: Some(duration(FIGURES_INTERVAL)),
+        });
         let mut client = self.miner();
-        let stream = late(QUICK, client.watch_miner(untraced(request)).with_subscriber(NoSubscriber::new())).await?;
+        let stream = late(QUICK, client.watch_miner(untraced(request)).with_subscriber(Dispatch::none())).await?;
         Ok(Statuses(stream))
     }
 
@@ -182,7 +186,7 @@ impl Link {
     pub(crate) async fn spec(&self) -> Result<SpecReading, CallError> {
         let mut client = self.miner();
         let request = untraced(within(QUICK, wire::GetSpecRequest {}));
-        let answer = late(QUICK, client.get_spec(request).with_subscriber(NoSubscriber::new())).await?;
+        let answer = late(QUICK, client.get_spec(request).with_subscriber(Dispatch::none())).await?;
         reading(answer.state)
     }
 
@@ -254,7 +258,7 @@ impl Link {
         };
         let mut client = ShareServiceClient::new(self.way.clone());
         let request = untraced(within(wait + QUICK, request));
-        let call = client.list_share_buckets(request).with_subscriber(NoSubscriber::new());
+        let call = client.list_share_buckets(request).with_subscriber(Dispatch::none());
         let wire::ListShareBucketsResponse { database_id, buckets, oldest_sequence } = late(wait + QUICK, call).await?;
         let buckets = buckets.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(|problem| {
             let mujina_core::spec::Problem { field, reason } = problem;
@@ -267,7 +271,7 @@ impl Link {
     pub(crate) async fn spans(&self, trace_id: &str) -> Result<Vec<v1::Span>, CallError> {
         let request = untraced(within(SPANS, wire::ListSpansRequest { trace_id: trace_id.into() }));
         let mut client = DiagnosticsServiceClient::new(self.way.clone());
-        let call = client.list_spans(request).with_subscriber(NoSubscriber::new());
+        let call = client.list_spans(request).with_subscriber(Dispatch::none());
         Ok(late(SPANS, call).await?.spans)
     }
 }
@@ -341,13 +345,17 @@ pub(super) fn untraced<T>(mut request: Request<T>) -> Request<T> {
     request
 }
 
-pub(super) async fn late<T>(
+/// The call is boxed: it is large, and one of its kind is under way for every miner.
+pub(super) fn late<T>(
     deadline: Duration,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, CallError> {
-    match timeout(deadline, call).await {
-        Ok(answered) => Ok(answered?.into_inner()),
-        Err(_) => Err(too_late(deadline)),
+    call: impl Future<Output = Result<Response<T>, Status>> + Send,
+) -> impl Future<Output = Result<T, CallError>> + Send {
+    let call = timeout(deadline, Box::pin(call));
+    async move {
+        match call.await {
+            Ok(answered) => Ok(answered?.into_inner()),
+            Err(_) => Err(too_late(deadline)),
+        }
     }
 }
 

@@ -8,10 +8,13 @@
 //! ```
 //!
 //! What must outlive the process is stored before it is acted on: changes that were made on the miner itself, and changes
-//! that have to prove themselves (`trials`).
+//! that have to prove themselves (`trials`); those of many sessions go to the disk together (`notes`).
 
+mod notes;
 mod trials;
 
+use self::notes::Note;
+pub(crate) use self::notes::{Notes, notes};
 use super::{CallError, CallKind, Miner, MinerView, Reachability, backoff, link::SpecReading};
 use crate::{
     event::{EventKind, Events},
@@ -37,8 +40,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-/// How often a miner that is making a spec true is asked how far it is.
+/// When a miner that is making a spec true is asked how far it is, unless it says so before: first, and at last.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOK_SELDOM: Duration = Duration::from_secs(32);
 /// A connection that lasted this long was a good one: the next failure counts as the first.
 const GOOD: Duration = Duration::from_secs(30);
 
@@ -53,6 +57,7 @@ pub(crate) struct Around {
     pub(crate) store: Store,
     pub(crate) specs: Specs,
     pub(crate) events: Events,
+    pub(crate) notes: Notes,
 }
 
 /// The session of one miner.
@@ -73,6 +78,8 @@ pub(crate) struct Session {
     trials: Vec<Trial>,
     /// Generation up to which trials were read.
     trials_of: Option<Generation>,
+    /// How often in a row it was asked and had nothing new to say.
+    looks: u32,
 }
 
 impl Session {
@@ -80,12 +87,12 @@ impl Session {
         let desired = miner.desired.subscribe();
         let memory = Memory::default();
         let (spec, heard_at, live, local, trials) = (None, None, None, None, Vec::new());
-        Self { miner, desired, around, memory, spec, heard_at, live, local, trials, trials_of: None }
+        Self { miner, desired, around, memory, spec, heard_at, live, local, trials, trials_of: None, looks: 0 }
     }
 
     /// Runs until `cancel`. Being cut anywhere changes nothing on the miner that would not be found out again.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
-        let _ = cancel.clone().run_until_cancelled(self.keep_connected()).await;
+        let _ = cancel.clone().run_until_cancelled(Box::pin(self.keep_connected())).await;
     }
 
     async fn keep_connected(&mut self) {
@@ -99,13 +106,13 @@ impl Session {
         loop {
             let miner = self.miner.clone();
             // A change that cut the miner off is taken back while it is away.
-            let due = self.try_out_unreached().await;
+            let due = Box::pin(self.try_out_unreached()).await;
             tokio::select! {
                 () = miner.link.opens() => {}
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => continue,
             }
             let begun = Instant::now();
-            let Err(error) = self.stay_connected().await;
+            let Err(error) = Box::pin(self.stay_connected()).await;
             failures = if begun.elapsed() >= GOOD { 1 } else { failures.saturating_add(1) };
             self.lost(&error);
             sleep(backoff(failures, rand::random())).await;
@@ -117,6 +124,13 @@ impl Session {
         let what = error as &dyn std::error::Error;
         error!(miner.name = %self.miner.name, error = what, "what is known of a miner cannot be stored; trying again");
         sleep(STORE_RETRY)
+    }
+
+    /// Notes something for the next process. When that fails, the session goes on a little later.
+    async fn note(&self, note: Note) {
+        if self.around.notes.store((self.miner.name.clone(), note)).await.is_err() {
+            sleep(STORE_RETRY).await;
+        }
     }
 
     fn lost(&self, error: &CallError) {
@@ -141,8 +155,8 @@ impl Session {
     async fn stay_connected(&mut self) -> Result<std::convert::Infallible, CallError> {
         let miner = self.miner.clone();
         let mut statuses = miner.link.watch().await?;
-        let first = statuses.first().await?;
-        self.read_spec().await?;
+        let first = Box::pin(statuses.first()).await?;
+        Box::pin(self.read_spec()).await?;
         self.hear(&first);
         info!(miner.name = %miner.name, boot.id = first.boot_id, "miner connected");
         let mut status = first;
@@ -155,7 +169,8 @@ impl Session {
         });
         let mut failures = 0_u32;
         loop {
-            let look_again = self.reconcile(&mut failures).await?;
+            // Boxed, because most of the time a session waits here.
+            let look_again = Box::pin(self.reconcile(&mut failures)).await?;
             tokio::select! {
                 next = statuses.next() => {
                     let next = next?;
@@ -164,13 +179,15 @@ impl Session {
                     self.hear(&status);
                     miner.change(|view| view.status = Some((status.clone(), SystemTime::now())));
                     if is_old {
-                        self.read_spec().await?;
+                        self.looks = 0;
+                        Box::pin(self.read_spec()).await?;
                     }
                 }
                 // The sender lives as long as the miner that `self` holds.
-                _ = self.desired.changed() => {}
+                _ = self.desired.changed() => self.looks = 0,
                 () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {
-                    self.read_spec().await?;
+                    self.looks = self.looks.saturating_add(1);
+                    Box::pin(self.read_spec()).await?;
                 }
             }
         }
@@ -210,11 +227,16 @@ impl Session {
                         return Ok(sooner(Instant::now() + delay));
                     }
                 }
-                (Plan::Wait(_), _) => return Ok(sooner(Instant::now() + LOOK_AGAIN)),
+                (Plan::Wait(_), _) => return Ok(sooner(self.look_again())),
                 (Plan::Hold(until), _) => return Ok(sooner(at(until))),
                 _ => return Ok(due),
             }
         }
+    }
+
+    fn look_again(&self) -> Instant {
+        let doubled = 1_u32.checked_shl(self.looks).unwrap_or(u32::MAX);
+        Instant::now() + LOOK_AGAIN.saturating_mul(doubled).min(LOOK_SELDOM)
     }
 
     /// What to do now; what must be remembered of that is stored, and people are told.
@@ -251,15 +273,8 @@ impl Session {
         if local == self.local {
             return;
         }
-        let kept = async {
-            let mut write = self.around.store.write().await?;
-            write.put_local_change(&self.miner.name, local.as_ref()).await?;
-            write.commit().await
-        };
-        if let Err(error) = kept.await {
-            // It is in force all the same, and seen anew after a restart.
-            self.unstored(&error).await;
-        }
+        // If it is not kept, it is in force all the same, and seen anew after a restart.
+        self.note(Note::Local(local.clone())).await;
         self.local = local;
     }
 

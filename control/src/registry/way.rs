@@ -49,10 +49,15 @@ impl Service<Request<Body>> for Way {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let client = match self {
-            Self::Dialled(client) => Some(client.clone()),
-            Self::Home(connections) => connections.borrow().as_ref().map(|newest| newest.client.clone()),
-        };
-        Box::pin(async move { Ok(client.ok_or(NotAtHome)?.oneshot(request).await?) })
+        match self {
+            Self::Dialled(client) => {
+                let client = client.clone();
+                Box::pin(async move { Ok(client.oneshot(request).await?) })
+            }
+            Self::Home(connections) => {
+                let client = connections.borrow().as_ref().map(|newest| newest.client.clone());
+                Box::pin(async move { Ok(client.ok_or(NotAtHome)?.oneshot(request).await?) })
+            }
+        }
     }
 }

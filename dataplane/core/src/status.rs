@@ -55,6 +55,39 @@ pub struct MinerStatus {
     pub pool_pin: Option<PoolPin>,
 }
 
+impl MinerStatus {
+    /// Whether something has happened between two trees of one miner: more than counters, rates, readings and texts that
+    /// differ.
+    #[must_use]
+    pub fn tells_news_after(&self, before: &Self) -> bool {
+        self.news() != before.news()
+    }
+
+    /// What people and machines act upon.
+    fn news(&self) -> impl PartialEq + use<'_> {
+        let miner = (&self.boot_id, &self.name, self.state, self.generation, self.observed_generation);
+        let pools: Vec<_> = self.pools.iter().map(PoolStatus::news).collect();
+        let boards: Vec<_> = self.boards.iter().map(BoardStatus::news).collect();
+        let faults: Vec<_> = self.faults.iter().map(|fault| (fault.reason, &fault.subject, fault.since)).collect();
+        (miner, &self.live_pool, &self.pool_pin, pools, boards, faults)
+    }
+}
+
+impl PoolStatus {
+    fn news(&self) -> impl PartialEq + use<'_> {
+        // The first share that is accepted is what others wait for; the next ones count.
+        let connection = self.connection.as_ref().map(|connection| (connection.id, connection.totals.accepted > 0));
+        (&self.name, self.state, self.live, self.role, connection)
+    }
+}
+
+impl BoardStatus {
+    fn news(&self) -> impl PartialEq + use<'_> {
+        let threads: Vec<_> = self.threads.iter().map(|thread| thread.state).collect();
+        (&self.id, self.summary.state, &self.summary.faults, threads)
+    }
+}
+
 /// What a miner is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinerState {

@@ -52,7 +52,7 @@ pub(super) async fn renew(stream: Stream, certificate_request: String) -> Result
     Ok(in_time(call).await?.into_inner().certificate_chain)
 }
 
-type Client = EnrollmentServiceClient<mujina_proto::dial::Client>;
+type Client = EnrollmentServiceClient<mujina_proto::home::Client>;
 
 async fn client(stream: Stream) -> Result<Client, Failure> {
     let attached = attach(stream).await.map_err(|error| Failure::from(&Status::from_error(error.into())))?;

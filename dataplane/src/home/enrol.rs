@@ -27,6 +27,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long somebody is waited for who has to approve, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// How long one waits in all for a control plane that is asked by many at once: a rack that is enrolled in one go.
+const QUEUE: Duration = Duration::from_secs(60);
 
 /// Told while it goes on.
 pub type Tell = Box<dyn FnMut(Progress) + Send>;
@@ -196,6 +198,10 @@ impl Asking {
                 Ok((Answer::Issued(chain), authority)) => return Ok((chain, authority)),
                 Ok((Answer::Pending(again), _)) => again,
                 // It may be restarted while a person thinks; nothing is lost by that.
+                Err((EnrolError::TooManyAttempts(again), _)) if begin.elapsed() + again <= QUEUE => {
+                    sleep(again).await;
+                    continue;
+                }
                 Err((error, true)) => known_to_wait.ok_or(error)?,
                 Err((error, false)) => return Err(error),
             };

@@ -63,8 +63,8 @@ pub enum EnrolError {
     /// Another miner has the name.
     #[error("the name is taken: {0} (`--name` chooses another)")]
     NameTaken(String),
-    /// Too many wrong tokens.
-    #[error("the control plane has seen too many wrong tokens from here; try again in {}", duration::human(*.0))]
+    /// Too many wrong tokens, or very many right ones at once.
+    #[error("the control plane has seen too many attempts to enrol from here; try again in {}", duration::human(*.0))]
     TooManyAttempts(Duration),
     /// A person said no.
     #[error("the control plane refuses this miner: {0}")]

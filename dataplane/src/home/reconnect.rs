@@ -1,7 +1,9 @@
 //! When to dial home again, and what to say about it.   Called by `task`; randomness comes from there.
 //!
-//! Pure. A control plane that restarts meets its whole fleet at once, so the wait is anything between nothing and a cap that
-//! doubles (full jitter). Who was refused waits long: only a person or a clock can mend that. A log that says the same thing
+//! Pure. A control plane that restarts meets its whole fleet at once, so the wait is anything between nothing and a cap (full
+//! jitter): as long as home has been away by now. So whoever comes back after so many seconds has its fleet again after about
+//! as many more, while a cap that counts attempts sends those away for long who happened to try often. Who was refused waits
+//! long: only a person or a clock can mend that. A log that says the same thing
 //! every minute hides the others, so a trouble is told when it begins, and then slowly.
 
 use mujina_proto::tls::Refusal;
@@ -46,8 +48,8 @@ pub(super) struct Next {
 /// Attempts so far.
 #[derive(Debug, Default)]
 pub(super) struct Reconnect {
-    /// In a row.
-    failures: u32,
+    /// When home was lost.
+    lost_at: Option<Instant>,
     /// When which trouble was told; there are few kinds.
     told: Vec<(Trouble, Instant)>,
 }
@@ -59,11 +61,11 @@ impl Reconnect {
         if connected >= LASTED {
             *self = Self::default();
         }
-        self.failures = self.failures.saturating_add(1);
+        let away = now.saturating_duration_since(*self.lost_at.get_or_insert(now));
         let jitter = jitter.clamp(0.0, 1.0);
         let wait = match trouble {
             Trouble::Refused(_) => LONGEST.mul_f64(0.5 + jitter / 2.0),
-            Trouble::Unreachable | Trouble::Ended => self.cap().mul_f64(jitter),
+            Trouble::Unreachable | Trouble::Ended => away.clamp(FIRST, LONGEST).mul_f64(jitter),
         };
         Next { wait, tell: self.is_news(trouble, now) }
     }
@@ -76,11 +78,6 @@ impl Reconnect {
         }
         true
     }
-
-    fn cap(&self) -> Duration {
-        let doubled = 1_u32.checked_shl(self.failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        FIRST.saturating_mul(doubled).min(LONGEST)
-    }
 }
 
 #[cfg(test)]
@@ -92,21 +89,48 @@ mod tests {
     const REVOKED: End = End { trouble: Trouble::Refused(Refusal::Revoked), connected: Duration::ZERO };
 
     fn seconds(after: &[End], jitter: f64) -> Vec<u64> {
-        let (mut reconnect, now) = (Reconnect::default(), Instant::now());
-        after.iter().map(|end| reconnect.after(*end, now, jitter).wait.as_secs()).collect()
+        let (mut reconnect, mut now) = (Reconnect::default(), Instant::now());
+        let wait = |end: &End| {
+            now += end.connected;
+            let wait = reconnect.after(*end, now, jitter).wait;
+            now += wait;
+            wait.as_secs()
+        };
+        after.iter().map(wait).collect()
     }
 
     #[test]
-    fn cap_of_the_wait_doubles_up_to_a_minute_and_the_wait_is_anything_below() {
-        assert_eq!(seconds(&[UNREACHABLE; 8], 1.0), [1, 2, 4, 8, 16, 32, 60, 60]);
+    fn wait_is_anything_up_to_the_time_that_home_has_been_away_and_at_most_a_minute() {
+        assert_eq!(seconds(&[UNREACHABLE; 9], 1.0), [1, 1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(seconds(&[UNREACHABLE; 8], 0.0), [0; 8]);
+    }
+
+    /// Those who come are those who notice at once, and those whose wait ends; by then all are back.
+    #[test]
+    fn fleet_is_back_as_soon_again_as_home_was_away() {
+        let begin = Instant::now();
+        for away in [2, 5, 30] {
+            let mut last = begin;
+            for miner in 0..1000_u64 {
+                let (mut reconnect, mut now) = (Reconnect::default(), begin);
+                for attempt in 0.. {
+                    if now >= begin + Duration::from_secs(away) {
+                        break;
+                    }
+                    let jitter = f64::from(u32::try_from((miner * 7919 + attempt * 104_729) % 1000).unwrap()) / 1000.0;
+                    now += reconnect.after(UNREACHABLE, now, jitter).wait + Duration::from_millis(1);
+                }
+                last = last.max(now);
+            }
+            assert!(last <= begin + Duration::from_secs(2 * away), "away for {away} s, back after {:?}", last - begin);
+        }
     }
 
     #[test]
     fn connection_that_lasted_begins_anew_and_one_that_did_not_goes_on() {
         let ended = |seconds| End { trouble: Trouble::Ended, connected: Duration::from_secs(seconds) };
         let ends = [UNREACHABLE, UNREACHABLE, UNREACHABLE, ended(2), ended(30), ended(2)];
-        assert_eq!(seconds(&ends, 1.0), [1, 2, 4, 8, 1, 2]);
+        assert_eq!(seconds(&ends, 1.0), [1, 1, 2, 6, 1, 3]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The miner as a whole: its status tree and its desired state.
 
+mod pace;
+
+use self::pace::{Pace, Paced};
 use super::{
     check::{Checks, Refused},
     failure::shutting_down,
@@ -14,7 +17,7 @@ use mujina_core::{
 use mujina_proto::dataplane::v1::{self, miner_service_server::MinerService};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
-use tokio_stream::{StreamExt, wrappers::WatchStream};
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -46,10 +49,10 @@ impl MinerService for Service {
         &self,
         request: Request<v1::WatchMinerRequest>,
     ) -> Result<Response<Self::WatchMinerStream>, Status> {
-        let interval = interval(request.into_inner())?;
+        let pace = pace(request.into_inner())?;
         // A tree is taken when it is due: a slow reader gets the newest, whatever it missed.
-        let trees = WatchStream::new(self.status.clone()).throttle(interval);
-        let answers = trees.map(|tree| v1::WatchMinerResponse { miner: Some((&*tree).into()) });
+        let answers =
+            Paced::new(self.status.clone(), pace).map(|tree| v1::WatchMinerResponse { miner: Some((&*tree).into()) });
         Ok(Response::new(endless(answers, &self.cancel)))
     }
 
@@ -112,11 +115,12 @@ impl Service {
     }
 }
 
-fn interval(request: v1::WatchMinerRequest) -> Result<Duration, Refused> {
-    let v1::WatchMinerRequest { min_interval } = request;
+fn pace(request: v1::WatchMinerRequest) -> Result<Pace, Refused> {
+    let v1::WatchMinerRequest { min_interval, figures_interval } = request;
     let mut checks = Checks::default();
-    let interval = checks.period("min_interval", min_interval, INTERVAL, LEAST_INTERVAL);
-    checks.done().map(|()| interval)
+    let news = checks.period("min_interval", min_interval, INTERVAL, LEAST_INTERVAL);
+    let figures = checks.period("figures_interval", figures_interval, news, LEAST_INTERVAL).max(news);
+    checks.done().map(|()| Pace { news, figures })
 }
 
 /// Reads a change of the spec. Paths in the mask, and in what the spec's own checks refuse, begin at the spec.
@@ -249,10 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn negative_interval_is_refused() {
-        let mut request = v1::WatchMinerRequest { min_interval: Some(mujina_proto::convert::duration(INTERVAL)) };
-        assert_eq!(interval(request), Ok(INTERVAL));
-        request.min_interval.get_or_insert_default().seconds = -1;
-        assert_eq!(fields(&interval(request).unwrap_err()), ["min_interval"]);
+    fn pace_of_figures_is_that_of_news_or_slower_and_neither_is_negative() {
+        let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+        let request = |news, figures| v1::WatchMinerRequest { min_interval: news, figures_interval: figures };
+        let same = |length| Ok(Pace { news: length, figures: length });
+        assert_eq!(pace(request(None, None)), same(INTERVAL));
+        assert_eq!(pace(request(seconds(3), seconds(2))), same(Duration::from_secs(3)));
+        assert_eq!(pace(request(None, seconds(9))), Ok(Pace { news: INTERVAL, figures: Duration::from_secs(9) }));
+        assert_eq!(fields(&pace(request(seconds(-1), seconds(-1))).unwrap_err()), ["min_interval", "figures_interval"]);
     }
 }

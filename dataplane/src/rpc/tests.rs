@@ -54,7 +54,10 @@ async fn end_of<T>(watch: &mut Streaming<T>) -> Failure {
 async fn pause_really_stops_hashing_and_resume_starts_it_again() {
     let world = World::new().await;
     let mut miner = world.miner();
-    let request = v1::WatchMinerRequest { min_interval: Some(mujina_proto::convert::duration(world::INTERVAL)) };
+    let request = v1::WatchMinerRequest {
+        min_interval: Some(mujina_proto::convert::duration(world::INTERVAL)),
+        figures_interval: None,
+    };
     let mut watch = miner.watch_miner(request).await.unwrap().into_inner();
     let hashing = |tree: &types::v1::MinerStatus| {
         tree.boards[0].threads[0].state() == types::v1::ThreadState::Hashing && tree.totals.as_ref().unwrap().found > 0

@@ -1,14 +1,14 @@
 //! Changes that have to prove themselves: sent with a bound, confirmed when the miner showed that it works, taken back when
 //! it did not, also while it is away.
 
-use super::{LOOK_AGAIN, STORE_RETRY, Session, at};
+use super::{STORE_RETRY, Session, at, notes::Note};
 use crate::{
     access::Caller,
     event::EventKind,
     reconcile::{Evidence, Plan, Trial, TrialAction, TrialState},
     registry::{CallError, CallKind},
     spec::{Claim, DesiredState, Restore},
-    store::{self, StoreError},
+    store,
 };
 use mujina_core::id::Generation;
 use std::time::Duration;
@@ -75,6 +75,11 @@ impl Session {
         desired: Option<&DesiredState>,
         plan: &Plan,
     ) -> Result<Option<Instant>, CallError> {
+        if self.trials.iter().any(|trial| trial.is_time_up(store::now())) {
+            // Figures come slowly: the share that it waits for may have been accepted meanwhile.
+            let status = self.miner.link.status().await?;
+            self.hear(&status);
+        }
         let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
         let evidence = Evidence {
             desired: desired.map(|desired| desired.generation).unwrap_or_default(),
@@ -92,14 +97,14 @@ impl Session {
                 due = sooner(due, next);
                 if let TrialState::Running { heard_at: None, .. } = trial.state {
                     // A miner that does not hash says little of itself.
-                    due = sooner(due, Some(Instant::now() + LOOK_AGAIN));
+                    due = sooner(due, Some(self.look_again()));
                 }
             }
             if let TrialState::Confirmed { .. } = trial.state
                 && !self.confirm().await?
             {
                 trial = before;
-                due = sooner(due, Some(Instant::now() + LOOK_AGAIN));
+                due = sooner(due, Some(self.look_again()));
             }
             self.keep_trial(trial).await;
         }
@@ -184,16 +189,8 @@ impl Session {
             return;
         }
         known.clone_from(&trial);
-        let kept: Result<(), StoreError> = async {
-            let mut write = self.around.store.write().await?;
-            write.put_trial(&self.miner.name, &trial).await?;
-            write.commit().await
-        }
-        .await;
-        if let Err(error) = kept {
-            // It goes on here; another process would begin its clock anew.
-            self.unstored(&error).await;
-        }
+        // If it is not kept, it goes on here; another process would begin its clock anew.
+        self.note(Note::Trial(trial)).await;
         self.trials.retain(|trial| !trial.is_over());
     }
 }

@@ -4,8 +4,7 @@ use anyhow::{Context as _, bail};
 use mujina_control::setup::ADMIN_CONTEXT;
 use mujina_proto::{
     control::v1::{self, miner_registry_service_client::MinerRegistryServiceClient},
-    dial::Client,
-    home::{Attached, attach},
+    home::{Attached, Client, attach},
     tls::{Alpn, ClientTls, Identity, Roots, client_config},
 };
 use std::{

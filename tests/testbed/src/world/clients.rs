@@ -53,7 +53,10 @@ impl Clients {
     pub async fn wait_for(&self, mut wanted: impl FnMut(&MinerStatus) -> bool) -> Result<MinerStatus, String> {
         let mut last = None;
         let watching = async {
-            let request = WatchMinerRequest { min_interval: Some(LOOK_EVERY.try_into().expect("a short time")) };
+            let request = WatchMinerRequest {
+                min_interval: Some(LOOK_EVERY.try_into().expect("a short time")),
+                figures_interval: None,
+            };
             let mut client = MinerServiceClient::new(self.channel());
             let mut trees = client.watch_miner(request).await.map_err(|error| error.to_string())?.into_inner();
             while let Some(answer) = trees.message().await.map_err(|error| error.to_string())? {

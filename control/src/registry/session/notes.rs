@@ -1,0 +1,45 @@
+//! Writes down what sessions must not forget, that of many together: a profile changes a thousand miners at once.
+
+use crate::{
+    reconcile::{LocalChange, Trial},
+    store::{Hand, Store, StoreError, Together, Write, Writer, together},
+};
+use mujina_core::id::MinerName;
+
+/// What is noted.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// How far a trial is.
+    Trial(Trial),
+    /// The change made on the miner; `None` = it is over.
+    Local(Option<LocalChange>),
+}
+
+/// How notes of sessions are stored.
+#[derive(Debug)]
+pub(crate) struct Sessions;
+
+/// Takes notes.
+pub(crate) type Notes = Hand<Sessions>;
+
+/// Both ends.
+pub(crate) fn notes(store: Store) -> (Notes, Writer<Sessions>) {
+    together(store, Sessions)
+}
+
+impl Together for Sessions {
+    type Item = (MinerName, Note);
+    type Answer = ();
+    const WHAT: &'static str = "what is known of miners";
+    const MOST: usize = 512;
+
+    async fn store(&self, write: &mut Write, items: &[Self::Item]) -> Result<Vec<()>, StoreError> {
+        for (miner, note) in items {
+            match note {
+                Note::Trial(trial) => write.put_trial(miner, trial).await?,
+                Note::Local(local) => write.put_local_change(miner, local.as_ref()).await?,
+            }
+        }
+        Ok(vec![(); items.len()])
+    }
+}

@@ -1,0 +1,161 @@
+//! Small changes of many, stored in one transaction: each costs a write to the disk, whatever it holds.
+//!
+//! ```text
+//! many tasks ── hand in, wait ──▶ queue ──▶ writer: all that is there, one commit ──▶ each is answered
+//! ```
+//! Whoever hands something in waits until it is on disk. What comes while one transaction is on its way goes into the next,
+//! so a thousand changes need a few tens of transactions and one needs its own at once.
+
+use super::{Store, StoreError, Write};
+use std::time::Duration;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+/// Items that wait, in all: one for each miner of a large fleet. Who finds it full waits, which slows down its own work alone.
+const QUEUE: usize = 1024;
+
+/// How items of one kind are stored.
+pub(crate) trait Together: Send + Sync + Sized + 'static {
+    /// What is handed in.
+    type Item: Send + Sync + 'static;
+    /// What whoever handed it in is told.
+    type Answer: Send + 'static;
+    /// What is not stored when the database fails, for the log.
+    const WHAT: &'static str;
+    /// Weight of one transaction: more would keep others from the database for too long.
+    const MOST: usize;
+    /// How long the first item waits for others.
+    const WAIT: Duration = Duration::ZERO;
+
+    /// What an item weighs.
+    fn weight(_: &Self::Item) -> usize {
+        1
+    }
+
+    /// Stores items in their order; an answer for each.
+    fn store(
+        &self,
+        write: &mut Write,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
+
+    /// They are on disk.
+    fn stored(&self) {}
+}
+
+/// It could not be stored. Why, the writer has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be stored; trying again")]
+pub(crate) struct NotStored;
+
+struct Handed<T: Together> {
+    item: T::Item,
+    stored: oneshot::Sender<Result<T::Answer, NotStored>>,
+}
+
+/// Takes items. Cheap to clone.
+pub(crate) struct Hand<T: Together>(mpsc::Sender<Handed<T>>);
+
+/// Stores them.
+pub(crate) struct Writer<T: Together> {
+    store: Store,
+    how: T,
+    handed: mpsc::Receiver<Handed<T>>,
+}
+
+/// Both ends.
+pub(crate) fn together<T: Together>(store: Store, how: T) -> (Hand<T>, Writer<T>) {
+    let (sender, handed) = mpsc::channel(QUEUE);
+    (Hand(sender), Writer { store, how, handed })
+}
+
+impl<T: Together> Clone for Hand<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Together> std::fmt::Debug for Hand<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Hand").field(&T::WHAT).finish()
+    }
+}
+
+impl<T: Together> std::fmt::Debug for Writer<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Writer").field(&T::WHAT).finish()
+    }
+}
+
+impl<T: Together> Hand<T> {
+    /// Hands an item in; answers when it is on disk.
+    ///
+    /// # Cancel safety
+    /// Whoever does not wait does not learn whether it was stored.
+    pub(crate) async fn store(&self, item: T::Item) -> Result<T::Answer, NotStored> {
+        let (stored, is_stored) = oneshot::channel();
+        self.0.send(Handed { item, stored }).await.map_err(|_| NotStored)?;
+        is_stored.await.map_err(|_| NotStored)?
+    }
+}
+
+impl<T: Together> Writer<T> {
+    /// Runs until nobody can hand anything in.
+    pub(crate) async fn run(mut self) {
+        while self.step().await {}
+    }
+
+    /// Runs until `cancel`; who waits then learns nothing.
+    pub(crate) async fn run_until(self, cancel: CancellationToken) {
+        if cancel.run_until_cancelled(self.run()).await.is_some() {
+            // That nobody is left ends nothing by itself.
+            cancel.cancelled().await;
+        }
+    }
+
+    /// One transaction; `false` = nobody is left who could hand anything in.
+    async fn step(&mut self) -> bool {
+        let Some(Handed { item, stored }) = self.handed.recv().await else { return false };
+        let deadline = Instant::now() + T::WAIT;
+        let mut weight = T::weight(&item);
+        let (mut items, mut waiting) = (vec![item], vec![stored]);
+        while weight < T::MOST {
+            let next = if T::WAIT.is_zero() {
+                self.handed.try_recv().ok()
+            } else {
+                timeout_at(deadline, self.handed.recv()).await.ok().flatten()
+            };
+            let Some(Handed { item, stored }) = next else { break };
+            weight += T::weight(&item);
+            items.push(item);
+            waiting.push(stored);
+        }
+        let mut answers = match self.store(&items).await {
+            Ok(answers) => {
+                self.how.stored();
+                answers.into_iter()
+            }
+            Err(error) => {
+                let error = &error as &(dyn std::error::Error + 'static);
+                error!(error, what = T::WHAT, items = items.len(), "changes are not stored; trying again");
+                Vec::new().into_iter()
+            }
+        };
+        for stored in waiting {
+            // Whoever handed it in may be gone.
+            let _ = stored.send(answers.next().ok_or(NotStored));
+        }
+        true
+    }
+
+    async fn store(&self, items: &[T::Item]) -> Result<Vec<T::Answer>, StoreError> {
+        let mut write = self.store.write().await?;
+        let answers = self.how.store(&mut write, items).await?;
+        write.commit().await?;
+        Ok(answers)
+    }
+}
