@@ -9,6 +9,7 @@
 //! One service definition is enough for a local socket, a port and the way home. Both halves work on any stream, and both
 //! tell when it has ended: the miner dials again, the control plane knows that the miner is gone.
 
+mod body;
 mod connection;
 
 pub use self::connection::Connection;
@@ -62,7 +63,7 @@ impl Attached {
 ///
 /// # Errors
 /// It does not speak HTTP/2.
-pub async fn attach<S>(stream: S) -> Result<Attached, hyper::Error>
+pub async fn attach<S>(stream: S) -> Result<Attached, h2::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -73,7 +73,7 @@ impl Guard {
         })?;
         let origin = Origin::of(request);
         let subject = self.subject(request, &origin).await?;
-        let bindings: Arc<[_]> = self.store.bindings().await.map_err(|error| storage(&error))?.into();
+        let bindings = self.store.bindings().await.map_err(|error| storage(&error))?;
         let labels = self.labels(row, request.headers());
         let caller = Caller::new(subject, origin.text, row, bindings);
         let decided = if row.about == About::OneMiner && !row.name.starts_with(RELAYED) {

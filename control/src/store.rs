@@ -21,6 +21,7 @@ mod spec;
 mod statistics;
 mod together;
 
+use access::KnownBindings;
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
 pub use profile::OwnFragment;
@@ -101,6 +102,7 @@ impl StoreError {
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    bindings: Arc<KnownBindings>,
     database_id: Arc<str>,
     incarnation: Arc<str>,
 }
@@ -112,7 +114,11 @@ pub struct FolderLock(#[expect(dead_code, reason = "locked while it is open")] F
 
 /// Changes that happen together or not at all; dropped without [`Write::commit`], nothing happened.
 #[derive(Debug)]
-pub struct Write(Transaction<'static, Sqlite>);
+pub struct Write {
+    transaction: Transaction<'static, Sqlite>,
+    bindings: Arc<KnownBindings>,
+    changes_bindings: bool,
+}
 
 impl Write {
     /// Makes the changes last: they are on disk when it returns.
@@ -120,7 +126,11 @@ impl Write {
     /// # Errors
     /// The database failed; nothing happened.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+        self.transaction.commit().await?;
+        if self.changes_bindings {
+            self.bindings.changed();
+        }
+        Ok(())
     }
 
     /// What the request `request_id` was answered with, if it was made before.
@@ -128,7 +138,7 @@ impl Write {
         let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
             .bind(scope)
             .bind(request_id)
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -138,14 +148,14 @@ impl Write {
         let now = SystemTime::now();
         sqlx::query("DELETE FROM requests WHERE answered_at < ?")
             .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         sqlx::query("INSERT INTO requests (scope, request_id, answer, answered_at) VALUES (?, ?, ?, ?)")
             .bind(scope)
             .bind(request_id)
             .bind(answer)
             .bind(millis(now))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -177,8 +187,11 @@ impl Store {
         let row = sqlx::query("SELECT database_id, restored FROM identity").fetch_one(&writer).await?;
         let (id, restored): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         let incarnation = format!("{id}.{restored}").into();
-        let readers = pool(READERS).connect_with(options.read_only(true)).await?;
-        Ok((Self { writer, readers, database_id: id.into(), incarnation }, lock))
+        // What they read again and again is little, and the kernel has it too.
+        let options = options.read_only(true).pragma("cache_size", "-512");
+        let readers = pool(READERS).connect_with(options).await?;
+        let bindings = Arc::default();
+        Ok((Self { writer, readers, bindings, database_id: id.into(), incarnation }, lock))
     }
 
     /// What the request `request_id` was answered with, if it was made before.
@@ -210,14 +223,15 @@ impl Store {
     /// The database failed.
     pub async fn write(&self) -> Result<Write, StoreError> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
-        match self.writer.begin_with(BEGIN).await {
+        let transaction = match self.writer.begin_with(BEGIN).await {
             // SQLite ended the transaction before by itself, as it does when the disk is full, and the connection still counts it.
             Err(sqlx::Error::InvalidSavePointStatement) => {
                 self.writer.acquire().await?.close().await?;
-                Ok(Write(self.writer.begin_with(BEGIN).await?))
+                self.writer.begin_with(BEGIN).await?
             }
-            begun => Ok(Write(begun?)),
-        }
+            begun => begun?,
+        };
+        Ok(Write { transaction, bindings: self.bindings.clone(), changes_bindings: false })
     }
 
     /// Ends all connections; what was committed is in the file.

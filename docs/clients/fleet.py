@@ -1,6 +1,6 @@
 """Lists the miners of a Mujina control plane, and reconnects one: over mutual TLS, without any file generated from the protos.
 
-    pip install grpcio grpcio-reflection
+    pip install -r requirements.txt
     python fleet.py CONTEXT [MINER]
 
 CONTEXT is a file that `mujina-control init` or `mujinactl context export` wrote: it holds the address, the authority's certificate and

@@ -13,6 +13,11 @@ use tokio::time::timeout;
 /// Longer than the session takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The client in another language.
+const CLIENT: &str = "docs/clients/fleet.py";
+/// Names the Python to run it with.
+const PYTHON: &str = "MUJINA_PYTHON";
+
 /// Lines that a reader would type.
 fn session() -> String {
     let paper = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fleet.md")).unwrap();
@@ -46,6 +51,35 @@ fn programs() -> PathBuf {
     test.parent().and_then(Path::parent).unwrap().to_owned()
 }
 
+/// What the paper says of other languages, done in the session while it is there.
+fn other_language() -> String {
+    let Some(python) = python() else {
+        eprintln!("no Python with grpcio and grpcio-reflection: {CLIENT} is not tried");
+        return String::new();
+    };
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join(CLIENT);
+    format!(
+        "'{}' '{}' control/admin.context.toml rig1 | tee client.txt\n\
+         grep -q '^rig1 connected canary=yes,site=cellar' client.txt\n\
+         grep -q '^rig3 connected site=cellar' client.txt\n\
+         grep -q '^reconnect of rig1 succeeded' client.txt\n",
+        python.display(),
+        client.display()
+    )
+}
+
+/// A Python that has what the client needs. One that was named must have it.
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
+fn python() -> Option<PathBuf> {
+    let named = env::var_os(PYTHON).map(PathBuf::from);
+    let python = named.clone().unwrap_or_else(|| "python3".into());
+    let tried =
+        Command::new(&python).args(["-c", "import tomllib, grpc, grpc_reflection"]).stderr(Stdio::null()).status();
+    let has_all = tried.is_ok_and(|status| status.success());
+    assert!(has_all || named.is_none(), "{PYTHON} names {}, which lacks a package", python.display());
+    has_all.then_some(python)
+}
+
 /// Runs a script in a folder; returns what it wrote, and whether it came to its end.
 async fn run(script: String, folder: &Path, programs: &Path) -> (bool, String) {
     let log = folder.join("session.log");
@@ -76,6 +110,7 @@ async fn run(script: String, folder: &Path, programs: &Path) -> (bool, String) {
 async fn session_of_the_paper_goes_as_it_says() {
     let folder = tempfile::Builder::new().prefix("mp").tempdir().unwrap();
     let programs = tokio::task::spawn_blocking(programs).await.unwrap();
-    let (ended, text) = run(session(), folder.path(), &programs).await;
+    let script = format!("{}\n{}", session(), other_language());
+    let (ended, text) = run(script, folder.path(), &programs).await;
     assert!(ended, "the session did not come to its end:\n{text}");
 }

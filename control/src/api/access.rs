@@ -87,7 +87,7 @@ impl AccessService for Service {
         &self,
         _: Request<v1::ListBindingsRequest>,
     ) -> Result<Response<v1::ListBindingsResponse>, Status> {
-        let mut bindings = self.0.store.bindings().await.map_err(|error| storage(&error))?;
+        let mut bindings = self.0.store.bindings().await.map_err(|error| storage(&error))?.to_vec();
         bindings.sort_by_cached_key(|binding| (binding.subject.to_string(), binding.role));
         Ok(Response::new(v1::ListBindingsResponse { bindings: bindings.iter().map(binding_message).collect() }))
     }

@@ -3,17 +3,31 @@
 use super::{Store, StoreError, Write, from_millis, millis};
 use crate::access::{Binding, token::Token};
 use sqlx::{Row, sqlite::SqliteRow};
-use std::time::SystemTime;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// How long bindings that were read are known.
+const KNOWN: Duration = Duration::from_secs(1);
 
 impl Store {
-    /// All bindings, in order of subject and role.
+    /// All bindings, in order of subject and role. Every call asks for them, so they are kept for a moment: what this process
+    /// changes counts at once, what another changes within a second.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn bindings(&self) -> Result<Vec<Binding>, StoreError> {
+    pub async fn bindings(&self) -> Result<Arc<[Binding]>, StoreError> {
+        let now = Instant::now();
+        let changes = match self.bindings.look(now) {
+            Ok(known) => return Ok(known),
+            Err(changes) => changes,
+        };
         let rows =
             sqlx::query("SELECT * FROM bindings ORDER BY subject, role, selector").fetch_all(&self.readers).await?;
-        rows.iter().map(read_binding).collect()
+        let bindings: Arc<[Binding]> = rows.iter().map(read_binding).collect::<Result<_, _>>()?;
+        self.bindings.keep(bindings.clone(), changes, now);
+        Ok(bindings)
     }
 
     /// All tokens, the newest first.
@@ -37,6 +51,46 @@ impl Store {
     }
 }
 
+/// Bindings as they were read last.
+#[derive(Debug, Default)]
+pub(super) struct KnownBindings(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts what this process changed.
+    changes: u64,
+    read: Option<(Arc<[Binding]>, Instant)>,
+}
+
+impl KnownBindings {
+    /// They, or else the number that must not have grown when they are kept.
+    fn look(&self, now: Instant) -> Result<Arc<[Binding]>, u64> {
+        let known = self.lock();
+        match &known.read {
+            Some((bindings, at)) if now.saturating_duration_since(*at) < KNOWN => Ok(bindings.clone()),
+            _ => Err(known.changes),
+        }
+    }
+
+    fn keep(&self, bindings: Arc<[Binding]>, changes: u64, now: Instant) {
+        let mut known = self.lock();
+        if known.changes == changes {
+            known.read = Some((bindings, now));
+        }
+    }
+
+    /// They are others from now on.
+    pub(super) fn changed(&self) {
+        let mut known = self.lock();
+        known.changes += 1;
+        known.read = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Write {
     /// Adds a binding, which was checked; `false` when the subject has the role for the same miners already.
     ///
@@ -44,6 +98,7 @@ impl Write {
     /// The database failed.
     pub async fn insert_binding(&mut self, binding: &Binding, by: &str, at: SystemTime) -> Result<bool, StoreError> {
         let Binding { id, subject, role, selector } = binding;
+        self.changes_bindings = true;
         let added = sqlx::query(
             "INSERT INTO bindings (id, subject, role, selector, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (subject, role, selector) DO NOTHING",
@@ -54,7 +109,7 @@ impl Write {
         .bind(selector.to_string())
         .bind(by)
         .bind(millis(at))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(added.rows_affected() > 0)
     }
@@ -64,8 +119,11 @@ impl Write {
     /// # Errors
     /// The database failed.
     pub async fn delete_binding(&mut self, id: &str) -> Result<Option<Binding>, StoreError> {
-        let row =
-            sqlx::query("DELETE FROM bindings WHERE id = ? RETURNING *").bind(id).fetch_optional(&mut *self.0).await?;
+        self.changes_bindings = true;
+        let row = sqlx::query("DELETE FROM bindings WHERE id = ? RETURNING *")
+            .bind(id)
+            .fetch_optional(&mut *self.transaction)
+            .await?;
         row.as_ref().map(read_binding).transpose()
     }
 
@@ -87,7 +145,7 @@ impl Write {
         .bind(millis(*created_at))
         .bind(millis(*expires_at))
         .bind(revoked_at.map(millis))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -100,7 +158,7 @@ impl Write {
         let revoked = sqlx::query("UPDATE operator_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(millis(at))
             .bind(id)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(revoked.rows_affected() > 0)
     }

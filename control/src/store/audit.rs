@@ -14,9 +14,9 @@ impl Write {
     /// # Errors
     /// The database failed.
     pub async fn append_audit(&mut self, entry: Entry) -> Result<Record, StoreError> {
-        let mut head = head(&mut self.0).await?;
+        let mut head = head(&mut self.transaction).await?;
         // After a cut end the gap stays, so that it shows for ever.
-        head.sequence = head.sequence.max(remembered(&mut self.0).await?);
+        head.sequence = head.sequence.max(remembered(&mut self.transaction).await?);
         let record = Record::chained(entry, head, SystemTime::now());
         let Record { sequence, at_ms, who, origin, method, target, outcome, detail, trace_id, diff, previous, hash } =
             &record;
@@ -36,7 +36,7 @@ impl Write {
         .bind(diff)
         .bind(previous.0.as_slice())
         .bind(hash.0.as_slice())
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(record)
     }

@@ -47,7 +47,8 @@ impl Store {
 impl Write {
     /// Appends events in order after leaving out `skipped` numbers, and drops those that are too old. Gives the newest number.
     pub async fn append_events(&mut self, events: &[Event], skipped: u64) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT coalesce(max(sequence), 0) FROM events").fetch_one(&mut *self.0).await?;
+        let row =
+            sqlx::query("SELECT coalesce(max(sequence), 0) FROM events").fetch_one(&mut *self.transaction).await?;
         let mut newest = counted(row.try_get(0)?).saturating_add(skipped);
         for Event { at, kind, miner, subject, message } in events {
             newest = newest.saturating_add(1);
@@ -58,12 +59,12 @@ impl Write {
                 .bind(miner.as_ref().map(MinerName::as_str).unwrap_or_default())
                 .bind(subject)
                 .bind(message)
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
         }
         sqlx::query("DELETE FROM events WHERE sequence <= ?")
             .bind(count(newest.saturating_sub(HISTORY)))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(newest)
     }

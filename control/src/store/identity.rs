@@ -31,7 +31,7 @@ impl Store {
             "DELETE FROM certificates WHERE not_after < ?",
             "DELETE FROM revocations WHERE not_after < ?",
         ] {
-            sqlx::query(statement).bind(oldest).execute(&mut *write.0).await?;
+            sqlx::query(statement).bind(oldest).execute(&mut *write.transaction).await?;
         }
         write.commit().await
     }

@@ -34,7 +34,7 @@ impl Write {
     pub(crate) async fn marks(&mut self, miner: &MinerName) -> Result<Marks, StoreError> {
         let row = sqlx::query("SELECT * FROM miner_marks WHERE miner = ?")
             .bind(miner.as_str())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         row.as_ref().map(marks).transpose().map(Option::unwrap_or_default)
     }
@@ -47,7 +47,7 @@ impl Write {
             .bind(labels)
             .bind(quarantine)
             .bind(count(*revision))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Write {
         )
         .bind(millis(SystemTime::now()))
         .bind(power)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Write {
         for table in ["miner_marks", "miner_power", "desired_specs", "miner_fragments", "local_changes", "trials"] {
             sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE miner = ?")))
                 .bind(miner.as_str())
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
         }
         Ok(())

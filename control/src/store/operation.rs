@@ -117,7 +117,7 @@ impl Write {
         .bind(ramp.map_or(0.0, Watts::watts))
         .bind(retry_of)
         .bind(count(*revision))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?
         .last_insert_rowid();
         // One statement, for there may be a hundred thousand.
@@ -132,12 +132,12 @@ impl Write {
         .bind(number)
         .bind(text(&TargetState::Waiting)?)
         .bind(json(&listed)?)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         sqlx::query("DELETE FROM operations WHERE number <= ? AND state <> ?")
             .bind(number.saturating_sub(HISTORY))
             .bind(text(&OperationState::Running)?)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Write {
     pub(crate) async fn next_revision(&mut self, operation: i64) -> Result<(), StoreError> {
         sqlx::query("UPDATE operations SET revision = revision + 1 WHERE number = ?")
             .bind(operation)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Write {
         .bind(operation)
         .bind(miner.as_str())
         .bind(text(&TargetState::Waiting)?)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         if begun.rows_affected() > 0 {
             return Ok(Begun::First);
@@ -172,7 +172,7 @@ impl Write {
             .bind(operation)
             .bind(miner.as_str())
             .bind(text(&TargetState::Running)?)
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(if goes_on.is_some() { Begun::Again } else { Begun::Not })
     }
@@ -191,7 +191,7 @@ impl Write {
         .bind(json(phases)?)
         .bind(operation)
         .bind(miner.as_str())
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Write {
         .bind(millis(now))
         .bind(operation)
         .bind(miner.as_str())
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         match bundle {
             Some(bundle) => self.insert_bundle(operation, miner, bundle, now).await,
@@ -232,8 +232,10 @@ impl Write {
 
     /// Skips the targets that have not started and says how many; `None` when the operation does not exist.
     pub(crate) async fn cancel_operation(&mut self, id: &str) -> Result<Option<u64>, StoreError> {
-        let row =
-            sqlx::query("SELECT number FROM operations WHERE id = ?").bind(id).fetch_optional(&mut *self.0).await?;
+        let row = sqlx::query("SELECT number FROM operations WHERE id = ?")
+            .bind(id)
+            .fetch_optional(&mut *self.transaction)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let number: i64 = row.try_get(0)?;
         self.next_revision(number).await?;
@@ -244,13 +246,13 @@ impl Write {
         .bind(text(&TargetState::Skipped)?)
         .bind(number)
         .bind(text(&TargetState::Waiting)?)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?
         .rows_affected();
         if skipped > 0 {
             sqlx::query("UPDATE operations SET cancelled = 1 WHERE number = ?")
                 .bind(number)
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
         }
         self.finish_operation(number).await?;
@@ -259,7 +261,7 @@ impl Write {
 
     /// Ends the operation when no target is left to work on.
     pub(crate) async fn finish_operation(&mut self, number: i64) -> Result<(), StoreError> {
-        let state = OperationState::of(&progress(&mut self.0, number).await?);
+        let state = OperationState::of(&progress(&mut self.transaction, number).await?);
         if state == OperationState::Running {
             return Ok(());
         }
@@ -267,7 +269,7 @@ impl Write {
             .bind(text(&state)?)
             .bind(millis(SystemTime::now()))
             .bind(number)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Write {
     /// # Errors
     /// See [`Store::payout_list`].
     pub async fn payout_list(&mut self) -> Result<PayoutList, StoreError> {
-        list(&mut self.0).await
+        list(&mut self.transaction).await
     }
 
     /// An admin wants a change: it is in force, or waits for another admin.
@@ -73,7 +73,7 @@ impl Write {
         id: String,
         now: SystemTime,
     ) -> Result<Proposed, PayoutError> {
-        let proposed = list(&mut self.0).await?.propose(change, by, id, now)?;
+        let proposed = list(&mut self.transaction).await?.propose(change, by, id, now)?;
         match &proposed {
             Proposed::InForce(list) => self.insert_list(list, &by.person(), None, now).await?,
             Proposed::Waits(Proposal { id, change, base, by, at }) => {
@@ -85,7 +85,7 @@ impl Write {
                 .bind(count(*base))
                 .bind(by)
                 .bind(millis(*at))
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
             }
         }
@@ -98,7 +98,7 @@ impl Write {
     /// See [`PayoutError`].
     pub async fn approve_payout(&mut self, id: &str, by: &Subject, now: SystemTime) -> Result<PayoutList, PayoutError> {
         let proposal = self.open_proposal(id).await?;
-        let approved = list(&mut self.0).await?.approve(&proposal, by, now)?;
+        let approved = list(&mut self.transaction).await?.approve(&proposal, by, now)?;
         self.insert_list(&approved, &proposal.by, Some(&by.person()), now).await?;
         self.decide_proposal(id, "approved", by, now).await?;
         Ok(approved)
@@ -117,7 +117,7 @@ impl Write {
     async fn open_proposal(&mut self, id: &str) -> Result<Proposal, PayoutError> {
         let row = sqlx::query("SELECT * FROM payout_proposals WHERE id = ? AND decision IS NULL")
             .bind(id)
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         let row = row.ok_or_else(|| PayoutError::Unknown(id.chars().take(80).collect()))?;
         Ok(read_proposal(&row)?)
@@ -135,7 +135,7 @@ impl Write {
             .bind(by.person())
             .bind(millis(at))
             .bind(id)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Write {
         .bind(proposed_by)
         .bind(approved_by)
         .bind(millis(at))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }

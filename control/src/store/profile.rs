@@ -46,7 +46,7 @@ impl Write {
     /// All profiles, as they are for the rest of this write.
     pub async fn profiles(&mut self) -> Result<Vec<Profile>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM profiles ORDER BY name")))
-            .fetch_all(&mut *self.0)
+            .fetch_all(&mut *self.transaction)
             .await?;
         rows.iter().map(read).collect()
     }
@@ -55,7 +55,7 @@ impl Write {
     pub async fn profile(&mut self, name: &ProfileName) -> Result<Option<Profile>, StoreError> {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM profiles WHERE name = ?")))
             .bind(name.as_str())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -73,7 +73,7 @@ impl Write {
              ON CONFLICT (name) DO UPDATE SET generation = generation + 1 RETURNING generation",
         )
         .bind(name.as_str())
-        .fetch_one(&mut *self.0)
+        .fetch_one(&mut *self.transaction)
         .await?;
         let generation = Generation(counted(row.try_get(0)?));
         let etag = uuid::Uuid::new_v4().simple().to_string();
@@ -88,20 +88,23 @@ impl Write {
         .bind(&etag)
         .bind(count(generation.0))
         .bind(millis(now()))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(Profile { etag, generation, ..profile.clone() })
     }
 
     /// Drops a profile; `false` when there is none.
     pub async fn delete_profile(&mut self, name: &ProfileName) -> Result<bool, StoreError> {
-        let gone = sqlx::query("DELETE FROM profiles WHERE name = ?").bind(name.as_str()).execute(&mut *self.0).await?;
+        let gone = sqlx::query("DELETE FROM profiles WHERE name = ?")
+            .bind(name.as_str())
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(gone.rows_affected() > 0)
     }
 
     /// What is wanted of single miners, as it is for the rest of this write.
     pub async fn own_fragments(&mut self) -> Result<BTreeMap<MinerName, OwnFragment>, StoreError> {
-        let rows = sqlx::query(OWN).fetch_all(&mut *self.0).await?;
+        let rows = sqlx::query(OWN).fetch_all(&mut *self.transaction).await?;
         rows.iter().map(read_named).collect()
     }
 
@@ -109,7 +112,7 @@ impl Write {
     pub async fn own_fragment(&mut self, miner: &MinerName) -> Result<Option<OwnFragment>, StoreError> {
         let row = sqlx::query("SELECT fragment, etag FROM miner_fragments WHERE miner = ?")
             .bind(miner.as_str())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         row.map(|row| read_own(&row, miner.as_str())).transpose()
     }
@@ -123,7 +126,7 @@ impl Write {
         if fragment.is_empty() {
             sqlx::query("DELETE FROM miner_fragments WHERE miner = ?")
                 .bind(miner.as_str())
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
             return Ok(OwnFragment::default());
         }
@@ -133,7 +136,7 @@ impl Write {
             .bind(fragment::write(fragment)?)
             .bind(&etag)
             .bind(millis(now()))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(OwnFragment { fragment: fragment.clone(), etag })
     }

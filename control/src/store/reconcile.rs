@@ -63,7 +63,7 @@ impl Write {
                 .bind(json(local)?),
             None => sqlx::query("DELETE FROM local_changes WHERE miner = ?").bind(miner.as_str()),
         };
-        query.execute(&mut *self.0).await?;
+        query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -74,7 +74,7 @@ impl Write {
             .bind(count(trial.generation.0))
             .bind(json(trial)?)
             .bind(trial.is_over())
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         sqlx::query(
             "DELETE FROM trials WHERE miner = ?1 AND is_over = 1 AND generation <=
@@ -82,7 +82,7 @@ impl Write {
         )
         .bind(miner.as_str())
         .bind(HISTORY)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }

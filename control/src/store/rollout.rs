@@ -111,22 +111,23 @@ impl Write {
         .bind(trace_parent.to_string())
         .bind(said)
         .bind(&created_by)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?
         .last_insert_rowid();
         self.put_targets(number, targets.iter()).await?;
         sqlx::query("DELETE FROM rollouts WHERE number <= ? AND status = 'finished'")
             .bind(number.saturating_sub(HISTORY))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(StoredRollout { number, revision: 1, change, profile, created_by, rollout, created_at, trace_parent })
     }
 
     /// One rollout, as it is for the rest of this write.
     pub async fn rollout(&mut self, id: &str) -> Result<Option<StoredRollout>, StoreError> {
-        let row = sqlx::query("SELECT * FROM rollouts WHERE id = ?").bind(id).fetch_optional(&mut *self.0).await?;
+        let row =
+            sqlx::query("SELECT * FROM rollouts WHERE id = ?").bind(id).fetch_optional(&mut *self.transaction).await?;
         match row {
-            Some(row) => Ok(Some(read(&mut self.0, &row).await?)),
+            Some(row) => Ok(Some(read(&mut self.transaction, &row).await?)),
             None => Ok(None),
         }
     }
@@ -137,7 +138,7 @@ impl Write {
             "SELECT DISTINCT miner FROM rollout_targets JOIN rollouts ON rollouts.number = rollout
              WHERE status NOT IN ('planned', 'finished')",
         )
-        .fetch_all(&mut *self.0)
+        .fetch_all(&mut *self.transaction)
         .await?;
         let name = |row: &SqliteRow| {
             let name: String = row.try_get(0)?;
@@ -153,7 +154,7 @@ impl Write {
              AND json_extract(profile, '$.name') = ?",
         )
         .bind(name.as_str())
-        .fetch_optional(&mut *self.0)
+        .fetch_optional(&mut *self.transaction)
         .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -177,7 +178,7 @@ impl Write {
         .bind(finished_at)
         .bind(before.number)
         .bind(count(before.revision))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         if written.rows_affected() == 0 {
             return Ok(None);
@@ -198,7 +199,7 @@ impl Write {
                 .bind(rollout)
                 .bind(miner.as_str())
                 .bind(json(target)?)
-                .execute(&mut *self.0)
+                .execute(&mut *self.transaction)
                 .await?;
         }
         Ok(())

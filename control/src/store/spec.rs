@@ -47,14 +47,14 @@ impl Write {
             "SELECT {COLUMNS} FROM desired_specs WHERE miner = ? ORDER BY generation DESC LIMIT 1"
         )))
         .bind(miner.as_str())
-        .fetch_optional(&mut *self.0)
+        .fetch_optional(&mut *self.transaction)
         .await?;
         row.as_ref().map(read).transpose()
     }
 
     /// The newest desired state of every miner that has one, as it is for the rest of this write.
     pub(crate) async fn all_desired(&mut self) -> Result<Vec<DesiredState>, StoreError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(newest_of_all())).fetch_all(&mut *self.0).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(newest_of_all())).fetch_all(&mut *self.transaction).await?;
         rows.iter().map(read).collect()
     }
 
@@ -69,7 +69,7 @@ impl Write {
         )))
         .bind(miner.as_str())
         .bind(count(generation.0))
-        .fetch_optional(&mut *self.0)
+        .fetch_optional(&mut *self.transaction)
         .await?;
         row.as_ref().map(read).transpose()
     }
@@ -89,7 +89,7 @@ impl Write {
         .bind(millis(*stored_at))
         .bind(trace_parent.to_string())
         .bind(count(taken_over.0))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         sqlx::query(
             "DELETE FROM desired_specs WHERE miner = ?1 AND generation <=
@@ -97,7 +97,7 @@ impl Write {
         )
         .bind(miner.as_str())
         .bind(HISTORY)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }

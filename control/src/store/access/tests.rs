@@ -33,7 +33,7 @@ async fn bindings_survive_and_are_never_twice() {
     store.close().await;
     drop((store, lock));
     let (store, _lock) = open(&folder).await;
-    assert_eq!(store.bindings().await.unwrap(), [binding("1", Role::Energy), binding("2", Role::Viewer)]);
+    assert_eq!(store.bindings().await.unwrap(), [binding("1", Role::Energy), binding("2", Role::Viewer)].into());
     let mut write = store.write().await.unwrap();
     assert_eq!(write.delete_binding("1").await.unwrap(), Some(binding("1", Role::Energy)));
     assert_eq!(write.delete_binding("1").await.unwrap(), None);

@@ -75,7 +75,7 @@ impl Write {
         .bind(millis(now))
         .bind(by)
         .bind(chain)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Write {
         .bind(kind.as_str())
         .bind(name.as_str())
         .bind(millis(now))
-        .fetch_one(&mut *self.0)
+        .fetch_one(&mut *self.transaction)
         .await?;
         Ok(row.try_get(0)?)
     }
@@ -115,7 +115,7 @@ impl Write {
         .bind(millis(now))
         .bind(key.to_string())
         .bind(peer.serial.to_string())
-        .fetch_optional(&mut *self.0)
+        .fetch_optional(&mut *self.transaction)
         .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
@@ -123,7 +123,7 @@ impl Write {
     pub(crate) async fn is_revoked(&mut self, serial: Serial) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM revocations WHERE serial = ?")
             .bind(serial.to_string())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(row.is_some())
     }
@@ -132,7 +132,7 @@ impl Write {
     pub(crate) async fn certificate_end(&mut self, serial: Serial) -> Result<Option<SystemTime>, StoreError> {
         let row = sqlx::query("SELECT not_after FROM certificates WHERE serial = ?")
             .bind(serial.to_string())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map(from_millis))
     }
@@ -149,7 +149,7 @@ impl Write {
         .bind(millis(*revoked_at))
         .bind(revoked_by)
         .bind(reason)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(inserted.rows_affected() > 0)
     }
@@ -171,7 +171,7 @@ impl Write {
         .bind(reason)
         .bind(kind.as_str())
         .bind(name.as_str())
-        .fetch_all(&mut *self.0)
+        .fetch_all(&mut *self.transaction)
         .await?;
         rows.iter().map(|row| parsed(row, "serial")).collect()
     }

@@ -40,15 +40,17 @@ impl Write {
             .bind(name.as_str())
             .bind(serde_json::to_string(labels).map_err(|_| StoreError::corrupt("labels"))?)
             .bind(millis(at))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
 
     /// Forgets a miner; `false` = it was not there.
     pub(crate) async fn delete_enrolled_miner(&mut self, name: &MinerName) -> Result<bool, StoreError> {
-        let deleted =
-            sqlx::query("DELETE FROM enrolled_miners WHERE name = ?").bind(name.as_str()).execute(&mut *self.0).await?;
+        let deleted = sqlx::query("DELETE FROM enrolled_miners WHERE name = ?")
+            .bind(name.as_str())
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(deleted.rows_affected() > 0)
     }
 }

@@ -75,7 +75,7 @@ impl Write {
         .bind(serde_json::to_string(&token.labels).map_err(|_| StoreError::corrupt("labels"))?)
         .bind(Decision::Pending.as_str())
         .bind(millis(*asked_at))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(inserted.last_insert_rowid())
     }
@@ -86,7 +86,7 @@ impl Write {
         token: TokenId,
         key: Fingerprint,
     ) -> Result<Option<EnrolmentRow>, StoreError> {
-        enrolment_of(&mut *self.0, token, key).await
+        enrolment_of(&mut *self.transaction, token, key).await
     }
 
     /// The enrolment of this number, while nobody has decided.
@@ -94,7 +94,7 @@ impl Write {
         let row = sqlx::query(sqlx::AssertSqlSafe(format!("{ENROLMENTS} WHERE number = ? AND state = ?")))
             .bind(number)
             .bind(Decision::Pending.as_str())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         row.as_ref().map(read_enrolment).transpose()
     }
@@ -104,7 +104,7 @@ impl Write {
         let row = sqlx::query("SELECT 1 FROM enrolments WHERE miner = ? AND state = ? LIMIT 1")
             .bind(miner.as_str())
             .bind(Decision::Pending.as_str())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(row.is_some())
     }
@@ -127,7 +127,7 @@ impl Write {
         .bind(serial.map(|serial| serial.to_string()))
         .bind(reason)
         .bind(number)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }

@@ -58,7 +58,7 @@ impl Write {
         .bind(uses_left)
         .bind(needs_approval)
         .bind(serde_json::to_string(labels).map_err(|_| StoreError::corrupt("labels"))?)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Write {
         )
         .bind(id.to_string())
         .bind(millis(now))
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(claimed.rows_affected() > 0)
     }
@@ -79,7 +79,7 @@ impl Write {
     pub(crate) async fn token(&mut self, id: TokenId) -> Result<Option<TokenRow>, StoreError> {
         let row = sqlx::query("SELECT * FROM enrolment_tokens WHERE id = ?")
             .bind(id.to_string())
-            .fetch_optional(&mut *self.0)
+            .fetch_optional(&mut *self.transaction)
             .await?;
         row.as_ref().map(read_token).transpose()
     }
@@ -89,7 +89,7 @@ impl Write {
         let revoked = sqlx::query("UPDATE enrolment_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?")
             .bind(millis(now))
             .bind(id.to_string())
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(revoked.rows_affected() > 0)
     }

@@ -41,7 +41,7 @@ impl Write {
         .bind(millis(now))
         .bind(i64::try_from(data.len()).unwrap_or(i64::MAX))
         .bind(data)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         self.prune_bundles(now, MAX_BYTES).await
     }
@@ -57,7 +57,7 @@ impl Write {
         )
         .bind(millis(now.checked_sub(KEPT).unwrap_or(UNIX_EPOCH)))
         .bind(most)
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }

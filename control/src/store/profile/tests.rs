@@ -95,7 +95,10 @@ async fn profile_that_this_version_cannot_read_is_an_error_and_not_silence() {
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
     let mut write = store.write().await.unwrap();
     write.put_profile(&profile(0, fragment())).await.unwrap();
-    sqlx::query(r#"UPDATE profiles SET fragment = '{"paused":true,"later":1}'"#).execute(&mut *write.0).await.unwrap();
+    sqlx::query(r#"UPDATE profiles SET fragment = '{"paused":true,"later":1}'"#)
+        .execute(&mut *write.transaction)
+        .await
+        .unwrap();
     write.commit().await.unwrap();
     let error = store.profiles().await.unwrap_err();
     assert!(error.to_string().contains("a fragment of base"), "{error}");
@@ -130,8 +133,12 @@ async fn overrides_and_trials_outlive_the_process() {
     assert_eq!(store.local_changes().await.unwrap(), [(miner.clone(), local)].into());
     assert_eq!(store.open_trials().await.unwrap(), [(miner.clone(), trial(40))]);
     let mut write = store.write().await.unwrap();
-    let kept: i64 =
-        sqlx::query("SELECT count(*) FROM trials").fetch_one(&mut *write.0).await.unwrap().try_get(0).unwrap();
+    let kept: i64 = sqlx::query("SELECT count(*) FROM trials")
+        .fetch_one(&mut *write.transaction)
+        .await
+        .unwrap()
+        .try_get(0)
+        .unwrap();
     assert_eq!(kept, 20);
     write.put_local_change(&miner, None).await.unwrap();
     write.put_trial(&miner, &Trial { state: TrialState::Superseded, ..trial(40) }).await.unwrap();

@@ -128,7 +128,7 @@ impl Write {
              WHERE miner IN (SELECT value FROM json_each(?))",
         )
         .bind(miners.to_string())
-        .fetch_all(&mut *self.0)
+        .fetch_all(&mut *self.transaction)
         .await?;
         let mut found = Cursors::new();
         for row in &rows {
@@ -157,7 +157,7 @@ impl Write {
                  ordinal = excluded.ordinal, sequence = excluded.sequence, last_begin_ms = excluded.last_begin_ms",
         )
         .bind(json!(moved).to_string())
-        .execute(&mut *self.0)
+        .execute(&mut *self.transaction)
         .await?;
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Write {
             .bind(count(bucket.sequence))
             .bind(millis(bucket.begin))
             .bind(count(missing))
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
         Ok(())
     }
@@ -203,10 +203,10 @@ impl Write {
         for rows in numbered.chunks(ROWS) {
             if rows.len() == ROWS {
                 let query = rows.iter().try_fold(sqlx::query(INSERT_MANY.as_str()), bind_row)?;
-                query.execute(&mut *self.0).await?;
+                query.execute(&mut *self.transaction).await?;
             } else {
                 for row in rows {
-                    bind_row(sqlx::query(INSERT_ONE.as_str()), row)?.execute(&mut *self.0).await?;
+                    bind_row(sqlx::query(INSERT_ONE.as_str()), row)?.execute(&mut *self.transaction).await?;
                 }
             }
         }
@@ -214,10 +214,10 @@ impl Write {
         for sums in sums.chunks(ROWS) {
             if sums.len() == ROWS {
                 let query = sums.iter().fold(sqlx::query(ADD_MANY.as_str()), bind_sums);
-                query.execute(&mut *self.0).await?;
+                query.execute(&mut *self.transaction).await?;
             } else {
                 for sum in sums {
-                    bind_sums(sqlx::query(ADD_ONE.as_str()), sum).execute(&mut *self.0).await?;
+                    bind_sums(sqlx::query(ADD_ONE.as_str()), sum).execute(&mut *self.transaction).await?;
                 }
             }
         }
@@ -237,7 +237,7 @@ impl Write {
                 "INSERT INTO share_texts (text) SELECT value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
             )
             .bind(&list)
-            .execute(&mut *self.0)
+            .execute(&mut *self.transaction)
             .await?;
             found = self.known_numbers(&list).await?;
         }
@@ -247,7 +247,7 @@ impl Write {
     async fn known_numbers(&mut self, texts: &str) -> Result<HashMap<String, i64>, StoreError> {
         let rows = sqlx::query("SELECT text, id FROM share_texts WHERE text IN (SELECT value FROM json_each(?))")
             .bind(texts)
-            .fetch_all(&mut *self.0)
+            .fetch_all(&mut *self.transaction)
             .await?;
         Ok(rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?)
     }

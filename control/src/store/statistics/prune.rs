@@ -48,7 +48,7 @@ impl Store {
         let mut write = self.write().await?;
         sqlx::query("DELETE FROM share_gaps WHERE begin_ms < ?")
             .bind(oldest(*ten_seconds))
-            .execute(&mut *write.0)
+            .execute(&mut *write.transaction)
             .await?;
         write.commit().await?;
         Ok(deleted)
@@ -68,7 +68,7 @@ impl Store {
                 .bind(resolution)
                 .bind(oldest)
                 .bind(PRUNE_ROWS)
-                .execute(&mut *write.0)
+                .execute(&mut *write.transaction)
                 .await?
                 .rows_affected();
             if rows == 0 {
