@@ -38,7 +38,12 @@ bench-footprint *ARGS:
     cargo build --release --bin mujina-dataplane
     cargo bench -p mujina-testbed --bench footprint -- {{ARGS}}
 
-# How fast the control plane takes statistics, and what that costs.
+# What a thousand miners cost a control plane, and how soon they follow it.
+bench-fleet *ARGS:
+    cargo build --release -p mujinactl
+    cargo run --release -p mujina-testbed --bin mujina-testbed -- fleet --miners 1000 --measure {{ARGS}}
+
+# How fast a control plane takes statistics, and what that costs.
 bench-ingestion *ARGS:
     cargo bench -p mujina-testbed --bench ingestion -- {{ARGS}}
 

@@ -47,6 +47,8 @@ impl Connection {
     {
         let (sender, mut connection) = Builder::new()
             .enable_push(false)
+            // Headers of answers are few and short, and a table of them is kept for each connection.
+            .header_table_size(0)
             .initial_window_size(WINDOWS.0)
             .initial_connection_window_size(WINDOWS.1)
             .handshake(stream)

@@ -2,10 +2,15 @@
 
 use crate::{
     miner::FakeMiner,
+    process::{Process, connected, program},
     world::{Control, PATIENCE, config, spec, unbound},
 };
 use mujina_proto::{
-    control::v1::{self, rollout_change},
+    control::v1::{
+        self, audit_service_client::AuditServiceClient, operation_action::Action,
+        operation_service_client::OperationServiceClient, rollout_change, rollout_service_client::RolloutServiceClient,
+        spec_service_client::SpecServiceClient,
+    },
     types,
 };
 use rand::Rng;
@@ -162,6 +167,100 @@ async fn rollout_of_a_killed_control_plane_goes_on_and_does_nothing_twice() {
         assert_eq!(told, [(1, "alice".into()), (2, "bob".into())].into(), "after {kills} kills");
     }
     control.stop().await;
+}
+
+/// The program itself, for the miners of a fleet, killed at random until something has come to its end.
+struct Killed<'a> {
+    folder: &'a Path,
+    fleet: &'a Fleet,
+    process: Process,
+    kills: u64,
+}
+
+impl<'a> Killed<'a> {
+    fn new(folder: &'a Path, fleet: &'a Fleet) -> Self {
+        Self { folder, fleet, process: Self::start(folder, fleet), kills: 0 }
+    }
+
+    fn start(folder: &Path, fleet: &Fleet) -> Process {
+        let mut command = program(folder);
+        for (name, miner) in fleet.named() {
+            let key = format!("MUJINA_CONTROL_MINERS__{}__ADDRESS", name.to_uppercase());
+            command.env(key, format!("unix://{}", miner.socket.display()));
+        }
+        Process(command.spawn().unwrap())
+    }
+
+    /// Each time it lives a little longer, or nothing would ever end.
+    async fn until_ended<T>(&mut self, ended: impl AsyncFn(&Path) -> T) -> T {
+        loop {
+            let life = Duration::from_millis(rand::rng().random_range(0..100 + 30 * self.kills));
+            if let Ok(ended) = timeout(life, ended(self.folder)).await {
+                return ended;
+            }
+            self.process.0.kill().unwrap();
+            self.process.ended().await;
+            self.kills += 1;
+            assert!(self.kills < 300, "it never ends");
+            self.process = Self::start(self.folder, self.fleet);
+        }
+    }
+}
+
+/// Follows an operation, which is asked for again and again by the same request id.
+async fn operation_ended(folder: &Path, request: v1::StartOperationRequest) -> v1::Operation {
+    let mut client = OperationServiceClient::new(connected(folder).await);
+    let id = client.start_operation(request).await.unwrap().into_inner().operation.unwrap().operation_id;
+    let watch = v1::WatchOperationRequest { operation_id: id.clone() };
+    let mut news = client.watch_operation(watch).await.unwrap().into_inner();
+    while news.message().await.unwrap().is_some() {}
+    client.get_operation(v1::GetOperationRequest { operation_id: id }).await.unwrap().into_inner().operation.unwrap()
+}
+
+#[tokio::test]
+async fn program_killed_amid_operations_and_rollouts_does_nothing_twice_and_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let mut killed = Killed::new(folder.path(), &fleet);
+    let mut specs = SpecServiceClient::new(connected(folder.path()).await);
+    for (name, miner) in fleet.named() {
+        specs.apply_spec(unbound(name)).await.unwrap();
+        miner.until("spec applied", |state| state.control_generation == 1).await;
+    }
+    for (id, action) in
+        [("pause", Action::Pause(v1::PauseAction::default())), ("resume", Action::Resume(v1::ResumeAction::default()))]
+    {
+        let request = v1::StartOperationRequest {
+            action: Some(v1::OperationAction { action: Some(action) }),
+            all: true,
+            request_id: id.into(),
+            ..v1::StartOperationRequest::default()
+        };
+        let ended = killed.until_ended(async |folder| operation_ended(folder, request.clone()).await).await;
+        assert_eq!(ended.state(), v1::OperationState::Succeeded, "{ended:?}");
+    }
+    let ended = killed
+        .until_ended(async |folder| {
+            let mut client = RolloutServiceClient::new(connected(folder).await);
+            let planned = client.plan_rollout(change_to("bob", 600)).await.unwrap().into_inner();
+            let id = v1::StartRolloutRequest { rollout_id: planned.rollout.unwrap().rollout_id };
+            // One that was started is not started again.
+            let _ = client.start_rollout(id.clone()).await;
+            let watch = v1::WatchRolloutRequest { rollout_id: id.rollout_id.clone() };
+            let mut news = client.watch_rollout(watch).await.unwrap().into_inner();
+            while news.message().await.unwrap().is_some() {}
+            let get = v1::GetRolloutRequest { rollout_id: id.rollout_id };
+            client.get_rollout(get).await.unwrap().into_inner().rollout.unwrap()
+        })
+        .await;
+    assert_eq!(ended.state(), v1::RolloutState::Succeeded, "{ended:?}");
+    let expected = [(1, "alice"), (2, "alice"), (3, "alice"), (4, "bob")].map(|(number, user)| (number, user.into()));
+    for miner in 0..3 {
+        assert_eq!(fleet.told(miner), expected, "after {} kills", killed.kills);
+    }
+    let mut audit = AuditServiceClient::new(connected(folder.path()).await);
+    let seen = audit.verify_audit(v1::VerifyAuditRequest::default()).await.unwrap().into_inner();
+    assert!(seen.intact, "{}", seen.problem);
 }
 
 #[tokio::test]

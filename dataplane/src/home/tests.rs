@@ -136,16 +136,18 @@ async fn certificate_of_somebody_else_is_not_kept() {
 #[tokio::test]
 async fn question_that_fails_is_asked_again_with_the_same_key_and_token() {
     let (folder, control) = (tempfile::tempdir().unwrap(), Control::start().await);
-    let late = Failure::new(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "").retry_after(Duration::from_secs(7));
+    let late = |wait| Failure::new(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "").retry_after(wait);
+    // One turn in a queue is waited for, and no longer one.
+    let (long, short) = (Duration::from_secs(90), Duration::from_millis(20));
     let pending = v1::EnrollResponse { pending: true, ..Default::default() };
-    control.answers.lock().unwrap().extend([Err(late.into()), Ok(pending)]);
+    control.answers.lock().unwrap().extend([Err(late(long).into()), Err(late(short).into()), Ok(pending)]);
     let token = Token::generate(control.authority.fingerprint()).unwrap().expose();
     let again = |request: &mut EnrolRequest| {
         request.token.clone_from(&token);
         request.wait = Duration::ZERO;
     };
     let error = ask(folder.path(), &control, again).await.unwrap_err();
-    assert!(matches!(error, EnrolError::TooManyAttempts(wait) if wait == Duration::from_secs(7)), "{error}");
+    assert!(matches!(error, EnrolError::TooManyAttempts(wait) if wait == long), "{error}");
     let error = ask(folder.path(), &control, again).await.unwrap_err();
     assert!(matches!(error, EnrolError::StillPending(_)), "{error}");
     let key = fs::read_dir(folder.path().join("home")).unwrap().map(|entry| entry.unwrap().path());
@@ -158,7 +160,7 @@ async fn question_that_fails_is_asked_again_with_the_same_key_and_token() {
         .iter()
         .map(|one| mujina_proto::tls::PublicKey::from_request(&one.certificate_request).unwrap().fingerprint())
         .collect();
-    assert_eq!(keys.len(), 3);
+    assert_eq!(keys.len(), 4);
     assert!(keys.iter().all(|key| key == keys.first().unwrap()));
 }
 

@@ -14,8 +14,8 @@ use std::{
     sync::LazyLock,
 };
 
-/// Rows that one statement takes.
-const ROWS: usize = 128;
+/// Rows that one statement takes, most first: each statement costs a trip to the thread of its connection.
+const ROWS: [usize; 3] = [128, 16, 1];
 
 /// What a page brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,10 +47,8 @@ struct NewRow<'a> {
 /// Cursors by miner and database.
 type Cursors = BTreeMap<(MinerName, String), Cursor>;
 
-static INSERT_MANY: LazyLock<String> = LazyLock::new(|| inserts(ROWS));
-static INSERT_ONE: LazyLock<String> = LazyLock::new(|| inserts(1));
-static ADD_MANY: LazyLock<String> = LazyLock::new(|| additions(ROWS));
-static ADD_ONE: LazyLock<String> = LazyLock::new(|| additions(1));
+static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| ROWS.map(inserts));
+static ADDITIONS: LazyLock<[String; 3]> = LazyLock::new(|| ROWS.map(additions));
 
 fn inserts(rows: usize) -> String {
     format!("INSERT INTO share_rows VALUES {}", places(25, rows))
@@ -71,6 +69,19 @@ fn additions(rows: usize) -> String {
     ];
     let summed = summed.map(|column| format!("{column} = {column} + excluded.{column}")).join(", ");
     format!("INSERT INTO share_rollups VALUES {} ON CONFLICT DO UPDATE SET {summed}", places(14, rows))
+}
+
+/// All rows, with the statement for as many at once.
+fn portions<'a, T>(
+    statements: &'static [String; 3],
+    mut rows: &'a [T],
+) -> impl Iterator<Item = (&'static str, &'a [T])> {
+    std::iter::from_fn(move || {
+        let (statement, most) = statements.iter().zip(ROWS).find(|(_, most)| *most <= rows.len())?;
+        let (portion, rest) = rows.split_at_checked(most)?;
+        rows = rest;
+        Some((statement.as_str(), portion))
+    })
 }
 
 fn places(columns: usize, rows: usize) -> String {
@@ -200,26 +211,12 @@ impl Write {
         }
         // In the order in which they lie on disk.
         numbered.sort_unstable_by_key(|(miner, .., row)| (*miner, row.bucket.begin, row.bucket.sequence));
-        for rows in numbered.chunks(ROWS) {
-            if rows.len() == ROWS {
-                let query = rows.iter().try_fold(sqlx::query(INSERT_MANY.as_str()), bind_row)?;
-                query.execute(&mut *self.transaction).await?;
-            } else {
-                for row in rows {
-                    bind_row(sqlx::query(INSERT_ONE.as_str()), row)?.execute(&mut *self.transaction).await?;
-                }
-            }
+        for (statement, rows) in portions(&INSERTS, &numbered) {
+            rows.iter().try_fold(sqlx::query(statement), bind_row)?.execute(&mut *self.transaction).await?;
         }
         let sums: Vec<_> = sums.into_iter().collect();
-        for sums in sums.chunks(ROWS) {
-            if sums.len() == ROWS {
-                let query = sums.iter().fold(sqlx::query(ADD_MANY.as_str()), bind_sums);
-                query.execute(&mut *self.transaction).await?;
-            } else {
-                for sum in sums {
-                    bind_sums(sqlx::query(ADD_ONE.as_str()), sum).execute(&mut *self.transaction).await?;
-                }
-            }
+        for (statement, sums) in portions(&ADDITIONS, &sums) {
+            sums.iter().fold(sqlx::query(statement), bind_sums).execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
