@@ -38,11 +38,10 @@ async fn until_ended(control: &Control, id: &str) -> v1::Operation {
     let follow = async {
         let request = v1::WatchOperationRequest { operation_id: id.into() };
         let mut stream = control.operations().watch_operation(request).await.unwrap().into_inner();
-        let mut last = None;
-        while let Some(news) = stream.message().await.unwrap() {
-            last = news.operation;
-        }
-        last.unwrap()
+        while stream.message().await.unwrap().is_some() {}
+        // News are of what changed; this is all of it.
+        let request = v1::GetOperationRequest { operation_id: id.into() };
+        control.operations().get_operation(request).await.unwrap().into_inner().operation.unwrap()
     };
     timeout(PATIENCE, follow).await.expect("the operation ends in time")
 }
