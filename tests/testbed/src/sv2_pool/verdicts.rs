@@ -42,7 +42,13 @@ impl PoolCounts {
     /// Every share that arrived has one verdict.
     #[must_use]
     pub fn balanced(&self) -> bool {
-        self.received == self.accepted + self.rejected_total()
+        self.unjudged() == 0
+    }
+
+    /// Shares that arrived and have no verdict: the pool drops those of a connection that ended meanwhile.
+    #[must_use]
+    pub fn unjudged(&self) -> u64 {
+        self.received.abs_diff(self.accepted + self.rejected_total())
     }
 
     /// Whether a miner's account fits: what it was told of was decided so, and what it was told nothing of, because the
