@@ -24,10 +24,13 @@ use mujina_proto::{
     home::Attached,
     types::v1,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 use tokio::{sync::watch, time::timeout};
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
-use tracing::{Dispatch, instrument::WithSubscriber};
+use tracing::{Dispatch, instrument::WithSubscriber, subscriber::NoSubscriber};
 
 /// For answers that a miner has at hand.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
@@ -158,7 +161,7 @@ impl Link {
     pub(crate) async fn status(&self) -> Result<v1::MinerStatus, CallError> {
         let mut client = self.miner();
         let request = untraced(within(QUICK, wire::GetMinerRequest {}));
-        let answer = late(QUICK, client.get_miner(request).with_subscriber(Dispatch::none())).await?;
+        let answer = late(QUICK, client.get_miner(request).with_subscriber(silence())).await?;
         Ok(answer.miner.unwrap_or_default())
     }
 
@@ -178,7 +181,7 @@ impl Link {
             figures_interval: Some(duration(FIGURES_INTERVAL)),
         });
         let mut client = self.miner();
-        let stream = late(QUICK, client.watch_miner(untraced(request)).with_subscriber(Dispatch::none())).await?;
+        let stream = late(QUICK, client.watch_miner(untraced(request)).with_subscriber(silence())).await?;
         Ok(Statuses(stream))
     }
 
@@ -186,7 +189,7 @@ impl Link {
     pub(crate) async fn spec(&self) -> Result<SpecReading, CallError> {
         let mut client = self.miner();
         let request = untraced(within(QUICK, wire::GetSpecRequest {}));
-        let answer = late(QUICK, client.get_spec(request).with_subscriber(Dispatch::none())).await?;
+        let answer = late(QUICK, client.get_spec(request).with_subscriber(silence())).await?;
         reading(answer.state)
     }
 
@@ -258,7 +261,7 @@ impl Link {
         };
         let mut client = ShareServiceClient::new(self.way.clone());
         let request = untraced(within(wait + QUICK, request));
-        let call = client.list_share_buckets(request).with_subscriber(Dispatch::none());
+        let call = client.list_share_buckets(request).with_subscriber(silence());
         let wire::ListShareBucketsResponse { database_id, buckets, oldest_sequence } = late(wait + QUICK, call).await?;
         let buckets = buckets.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(|problem| {
             let mujina_core::spec::Problem { field, reason } = problem;
@@ -271,7 +274,7 @@ impl Link {
     pub(crate) async fn spans(&self, trace_id: &str) -> Result<Vec<v1::Span>, CallError> {
         let request = untraced(within(SPANS, wire::ListSpansRequest { trace_id: trace_id.into() }));
         let mut client = DiagnosticsServiceClient::new(self.way.clone());
-        let call = client.list_spans(request).with_subscriber(Dispatch::none());
+        let call = client.list_spans(request).with_subscriber(silence());
         Ok(late(SPANS, call).await?.spans)
     }
 }
@@ -328,6 +331,13 @@ fn for_the_miner(wanted: &WantedSpec) -> v1::MinerSpec {
 fn reading(state: Option<v1::SpecState>) -> Result<SpecReading, CallError> {
     let state = state.ok_or_else(|| broken("the miner does not say what its spec is; update the miner".into()))?;
     Ok(SpecReading { confirmed: Arc::new(convert::confirmed(&state)), message: Arc::new(state) })
+}
+
+/// Takes no spans. One for all: each that is made looks through every place that logs. And no `Dispatch::none()`: a place that is
+/// met first under it would be silent for ever.
+fn silence() -> Dispatch {
+    static SILENCE: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    SILENCE.clone()
 }
 
 /// Tells the miner how long its answer is waited for.
