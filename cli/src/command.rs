@@ -15,6 +15,7 @@ mod miner;
 pub(crate) mod names;
 mod op;
 mod operation;
+mod pages;
 mod pause;
 mod peer;
 pub(crate) mod pool;

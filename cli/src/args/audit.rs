@@ -12,7 +12,7 @@ pub(crate) enum Audit {
         #[arg(long, default_value = "", hide_default_value = true)]
         target: String,
         /// At most this many
-        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// Follow the chain of records to its end

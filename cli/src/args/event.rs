@@ -11,7 +11,7 @@ pub(crate) enum Event {
     /// The newest events, of --miner if given
     List {
         /// At most this many
-        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// Events as they happen, of --miner if given, until Ctrl-C

@@ -12,7 +12,7 @@ pub(crate) enum Op {
     /// The newest operations
     List {
         /// At most this many
-        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// One operation with its miners

@@ -15,7 +15,7 @@ pub(crate) enum Rollout {
     /// The newest rollouts
     List {
         /// At most this many
-        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// One rollout with its miners

@@ -1,6 +1,6 @@
 //! `audit`: the log of changes.
 
-use super::{file, message, view};
+use super::{file, message, pages, view};
 use crate::{
     args::{Audit, AuditVerify},
     context::Context,
@@ -18,9 +18,12 @@ pub(crate) async fn run(command: Audit, context: &mut Context<'_>) -> Result<(),
     let mut service = AuditServiceClient::new(client);
     match command {
         Audit::List { target, limit } => {
-            let request = ListAuditRecordsRequest { target, page_size: limit, page_token: String::new() };
-            let failed = CliError::call("list the audit log");
-            let answer = service.list_audit_records(request).await.map_err(failed)?.into_inner();
+            let answer = pages::read(limit, async |page_size, page_token| {
+                let failed = CliError::call("list the audit log");
+                let request = ListAuditRecordsRequest { target: target.clone(), page_size, page_token };
+                Ok(service.list_audit_records(request).await.map_err(failed)?.into_inner())
+            });
+            let answer = answer.await?;
             let wide = context.format == Format::Wide;
             message::show(context, &answer, |paint| view::audit_records(&answer.records, wide, paint))
         }

@@ -1,6 +1,6 @@
 //! `enroll`: how miners come in, and the end of certificates.
 
-use super::{message, view};
+use super::{message, pages, view};
 use crate::{
     args::{Enroll, EnrollRevoke, EnrollToken, EnrollTokenCreate},
     context::Context,
@@ -10,16 +10,12 @@ use crate::{
 use mujina_proto::{
     control::v1::{
         CreateEnrollTokenRequest, DecideEnrollmentRequest, EnrollmentDecision, ListCertificatesRequest,
-        ListCertificatesResponse, ListEnrollTokensRequest, ListEnrollmentsRequest, ListEnrollmentsResponse,
-        RevokeCertificatesRequest, RevokeEnrollTokenRequest, enrollment_service_client::EnrollmentServiceClient,
-        revoke_certificates_request::Target,
+        ListEnrollTokensRequest, ListEnrollmentsRequest, RevokeCertificatesRequest, RevokeEnrollTokenRequest,
+        enrollment_service_client::EnrollmentServiceClient, revoke_certificates_request::Target,
     },
     convert,
 };
 use std::time::SystemTime;
-
-/// Entries asked for at a time.
-const PAGE: u32 = 500;
 
 type Service = EnrollmentServiceClient<Client>;
 
@@ -68,17 +64,13 @@ async fn create(
 
 async fn list(pending: bool, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
     let decision = if pending { EnrollmentDecision::Pending } else { EnrollmentDecision::Unspecified };
-    let mut all = ListEnrollmentsResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = ListEnrollmentsRequest { decision: decision.into(), page_size: PAGE, page_token };
-        let page = service.list_enrollments(request).await.map_err(CliError::call("list the enrolments"))?.into_inner();
-        all.enrollments.extend(page.enrollments);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return message::show(context, &all, |paint| view::enrollments(&all.enrollments, paint));
-        }
-    }
+    let all = pages::read(u32::MAX, async |page_size, page_token| {
+        let request = ListEnrollmentsRequest { decision: decision.into(), page_size, page_token };
+        let failed = CliError::call("list the enrolments");
+        Ok(service.list_enrollments(request).await.map_err(failed)?.into_inner())
+    });
+    let all = all.await?;
+    message::show(context, &all, |paint| view::enrollments(&all.enrollments, paint))
 }
 
 async fn decide(
@@ -117,18 +109,11 @@ async fn revoke(args: EnrollRevoke, service: &mut Service, context: &mut Context
 }
 
 async fn certificates(name: String, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
-    let mut all = ListCertificatesResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = ListCertificatesRequest { name: name.clone(), page_size: PAGE, page_token };
+    let all = pages::read(u32::MAX, async |page_size, page_token| {
+        let request = ListCertificatesRequest { name: name.clone(), page_size, page_token };
         let failed = CliError::call("list the certificates");
-        let page = service.list_certificates(request).await.map_err(failed)?.into_inner();
-        all.certificates.extend(page.certificates);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return message::show(context, &all, |paint| {
-                view::certificates(&all.certificates, SystemTime::now(), paint)
-            });
-        }
-    }
+        Ok(service.list_certificates(request).await.map_err(failed)?.into_inner())
+    });
+    let all = all.await?;
+    message::show(context, &all, |paint| view::certificates(&all.certificates, SystemTime::now(), paint))
 }

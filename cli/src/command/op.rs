@@ -3,6 +3,7 @@
 use super::{
     file, message,
     operation::{self, Order, to_its_end},
+    pages,
     peer::Peer,
     repeat::{once_more, request_id},
     selection::chosen,
@@ -34,9 +35,12 @@ pub(crate) async fn run(command: Op, context: &mut Context<'_>) -> Result<(), Cl
     match command {
         Op::Run(_) => Ok(()),
         Op::List { limit } => {
-            let request = ListOperationsRequest { page_size: limit, page_token: String::new() };
-            let failed = CliError::call("list the operations");
-            let answer = service.list_operations(request).await.map_err(failed)?.into_inner();
+            let answer = pages::read(limit, async |page_size, page_token| {
+                let failed = CliError::call("list the operations");
+                let request = ListOperationsRequest { page_size, page_token };
+                Ok(service.list_operations(request).await.map_err(failed)?.into_inner())
+            });
+            let answer = answer.await?;
             message::show(context, &answer, |paint| view::operations(&answer.operations, paint))
         }
         Op::Show(args) => {

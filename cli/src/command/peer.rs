@@ -18,7 +18,7 @@ use tonic::{Code, Request, metadata::MetadataValue};
 /// Metadata key that names the miner of a relayed call.
 const RELAY: &str = "mujina-miner";
 /// Miners asked for at a time: the most there are in an answer.
-const PAGE: u32 = 1000;
+pub(super) const PAGE: u32 = 1000;
 /// Names of miners in a message.
 const SHOWN: usize = 12;
 /// Most bytes of an answer: the first message of a fleet's watch holds every status tree.

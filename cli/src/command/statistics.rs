@@ -1,6 +1,6 @@
 //! `stats` and `event`: figures and happenings that the control plane collected.
 
-use super::{file, message, selection, view};
+use super::{file, message, pages, selection, view};
 use crate::{
     args::{Event, ExportAs, Stats, StatsExport, StatsRange},
     context::Context,
@@ -75,9 +75,12 @@ pub(crate) async fn event(command: Event, context: &mut Context<'_>) -> Result<(
     let mut service = EventServiceClient::new(client);
     match command {
         Event::List { limit } => {
-            let request = ListEventsRequest { miner, page_size: limit, page_token: String::new() };
-            let failed = CliError::call("list the events");
-            let answer = service.list_events(request).await.map_err(failed)?.into_inner();
+            let answer = pages::read(limit, async |page_size, page_token| {
+                let failed = CliError::call("list the events");
+                let request = ListEventsRequest { miner: miner.clone(), page_size, page_token };
+                Ok(service.list_events(request).await.map_err(failed)?.into_inner())
+            });
+            let answer = answer.await?;
             message::show(context, &answer, |paint| view::events(&answer.events, paint))
         }
         Event::Watch { mut after } => {

@@ -260,9 +260,13 @@ fn record(sequence: u64, outcome: &str) -> AuditRecord {
 impl AuditService for FakeControl {
     type ExportAuditStream = Events<ExportAuditResponse>;
 
-    async fn list_audit_records(&self, _: Request<ListAuditRecordsRequest>) -> Answer<ListAuditRecordsResponse> {
-        let records = vec![record(2, "denied"), record(1, "done")];
-        answer(ListAuditRecordsResponse { records, next_page_token: String::new() })
+    /// One a page.
+    async fn list_audit_records(&self, request: Request<ListAuditRecordsRequest>) -> Answer<ListAuditRecordsResponse> {
+        let (record, next) = match request.get_ref().page_token.as_str() {
+            "" => (record(2, "denied"), "1"),
+            _ => (record(1, "done"), ""),
+        };
+        answer(ListAuditRecordsResponse { records: vec![record], next_page_token: next.into() })
     }
 
     async fn verify_audit(&self, _: Request<VerifyAuditRequest>) -> Answer<VerifyAuditResponse> {

@@ -69,6 +69,9 @@ async fn audit_log_is_read_verified_and_exported() {
         said.push_str(&format!("$ {line}\n{}", world.answer(line).await));
     }
     insta::assert_snapshot!("audit", said);
+    // The pages of a list are joined as far as they are wanted.
+    let newest = world.answer("audit list -n 1 -o json").await;
+    assert!(newest.contains("denied") && !newest.contains("done"), "{newest}");
     let to = world.path("audit.jsonl");
     let told = world.answer(&format!("audit export --after 1 --to {}", to.display())).await;
     assert!(told.starts_with("1 records are in"), "{told}");
