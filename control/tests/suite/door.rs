@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 
 /// A control plane that was set up for a fleet.
-struct Fleet {
-    control: Control,
+pub(crate) struct Fleet {
+    pub(crate) control: Control,
     admin: Identity,
     roots: Roots,
     address: SocketAddr,
@@ -40,7 +40,12 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With miners that it dials.
+    pub(crate) async fn start_with(miners: &[(&str, &FakeMiner)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let names = vec!["localhost".to_owned()];
@@ -52,7 +57,7 @@ impl Fleet {
             |key: &str| text.split(&format!("{key} = '''\n")).nth(1).unwrap().split("'''").next().unwrap().to_owned();
         let (admin, roots) =
             (Identity::from_pem(&part("identity")).unwrap(), Roots::from_pem(&part("authority")).unwrap());
-        let mut config = config(folder.path(), &[]);
+        let mut config = config(folder.path(), miners);
         config.tls = Some(TlsConfig { listen, names });
         let control = Control::start(config).await;
         let address = control.tls.unwrap();
@@ -60,12 +65,12 @@ impl Fleet {
     }
 
     /// A client's connection, as `identity` or as nobody.
-    async fn dial(&self, identity: Option<&Identity>) -> Attached {
+    pub(crate) async fn dial(&self, identity: Option<&Identity>) -> Attached {
         let tls = client_config(identity, &self.roots, Alpn::Http2).unwrap();
         connect(&tls, self.address).await.unwrap()
     }
 
-    async fn admin(&self) -> Attached {
+    pub(crate) async fn admin(&self) -> Attached {
         self.dial(Some(&self.admin)).await
     }
 
@@ -121,7 +126,7 @@ async fn connect(tls: &ClientTls, address: SocketAddr) -> Result<Attached, std::
     home::attach(stream(tls, address).await?).await.map_err(std::io::Error::other)
 }
 
-fn failure<T: std::fmt::Debug>(answer: Result<T, Status>) -> Failure {
+pub(crate) fn failure<T: std::fmt::Debug>(answer: Result<T, Status>) -> Failure {
     Failure::from(&answer.unwrap_err())
 }
 

@@ -8,6 +8,7 @@ mod host;
 mod killed;
 mod miner;
 mod operations;
+mod payouts;
 mod process;
 mod profiles;
 mod relay;

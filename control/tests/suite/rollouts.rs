@@ -11,10 +11,15 @@ use mujina_proto::{
         operation_service_client::OperationServiceClient, rollout_change, rollout_service_client::RolloutServiceClient,
         spec_service_client::SpecServiceClient,
     },
+    convert::{duration, timestamp},
     types,
 };
 use rand::Rng;
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 use tokio::{task::JoinSet, time::timeout};
 
 const NAMES: [&str; 3] = ["rig1", "rig2", "rig3"];
@@ -137,6 +142,123 @@ async fn canary_that_finds_no_share_is_taken_back_and_the_others_are_never_touch
     );
     control.until_event("ROLLOUT_ROLLING_BACK").await;
     control.until_event("ROLLOUT_FINISHED").await;
+    control.stop().await;
+}
+
+/// Shares of one miner over a span: `bob` has half of rig1's refused, and with `carol` it finds half as many.
+fn bucket(
+    sequence: u64,
+    begin: SystemTime,
+    length: Duration,
+    (miner, account): (usize, &str),
+) -> types::v1::ShareBucket {
+    let usual = u64::try_from(length.as_millis()).unwrap() * 2;
+    let submitted = if (miner, account) == (0, "carol") { usual / 2 } else { usual };
+    let rejected = if (miner, account) == (0, "bob") { submitted / 2 } else { 0 };
+    let begin = timestamp(begin);
+    types::v1::ShareBucket {
+        sequence,
+        begin: Some(begin),
+        length: Some(duration(length)),
+        pool: "main".into(),
+        added: Some(types::v1::ShareTotals {
+            since: Some(begin),
+            found: submitted,
+            submitted,
+            accepted: submitted - rejected,
+            rejected,
+            rejected_by_reason: [("stale".to_owned(), rejected)].into_iter().filter(|(_, count)| *count > 0).collect(),
+            submitted_work_hashes: 1e9 * f64::from(u32::try_from(submitted).unwrap()),
+            balanced: true,
+            ..types::v1::ShareTotals::default()
+        }),
+        pending_delta: 0,
+        hashes: 0.0,
+    }
+}
+
+/// Counts of the last minutes, and from now on of each fifth of a second.
+fn count_shares(fleet: &Fleet) -> JoinSet<()> {
+    const LONG: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(200);
+    let mut counting = JoinSet::new();
+    for (index, miner) in fleet.miners.iter().enumerate() {
+        let miner = miner.clone();
+        counting.spawn(async move {
+            let begun = SystemTime::now();
+            let old = (1..=30_u32).map(|i| bucket(i.into(), begun - LONG * (31 - i), LONG, (index, "alice")));
+            miner.change(|state| state.buckets = old.collect());
+            let (mut ticks, mut end) = (tokio::time::interval(SHORT), begun);
+            ticks.tick().await;
+            loop {
+                ticks.tick().await;
+                // A late tick closes all that it is late for.
+                while end + SHORT <= SystemTime::now() {
+                    miner.change(|state| {
+                        let account = if state.spec.pool_groups.is_empty() { String::new() } else { user(&state.spec) };
+                        let sequence = state.buckets.last().map_or(1, |newest| newest.sequence + 1);
+                        state.buckets.push(bucket(sequence, end, SHORT, (index, &account)));
+                    });
+                    end += SHORT;
+                }
+            }
+        });
+    }
+    counting
+}
+
+/// The same change, judged by what is counted while its waves soak.
+fn judged_change_to(
+    user: &str,
+    on_failure: v1::RolloutFailureAction,
+    gates: v1::RolloutGates,
+) -> v1::PlanRolloutRequest {
+    let mut plan = v1::PlanRolloutRequest { request_id: format!("to {user}"), ..change_to(user, 20) };
+    let strategy = plan.strategy.as_mut().unwrap();
+    strategy.soak = Some(duration(Duration::from_secs(2)));
+    strategy.on_failure = on_failure.into();
+    strategy.gates = Some(gates);
+    plan
+}
+
+#[tokio::test]
+async fn more_rejects_or_fewer_hashes_than_chance_gives_stop_a_wave_and_a_person_may_take_it_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let _counting = count_shares(&fleet);
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    // The canary's pool refuses half of its shares.
+    let gates = v1::RolloutGates { skip_hash_rate: true, ..v1::RolloutGates::default() };
+    let id = start(&control, judged_change_to("bob", v1::RolloutFailureAction::Pause, gates)).await;
+    let request = v1::WatchRolloutRequest { rollout_id: id.clone() };
+    let mut stream = control.rollouts().watch_rollout(request).await.unwrap().into_inner();
+    let paused = async {
+        loop {
+            let news = stream.message().await.unwrap().expect("it is not over");
+            if let Some(rollout) = news.rollout.filter(|rollout| rollout.state() == v1::RolloutState::Paused) {
+                return rollout;
+            }
+        }
+    };
+    let paused = timeout(PATIENCE, paused).await.unwrap();
+    assert!(paused.reason.contains("50.00%") && paused.reason.contains("rejected"), "{}", paused.reason);
+    assert_eq!(fleet.told(1), [(1, "alice".into())], "the next wave was not touched");
+    // A person takes that as it is. Of the others nothing is refused, and nobody is left to compare them with but themselves.
+    let go_on = v1::ResumeRolloutRequest { rollout_id: id.clone(), accept_wave: true };
+    control.rollouts().resume_rollout(go_on).await.unwrap();
+    let rollout = timeout(PATIENCE, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::Succeeded, "{rollout:?}");
+    assert_eq!(fleet.told(2).last(), Some(&(2, "bob".into())));
+    // With the next account the canary hashes half as fast as it did.
+    let gates = v1::RolloutGates { skip_rejects: true, ..v1::RolloutGates::default() };
+    let id = start(&control, judged_change_to("carol", v1::RolloutFailureAction::RollBack, gates)).await;
+    let rollout = timeout(PATIENCE, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::RolledBack, "{rollout:?}");
+    assert!(rollout.reason.contains("hash rate"), "{}", rollout.reason);
+    let accounts: Vec<_> = fleet.told(0).into_iter().map(|(_, account)| account).collect();
+    assert_eq!(accounts, ["alice", "bob", "carol", "bob"]);
+    assert!(fleet.told(1).iter().all(|(_, account)| account != "carol"), "the next wave was not touched");
     control.stop().await;
 }
 
