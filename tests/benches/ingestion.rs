@@ -6,6 +6,8 @@
 //! - Flat out: buckets per second while nobody waits.
 //! - At a rate: processor time of the whole process, all threads, as a part of one core, while that many buckets come in
 //!   every second. Decoding what came over the network is not in it.
+//! - Nothing stored: the same miners at the same rate make the same pages and drop them. What that costs is the benchmark's
+//!   own part of the line before.
 
 use clap::Parser;
 use mujina_control::{
@@ -50,17 +52,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let flat_out = measure(&args, Duration::ZERO).await?;
-        println!("flat out: {flat_out}");
+        println!("flat out: {}", measure(&args, Duration::ZERO, Use::Store).await?);
         let pages = f64::from(args.rate) / f64::from(args.page);
         let pause = Duration::from_secs_f64(f64::from(args.miners) / pages);
-        println!("at {} a second: {}", args.rate, measure(&args, pause).await?);
+        println!("at {} a second: {}", args.rate, measure(&args, pause, Use::Store).await?);
+        println!("nothing stored: {}", measure(&args, pause, Use::Drop).await?);
         Ok(())
     })
 }
 
+/// What becomes of a page.
+#[derive(Clone, Copy)]
+enum Use {
+    Store,
+    Drop,
+}
+
 /// All miners hand in pages, each not sooner than `pause` after the one before.
-async fn measure(args: &Args, pause: Duration) -> Result<String, Box<dyn Error>> {
+async fn measure(args: &Args, pause: Duration, use_of: Use) -> Result<String, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let (store, _lock) = Store::open(folder.path()).await?;
     let (ingest, writer) = Ingest::new(store.clone());
@@ -88,7 +97,10 @@ async fn measure(args: &Args, pause: Duration) -> Result<String, Box<dyn Error>>
                 }
                 let buckets = (stored + 1..=stored + of_page).map(bucket).collect();
                 let page = BucketPage { database_id: format!("database of {name}"), buckets, oldest_sequence: 1 };
-                ingest.store(&name, page).await?;
+                match use_of {
+                    Use::Store => drop(ingest.store(&name, page).await?),
+                    Use::Drop => drop(std::hint::black_box(page)),
+                }
                 stored += of_page;
             }
             Ok::<_, IngestError>(stored)

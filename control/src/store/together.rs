@@ -7,10 +7,16 @@
 //! so a thousand changes need a few tens of transactions and one needs its own at once.
 
 use super::{Store, StoreError, Write};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -57,25 +63,37 @@ struct Handed<T: Together> {
     stored: oneshot::Sender<Result<T::Answer, NotStored>>,
 }
 
+/// What waits in the queue, so that the writer sleeps until it is worth its while instead of waking for each item.
+#[derive(Debug, Default)]
+struct Waiting {
+    weight: AtomicUsize,
+    enough: Notify,
+}
+
 /// Takes items. Cheap to clone.
-pub(crate) struct Hand<T: Together>(mpsc::Sender<Handed<T>>);
+pub(crate) struct Hand<T: Together> {
+    queue: mpsc::Sender<Handed<T>>,
+    waiting: Arc<Waiting>,
+}
 
 /// Stores them.
 pub(crate) struct Writer<T: Together> {
     store: Store,
     how: T,
     handed: mpsc::Receiver<Handed<T>>,
+    waiting: Arc<Waiting>,
 }
 
 /// Both ends.
 pub(crate) fn together<T: Together>(store: Store, how: T) -> (Hand<T>, Writer<T>) {
-    let (sender, handed) = mpsc::channel(QUEUE);
-    (Hand(sender), Writer { store, how, handed })
+    let (queue, handed) = mpsc::channel(QUEUE);
+    let waiting = Arc::<Waiting>::default();
+    (Hand { queue, waiting: Arc::clone(&waiting) }, Writer { store, how, handed, waiting })
 }
 
 impl<T: Together> Clone for Hand<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { queue: self.queue.clone(), waiting: Arc::clone(&self.waiting) }
     }
 }
 
@@ -98,7 +116,18 @@ impl<T: Together> Hand<T> {
     /// Whoever does not wait does not learn whether it was stored.
     pub(crate) async fn store(&self, item: T::Item) -> Result<T::Answer, NotStored> {
         let (stored, is_stored) = oneshot::channel();
-        self.0.send(Handed { item, stored }).await.map_err(|_| NotStored)?;
+        let place = match self.queue.try_reserve() {
+            Ok(place) => place,
+            Err(_) => {
+                self.waiting.enough.notify_one();
+                self.queue.reserve().await.map_err(|_| NotStored)?
+            }
+        };
+        let weight = T::weight(&item);
+        if self.waiting.weight.fetch_add(weight, Ordering::Relaxed) + weight >= T::MOST {
+            self.waiting.enough.notify_one();
+        }
+        place.send(Handed { item, stored });
         is_stored.await.map_err(|_| NotStored)?
     }
 }
@@ -120,20 +149,19 @@ impl<T: Together> Writer<T> {
     /// One transaction; `false` = nobody is left who could hand anything in.
     async fn step(&mut self) -> bool {
         let Some(Handed { item, stored }) = self.handed.recv().await else { return false };
-        let deadline = Instant::now() + T::WAIT;
+        if !T::WAIT.is_zero() && self.waiting.weight.load(Ordering::Relaxed) < T::MOST {
+            // Either way, what is there is stored.
+            let _ = timeout(T::WAIT, self.waiting.enough.notified()).await;
+        }
         let mut weight = T::weight(&item);
         let (mut items, mut waiting) = (vec![item], vec![stored]);
         while weight < T::MOST {
-            let next = if T::WAIT.is_zero() {
-                self.handed.try_recv().ok()
-            } else {
-                timeout_at(deadline, self.handed.recv()).await.ok().flatten()
-            };
-            let Some(Handed { item, stored }) = next else { break };
+            let Ok(Handed { item, stored }) = self.handed.try_recv() else { break };
             weight += T::weight(&item);
             items.push(item);
             waiting.push(stored);
         }
+        self.waiting.weight.fetch_sub(weight, Ordering::Relaxed);
         let mut answers = match self.store(&items).await {
             Ok(answers) => {
                 self.how.stored();
