@@ -11,7 +11,7 @@
 mod places;
 
 use crate::{
-    home::Homes,
+    home::{AtHome, Homes},
     identity::{Authority, Revoked},
 };
 use mujina_proto::{
@@ -27,7 +27,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, interval_at, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,7 @@ impl Door {
         let hall = Hall { tls: tls.clone(), routes, homes, revoked, cancel: cancel.clone() };
         let places = Places::default();
         let mut renewals = interval_at(Instant::now() + RENEW, RENEW);
-        let mut guests = JoinSet::new();
+        let mut guests = Guests::new();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -115,9 +115,7 @@ impl Door {
                     continue;
                 }
                 Some(ended) = guests.join_next() => {
-                    if let Err(error) = ended {
-                        error!(%error, "a connection ended in a panic; please report it with the log");
-                    }
+                    hall.see_on(ended, &mut guests);
                     continue;
                 }
                 accepted = listener.accept() => accepted,
@@ -133,7 +131,9 @@ impl Door {
                 }
             }
         }
-        while guests.join_next().await.is_some() {}
+        while let Some(ended) = guests.join_next().await {
+            hall.see_on(ended, &mut guests);
+        }
     }
 }
 
@@ -155,6 +155,20 @@ fn renew(authority: &Authority, names: &[String], tls: &ServerTls) {
     }
 }
 
+/// Whoever is at the door or inside.
+type Guests = JoinSet<Option<Stays>>;
+
+/// A miner that stays, and its place.
+struct Stays(AtHome, Guest);
+
+impl Stays {
+    async fn until_it_leaves(self, revoked: Revoked, cancel: CancellationToken) -> Option<Self> {
+        let Self(miner, _place) = &self;
+        miner.until_it_leaves(&revoked, &cancel).await;
+        None
+    }
+}
+
 /// What every connection needs.
 #[derive(Clone)]
 struct Hall {
@@ -166,7 +180,20 @@ struct Hall {
 }
 
 impl Hall {
-    async fn receive(self, stream: TcpStream, address: SocketAddr, guest: Guest) {
+    /// Watches over a miner that stays from now on, in a task that keeps no more of it than that needs.
+    fn see_on(&self, ended: Result<Option<Stays>, JoinError>, guests: &mut Guests) {
+        match ended {
+            Ok(None) => {}
+            Ok(Some(miner)) => {
+                let stay = miner.until_it_leaves(self.revoked.clone(), self.cancel.clone());
+                guests.spawn(stay.in_current_span());
+            }
+            Err(error) => error!(%error, "a connection ended in a panic; please report it with the log"),
+        }
+    }
+
+    /// Lets somebody in, and serves an operator to the end.
+    async fn receive(self, stream: TcpStream, address: SocketAddr, guest: Guest) -> Option<Stays> {
         // A call is small and waited for.
         let _ = stream.set_nodelay(true);
         let shaking = async {
@@ -175,21 +202,15 @@ impl Hall {
             drop(turn);
             Some(accepted)
         };
-        let accepted = match self.cancel.run_until_cancelled(Box::pin(shaking)).await.flatten() {
-            Some(accepted) => accepted,
-            None => return,
-        };
-        let Accepted { stream, peer, alpn, resumed } = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                debug!(%address, %error, "handshake failed");
-                return;
-            }
-        };
+        let accepted = self.cancel.run_until_cancelled(Box::pin(shaking)).await.flatten()?;
+        let failed = |error: &_| debug!(%address, %error, "handshake failed");
+        let Accepted { stream, peer, alpn, resumed } = accepted.inspect_err(failed).ok()?;
         debug!(%address, peer = peer.as_ref().map(ToString::to_string), ?alpn, resumed, "let in");
         match (alpn, peer) {
             (Alpn::Home, Some(peer)) if peer.kind == PeerKind::Miner => {
-                Box::pin(self.homes.receive(stream, peer, address, &self.revoked, &self.cancel)).await;
+                let taking_in = Box::pin(self.homes.receive(stream, peer, address));
+                let miner = self.cancel.run_until_cancelled(taking_in).await.flatten()?;
+                return Some(Stays(miner, guest));
             }
             (Alpn::Home, peer) => {
                 let who = peer.map_or_else(|| "somebody without a certificate".into(), |peer| peer.to_string());
@@ -198,7 +219,7 @@ impl Hall {
             (Alpn::Http2, None) => {
                 let Some(_leave) = guest.stranger() else {
                     debug!(%address, "hung up: too many connections without a certificate");
-                    return;
+                    return None;
                 };
                 Box::pin(self.serve(stream, Dialler { peer: None, address })).await;
             }
@@ -211,6 +232,7 @@ impl Hall {
                 }
             }
         }
+        None
     }
 
     async fn serve(&self, stream: ServerStream<TcpStream>, dialler: Dialler) {

@@ -42,38 +42,32 @@ impl Homes {
         Self { registry, store }
     }
 
-    /// Keeps a miner's connection until it ends, its certificate counts no more, or `cancel`.
+    /// Takes a miner in; `None` = it was hung up.
     pub(crate) async fn receive(
         &self,
         stream: ServerStream<TcpStream>,
         peer: Peer,
         address: SocketAddr,
-        revoked: &Revoked,
-        cancel: &CancellationToken,
-    ) {
-        let Some(miner) = Box::pin(self.miner(&peer)).await else {
+    ) -> Option<AtHome> {
+        let Some(miner) = self.miner(&peer).await else {
             info!(%address, %peer, "it has a certificate and is not enrolled any more; hung up: revoke the certificate");
-            return;
+            return None;
         };
-        let connection = match timeout(ANSWER, Box::pin(attach(stream))).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return info!(%address, %peer, %error, "the miner speaks no HTTP/2; hung up"),
-            Err(_) => return info!(%address, %peer, "the miner said nothing in time; hung up"),
-        };
-        if !Box::pin(self.replaces(&miner, &connection, address)).await {
-            connection.close();
-            return;
-        }
-        info!(miner.name = %miner.name, %address, "miner called home");
-        miner.attach(connection.clone());
-        tokio::select! {
-            () = connection.ended() => info!(miner.name = %miner.name, %address, "miner hung up"),
-            refusal = revoked.ended(&peer) => {
-                info!(miner.name = %miner.name, %address, %refusal, "hung up");
-                connection.close();
+        let refused = match timeout(ANSWER, attach(stream)).await {
+            Ok(Ok(connection)) => {
+                if !self.replaces(&miner, &connection, address).await {
+                    connection.close();
+                    return None;
+                }
+                info!(miner.name = %miner.name, %address, "miner called home");
+                miner.attach(connection.clone());
+                return Some(AtHome { miner: miner.name.clone(), peer, address, connection });
             }
-            () = cancel.cancelled() => connection.close(),
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "nothing came in time".into(),
+        };
+        info!(%address, %peer, error = refused, "the miner speaks no HTTP/2; hung up");
+        None
     }
 
     /// The miner of this certificate, known from now on if another process enrolled it.
@@ -127,6 +121,30 @@ impl Homes {
         let by = Caller::itself("home", "quarantine");
         if let Err(error) = self.registry.quarantine(&self.store, &miner.name, reason, &by).await {
             error!(error = &error as &dyn std::error::Error, miner.name = %miner.name, "a quarantine cannot be stored");
+        }
+    }
+}
+
+/// A miner that was taken in.
+#[derive(Debug)]
+pub(crate) struct AtHome {
+    miner: MinerName,
+    peer: Peer,
+    address: SocketAddr,
+    connection: Attached,
+}
+
+impl AtHome {
+    /// Waits until the connection ends, and ends it when its certificate counts no more, or on `cancel`.
+    pub(crate) async fn until_it_leaves(&self, revoked: &Revoked, cancel: &CancellationToken) {
+        let Self { miner, peer, address, connection } = self;
+        tokio::select! {
+            () = connection.ended() => info!(miner.name = %miner, %address, "miner hung up"),
+            refusal = revoked.ended(peer) => {
+                info!(miner.name = %miner, %address, %refusal, "hung up");
+                connection.close();
+            }
+            () = cancel.cancelled() => connection.close(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) use select::{Matching, select};
 pub(crate) use session::{Around, Session, notes};
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 use tokio::sync::watch;
@@ -83,13 +83,9 @@ pub struct Miner {
     /// Where it is reached; `None` = it calls home.
     pub address: Option<Address>,
     /// Labels of the configuration or of the token that it enrolled with.
-    base: Labels,
-    /// Those, with what was set since.
-    labels: watch::Sender<Arc<Labels>>,
-    marks: watch::Sender<Arc<Marks>>,
+    base: Arc<Labels>,
+    remembered: Mutex<Remembered>,
     quarantine: watch::Sender<Option<Arc<str>>>,
-    /// What it drew when it last hashed.
-    power: watch::Sender<Option<Watts>>,
     /// For calls of our own.
     pub link: Link,
     /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
@@ -100,6 +96,16 @@ pub struct Miner {
     desired: watch::Sender<Option<Arc<DesiredState>>>,
     /// Shared with the registry.
     log: Arc<ChangeLog>,
+}
+
+/// What is known of a miner besides what is seen of it.
+#[derive(Debug)]
+struct Remembered {
+    marks: Marks,
+    /// Those that it came with, with what was set since.
+    labels: Arc<Labels>,
+    /// What it drew when it last hashed.
+    power: Option<Watts>,
 }
 
 /// What was last seen of a miner.
@@ -286,15 +292,15 @@ impl MinerPlan {
             status: None,
             heard_at: None,
         };
+        let base = Arc::new(labels);
+        let remembered = Remembered { marks: Marks::default(), labels: base.clone(), power: None };
         Miner {
             name,
             address,
-            labels: watch::Sender::new(Arc::new(labels.clone())),
-            base: labels,
-            marks: watch::Sender::default(),
+            base,
+            remembered: Mutex::new(remembered),
             link: Link::new(link, quarantine.subscribe()),
             quarantine,
-            power: watch::Sender::new(None),
             relay,
             home,
             view: watch::Sender::new(Arc::new(view)),
@@ -317,10 +323,15 @@ impl Miner {
         }
     }
 
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        // What is written under the lock is whole at each step.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Its labels: of the configuration or of the token that it enrolled with, with those set since.
     #[must_use]
     pub fn labels(&self) -> Arc<Labels> {
-        self.labels.borrow().clone()
+        self.remembered().labels.clone()
     }
 
     /// Why nothing is sent to it; `None` = it is not in quarantine.
@@ -338,12 +349,7 @@ impl Miner {
     /// What it draws, or drew when it last hashed; `None` = that was never measured.
     #[must_use]
     pub fn power(&self) -> Option<Watts> {
-        reading::hashing_power(&self.view()).or(*self.power.borrow())
-    }
-
-    /// What it drew when it hashed.
-    fn remember_power(&self, power: Watts) {
-        self.power.send_replace(Some(power));
+        reading::hashing_power(&self.view()).or(self.remembered().power)
     }
 
     /// What was last seen of it.
@@ -399,7 +405,7 @@ impl Miner {
             before
         });
         if let Some(power) = reading::hashing_power(&self.view()) {
-            self.remember_power(power);
+            self.remembered().power = Some(power);
         }
     }
 }

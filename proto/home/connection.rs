@@ -56,8 +56,8 @@ impl Connection {
         let pings = connection.ping_pong();
         hyper::rt::Executor::execute(&TokioExecutor::new(), async move {
             tokio::select! {
-                // How it ended, its calls tell.
-                _ = connection => {}
+                // How it ended, its calls tell. Borrowed, because what is moved into `select!` takes its space twice.
+                _ = &mut connection => {}
                 () = unanswered(pings) => {}
                 () = close.cancelled() => {}
             }

@@ -37,6 +37,8 @@ where
         http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
+            // Headers are few and short, and who sends them would keep a table of them for each connection.
+            .header_table_size(0)
             .keep_alive_interval(KEEPALIVE.0)
             .keep_alive_timeout(KEEPALIVE.1)
             .serve_connection(TokioIo::new(stream), service)

@@ -2,7 +2,7 @@
 //!
 //! The store holds it, with a revision that counts its writes; a miner takes only what is newer than what it has.
 
-use super::{Miner, Registry};
+use super::{Miner, Registry, Remembered};
 use crate::{
     access::Caller,
     selector::{LabelError, Labels, check_label},
@@ -130,7 +130,7 @@ impl Registry {
                 miner.mark(marks);
             }
             if let Some(power) = power.get(&miner.name) {
-                miner.remember_power(*power);
+                miner.remembered().power = Some(*power);
             }
         }
         self.0.kept.send_replace(Arc::new(marks));
@@ -271,27 +271,27 @@ impl Registry {
 impl Miner {
     /// Takes what was set of it, unless it has something newer.
     pub(super) fn mark(&self, marks: &Marks) {
-        let is_news = self.marks.send_if_modified(|known| {
-            let is_newer = known.revision < marks.revision;
-            if is_newer {
-                *known = Arc::new(marks.clone());
+        {
+            let mut remembered = self.remembered();
+            if remembered.marks.revision >= marks.revision {
+                return;
             }
-            is_newer
-        });
-        if !is_news {
-            return;
+            remembered.marks = marks.clone();
         }
         // The newest of the moment, should somebody else mark it at the same time.
-        let newest = || self.marks.borrow().clone();
         self.quarantine.send_if_modified(|known| {
-            let next: Option<Arc<str>> = newest().quarantine.as_deref().map(Into::into);
+            let next: Option<Arc<str>> = self.remembered().marks.quarantine.as_deref().map(Into::into);
             let is_other = *known != next;
             *known = next;
             is_other
         });
+        let next = |remembered: &Remembered| remembered.marks.over(&self.base);
         let known = self.labels();
-        if newest().over(&self.base) != *known {
-            let apply = || drop(self.labels.send_replace(Arc::new(newest().over(&self.base))));
+        if next(&self.remembered()) != *known {
+            let apply = || {
+                let mut remembered = self.remembered();
+                remembered.labels = Arc::new(next(&remembered));
+            };
             self.log.departed(&self.name, known, apply);
         }
         self.change(|_| {});
