@@ -18,10 +18,13 @@ pub(crate) async fn run(command: Audit, context: &mut Context<'_>) -> Result<(),
     let mut service = AuditServiceClient::new(client);
     match command {
         Audit::List { target, limit } => {
-            let answer = pages::read(limit, async |page_size, page_token| {
-                let failed = CliError::call("list the audit log");
+            let answer = pages::read(limit, |page_size, page_token| {
+                let mut service = service.clone();
                 let request = ListAuditRecordsRequest { target: target.clone(), page_size, page_token };
-                Ok(service.list_audit_records(request).await.map_err(failed)?.into_inner())
+                async move {
+                    let failed = CliError::call("list the audit log");
+                    Ok(service.list_audit_records(request).await.map_err(failed)?.into_inner())
+                }
             });
             let answer = answer.await?;
             let wide = context.format == Format::Wide;

@@ -64,10 +64,13 @@ async fn create(
 
 async fn list(pending: bool, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
     let decision = if pending { EnrollmentDecision::Pending } else { EnrollmentDecision::Unspecified };
-    let all = pages::read(u32::MAX, async |page_size, page_token| {
+    let all = pages::read(u32::MAX, |page_size, page_token| {
+        let mut service = service.clone();
         let request = ListEnrollmentsRequest { decision: decision.into(), page_size, page_token };
-        let failed = CliError::call("list the enrolments");
-        Ok(service.list_enrollments(request).await.map_err(failed)?.into_inner())
+        async move {
+            let failed = CliError::call("list the enrolments");
+            Ok(service.list_enrollments(request).await.map_err(failed)?.into_inner())
+        }
     });
     let all = all.await?;
     message::show(context, &all, |paint| view::enrollments(&all.enrollments, paint))
@@ -109,10 +112,13 @@ async fn revoke(args: EnrollRevoke, service: &mut Service, context: &mut Context
 }
 
 async fn certificates(name: String, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
-    let all = pages::read(u32::MAX, async |page_size, page_token| {
+    let all = pages::read(u32::MAX, |page_size, page_token| {
+        let mut service = service.clone();
         let request = ListCertificatesRequest { name: name.clone(), page_size, page_token };
-        let failed = CliError::call("list the certificates");
-        Ok(service.list_certificates(request).await.map_err(failed)?.into_inner())
+        async move {
+            let failed = CliError::call("list the certificates");
+            Ok(service.list_certificates(request).await.map_err(failed)?.into_inner())
+        }
     });
     let all = all.await?;
     message::show(context, &all, |paint| view::certificates(&all.certificates, SystemTime::now(), paint))

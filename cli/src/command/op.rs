@@ -35,10 +35,13 @@ pub(crate) async fn run(command: Op, context: &mut Context<'_>) -> Result<(), Cl
     match command {
         Op::Run(_) => Ok(()),
         Op::List { limit } => {
-            let answer = pages::read(limit, async |page_size, page_token| {
-                let failed = CliError::call("list the operations");
-                let request = ListOperationsRequest { page_size, page_token };
-                Ok(service.list_operations(request).await.map_err(failed)?.into_inner())
+            let answer = pages::read(limit, |page_size, page_token| {
+                let mut service = service.clone();
+                async move {
+                    let failed = CliError::call("list the operations");
+                    let request = ListOperationsRequest { page_size, page_token };
+                    Ok(service.list_operations(request).await.map_err(failed)?.into_inner())
+                }
             });
             let answer = answer.await?;
             message::show(context, &answer, |paint| view::operations(&answer.operations, paint))

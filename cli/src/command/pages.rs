@@ -22,9 +22,9 @@ pub(crate) trait Page: Default {
 }
 
 /// Joins pages until there are `limit` rows, or no more. `fetch` takes the size of a page and its token.
-pub(crate) async fn read<P: Page>(
+pub(crate) async fn read<P: Page, F: Future<Output = Result<P, CliError>>>(
     limit: u32,
-    mut fetch: impl AsyncFnMut(u32, String) -> Result<P, CliError>,
+    mut fetch: impl FnMut(u32, String) -> F,
 ) -> Result<P, CliError> {
     let (mut all, mut left) = (P::default(), limit);
     loop {

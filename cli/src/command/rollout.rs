@@ -28,10 +28,13 @@ pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(
         Rollout::Plan(args) => plan::run(*args, &service, context).await,
         Rollout::Start(args) => start(*args, &mut service, context).await,
         Rollout::List { limit } => {
-            let answer = pages::read(limit, async |page_size, page_token| {
-                let failed = CliError::call("list the rollouts");
-                let request = ListRolloutsRequest { page_size, page_token };
-                Ok(service.list_rollouts(request).await.map_err(failed)?.into_inner())
+            let answer = pages::read(limit, |page_size, page_token| {
+                let mut service = service.clone();
+                async move {
+                    let failed = CliError::call("list the rollouts");
+                    let request = ListRolloutsRequest { page_size, page_token };
+                    Ok(service.list_rollouts(request).await.map_err(failed)?.into_inner())
+                }
             });
             let answer = answer.await?;
             message::show(context, &answer, |paint| view::rollouts(&answer.rollouts, paint))

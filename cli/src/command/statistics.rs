@@ -75,10 +75,13 @@ pub(crate) async fn event(command: Event, context: &mut Context<'_>) -> Result<(
     let mut service = EventServiceClient::new(client);
     match command {
         Event::List { limit } => {
-            let answer = pages::read(limit, async |page_size, page_token| {
-                let failed = CliError::call("list the events");
+            let answer = pages::read(limit, |page_size, page_token| {
+                let mut service = service.clone();
                 let request = ListEventsRequest { miner: miner.clone(), page_size, page_token };
-                Ok(service.list_events(request).await.map_err(failed)?.into_inner())
+                async move {
+                    let failed = CliError::call("list the events");
+                    Ok(service.list_events(request).await.map_err(failed)?.into_inner())
+                }
             });
             let answer = answer.await?;
             message::show(context, &answer, |paint| view::events(&answer.events, paint))

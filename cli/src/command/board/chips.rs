@@ -13,10 +13,10 @@ pub(crate) async fn run(args: BoardChips, context: &mut Context<'_>) -> Result<(
     let BoardChips { name: BoardName { board }, map } = args;
     let target = Peer::find(context).await?.one(context.miner.as_ref())?;
     let doing = format!("list the chips of board {board} of {}", target.label());
-    let found = pages::read(u32::MAX, async |page_size, page_token| {
-        let request = ListChipsRequest { board_id: board.clone(), page_size, page_token };
-        let answer = target.boards().list_chips(target.request(request)?).await;
-        Ok(answer.map_err(CliError::call(&doing))?.into_inner())
+    let (target, doing) = (&target, &doing);
+    let found = pages::read(u32::MAX, |page_size, page_token| {
+        let request = target.request(ListChipsRequest { board_id: board.clone(), page_size, page_token });
+        async move { Ok(target.boards().list_chips(request?).await.map_err(CliError::call(doing))?.into_inner()) }
     });
     let response: ListChipsResponse = found.await?;
     // Chips that did not answer are in no list.

@@ -13,9 +13,10 @@ pub(crate) async fn run(args: SharesList, context: &mut Context<'_>) -> Result<(
     let SharesList { outcome, limit } = args;
     let target = Peer::find(context).await?.one(context.miner.as_ref())?;
     let doing = format!("list the shares of {}", target.label());
-    let all = pages::read(limit, async |page_size, page_token| {
-        let request = target.request(ListSharesRequest { page_size, page_token, outcomes: wanted(&outcome) })?;
-        Ok(target.shares().list_shares(request).await.map_err(CliError::call(&doing))?.into_inner())
+    let (target, doing) = (&target, &doing);
+    let all = pages::read(limit, |page_size, page_token| {
+        let request = target.request(ListSharesRequest { page_size, page_token, outcomes: wanted(&outcome) });
+        async move { Ok(target.shares().list_shares(request?).await.map_err(CliError::call(doing))?.into_inner()) }
     });
     let all = all.await?;
     message::show(context, &all, |paint| view::shares(&all.shares, paint))
