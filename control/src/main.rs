@@ -13,7 +13,7 @@ use mujina_proto::trace::{Telemetry, TelemetrySettings};
 use std::{
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
@@ -110,11 +110,14 @@ fn perform(task: Task, state_dir: PathBuf) -> anyhow::Result<()> {
                 None => println!("config       there was one; add `api.listen_tls` and `api.names` to it"),
             }
             println!("\nnext:");
-            println!("  mujina-control                                  # run it");
+            println!("  mujina-control --state-dir {}  # run it", context.parent().unwrap_or(&context).display());
             println!("  mujinactl context import {}", context.display());
             println!("  mujinactl enroll token create --ttl 1h          # then, on each miner:");
             println!("  mujina-dataplane enroll https://HOST:{} TOKEN", listen_tls.port());
-            println!("\nThe authority's key is in {}: back it up apart from the database.", state_folder(&context));
+            println!(
+                "\nThe authority's key is in {}: back it up apart from the database.",
+                context.with_file_name(AUTHORITY).display()
+            );
         }
         Task::Backup { file } => {
             runtime.block_on(Store::back_up(&state_dir, &file))?;
@@ -136,10 +139,6 @@ fn own_names() -> Vec<String> {
     let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
     let host = host.filter(|host| check_host(host).is_ok() && host != "localhost");
     host.into_iter().chain(["localhost".into(), "127.0.0.1".into()]).collect()
-}
-
-fn state_folder(context: &Path) -> String {
-    context.with_file_name(AUTHORITY).display().to_string()
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ mod sums;
 
 use crate::{
     registry::{CallKind, Miner, backoff},
-    store::Store,
+    store::{Collected, Store},
 };
 pub use ingest::{Ingest, IngestError};
 pub use page::{Batch, BucketPage, PageError, Position, batch};
@@ -78,13 +78,13 @@ impl Collector {
 
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let work = Box::pin(async {
-            let mut failures = 0_u32;
+            let (mut failures, mut cursor) = (0_u32, None);
             loop {
                 self.miner.connected().await;
-                if self.collect().await {
+                if self.collect(&mut cursor).await {
                     failures = 0;
                 } else {
-                    failures = failures.saturating_add(1);
+                    (failures, cursor) = (failures.saturating_add(1), None);
                     tokio::time::sleep(backoff(failures, rand::random())).await;
                 }
             }
@@ -93,17 +93,20 @@ impl Collector {
         let _ = cancel.run_until_cancelled(work).await;
     }
 
-    /// Fetches and stores one page; `false` when it is better to wait before the next.
-    async fn collect(&self) -> bool {
+    /// Fetches and stores one page; `false` when it is better to wait before the next. `cursor` is that of the store, where
+    /// it was read or moved before: the store judges each page by its own.
+    async fn collect(&self, cursor: &mut Option<(String, u64)>) -> bool {
         let name = &self.miner.name;
-        let cursor = match self.store.share_cursor(name).await {
-            Ok(cursor) => cursor,
-            Err(error) => {
-                warn!(miner.name = %name, %error, "cannot read where collecting statistics goes on");
-                return false;
+        if cursor.is_none() {
+            match self.store.share_cursor(name).await {
+                Ok(stored) => *cursor = stored,
+                Err(error) => {
+                    warn!(miner.name = %name, %error, "cannot read where collecting statistics goes on");
+                    return false;
+                }
             }
-        };
-        let (database, after) = cursor.unwrap_or_default();
+        }
+        let (database, after) = cursor.clone().unwrap_or_default();
         let asked = Instant::now();
         let page = match self.miner.link.share_buckets(&database, after, PAGE, WAIT).await {
             Err(failed) if failed.kind == CallKind::OutOfRange => {
@@ -123,10 +126,11 @@ impl Collector {
             // A miner that does not wait must not be asked in a circle.
             return asked.elapsed() >= WAIT / 2;
         }
+        let of = page.database_id.clone();
         match self.ingest.store(name, page).await {
-            Ok(collected) => {
-                debug!(miner.name = %name, buckets = collected.buckets, "statistics stored");
-                let missing = collected.missing;
+            Ok(Collected { buckets, missing, after }) => {
+                debug!(miner.name = %name, buckets, "statistics stored");
+                *cursor = Some((of, after));
                 if missing > 0 {
                     warn!(miner.name = %name, missing, "the miner dropped statistics before they could be collected");
                 }

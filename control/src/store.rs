@@ -190,7 +190,7 @@ impl Store {
         let (id, restored): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         let incarnation = format!("{id}.{restored}").into();
         // What they read again and again is little, and the kernel has it too.
-        let options = options.read_only(true).pragma("cache_size", "-512");
+        let options = options.read_only(true).pragma("cache_size", "-256");
         let readers = pool(READERS).connect_with(options).await?;
         let bindings = Arc::default();
         Ok((Self { writer, readers, bindings, database_id: id.into(), incarnation }, lock))

@@ -63,7 +63,7 @@ fn desired(generation: u64) -> DesiredState {
 async fn page_that_was_not_committed_is_stored_by_the_next_attempt_and_never_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (store, lock) = Store::open(folder.path()).await.unwrap();
-    assert_eq!(collect(&store, &page("d", 1..=5)).await, Collected { buckets: 5, missing: 0 });
+    assert_eq!(collect(&store, &page("d", 1..=5)).await, Collected { buckets: 5, missing: 0, after: 5 });
     // Killed between the rows and the commit.
     let mut write = store.write().await.unwrap();
     write.collect(&[(miner(), page("d", 6..=9))]).await.unwrap();
@@ -83,12 +83,12 @@ async fn page_that_was_not_committed_is_stored_by_the_next_attempt_and_never_twi
 async fn new_database_has_a_cursor_of_its_own_and_gaps_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
-    assert_eq!(collect(&store, &page("old", 100..=101)).await, Collected { buckets: 2, missing: 0 });
-    assert_eq!(collect(&store, &page("old", 105..=105)).await, Collected { buckets: 1, missing: 3 });
-    assert_eq!(collect(&store, &page("new", 2..=2)).await, Collected { buckets: 1, missing: 1 });
+    assert_eq!(collect(&store, &page("old", 100..=101)).await, Collected { buckets: 2, missing: 0, after: 101 });
+    assert_eq!(collect(&store, &page("old", 105..=105)).await, Collected { buckets: 1, missing: 3, after: 105 });
+    assert_eq!(collect(&store, &page("new", 2..=2)).await, Collected { buckets: 1, missing: 1, after: 2 });
     assert_eq!(store.share_cursor(&miner()).await.unwrap(), Some(("new".into(), 2)));
     // A database that comes back goes on where it was.
-    assert_eq!(collect(&store, &page("old", 104..=106)).await, Collected { buckets: 1, missing: 0 });
+    assert_eq!(collect(&store, &page("old", 104..=106)).await, Collected { buckets: 1, missing: 0, after: 106 });
     assert_eq!(store.share_cursor(&miner()).await.unwrap(), Some(("old".into(), 106)));
     let summary = store.summarize_shares(Some(&[miner()]), TimeRange::default()).await.unwrap();
     assert_eq!((summary.buckets, summary.missing, summary.totals.found), (5, 4, 20));

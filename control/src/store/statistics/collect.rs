@@ -24,6 +24,8 @@ pub struct Collected {
     pub buckets: usize,
     /// Buckets that were gone already.
     pub missing: u64,
+    /// The last sequence of the miner's database that is stored.
+    pub after: u64,
 }
 
 /// How far a miner's database is collected.
@@ -105,7 +107,7 @@ impl Write {
             match batch(position(&cursors, &key), page) {
                 Ok(Batch { buckets, gaps, after }) => {
                     let missing = gaps.iter().map(|(_, missing)| missing).sum();
-                    answers.push(Ok(Collected { buckets: buckets.len(), missing }));
+                    answers.push(Ok(Collected { buckets: buckets.len(), missing, after }));
                     let last_begin = cursors.get(&key).and_then(|cursor| cursor.last_begin);
                     let newest = buckets.last().map(|bucket| millis(bucket.begin)).or(last_begin);
                     let ordinal = ordinal(&cursors, &key);

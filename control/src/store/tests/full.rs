@@ -48,6 +48,25 @@ async fn full_disk_refuses_whole_changes_keeps_what_was_stored_and_goes_on_when_
 }
 
 #[tokio::test]
+async fn disk_that_becomes_read_only_refuses_whole_changes_is_read_on_and_goes_on_when_it_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, lock) = Store::open(folder.path()).await.unwrap();
+    store_one(&store, 1).await.unwrap();
+    sqlx::query("PRAGMA query_only = 1").execute(&store.writer).await.unwrap();
+    for _ in 0..2 {
+        let error = store_one(&store, 2).await.unwrap_err();
+        assert!(error.to_string().contains("permissions of the state folder"), "{error}");
+        assert_eq!(store.desired_of(&miner()).await.unwrap().unwrap().generation.0, 1);
+    }
+    sqlx::query("PRAGMA query_only = 0").execute(&store.writer).await.unwrap();
+    store_one(&store, 2).await.unwrap();
+    store.close().await;
+    drop(lock);
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    assert_eq!(store.desired_of(&miner()).await.unwrap().unwrap().generation.0, 2);
+}
+
+#[tokio::test]
 async fn folder_that_cannot_be_written_is_named() {
     // Root writes where it may not.
     if nix::unistd::geteuid().is_root() {

@@ -1,4 +1,5 @@
-//! Random histories: miners of all kinds, people who change their minds, and a process that is killed at any point.
+//! Random histories: miners of all kinds, people who change their minds or set the clock, and a process that is killed at any
+//! point.
 
 use super::*;
 use crate::rollout::Strategy;
@@ -49,6 +50,11 @@ fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy> {
             ..strategy()
         }
     })
+}
+
+/// Seconds until the next step. Somebody may set the clock meanwhile.
+fn pauses() -> impl proptest::strategy::Strategy<Value = i64> {
+    prop_oneof![20 => 1..90_i64, 1 => -3600..0_i64, 1 => 90..1_000_000_i64]
 }
 
 fn written_down(rollout: &Rollout) -> Rollout {
@@ -106,13 +112,14 @@ proptest! {
 
     #[test]
     fn whatever_happens_nothing_is_done_twice_and_the_end_is_one_that_was_asked_for(
-        kinds in kinds(), strategy in strategies(), history in prop::collection::vec((happenings(), 1..90_u64), 0..80),
+        kinds in kinds(), strategy in strategies(), history in prop::collection::vec((happenings(), pauses()), 0..80),
     ) {
         let mut world = World::new(&kinds, strategy);
         for (happening, seconds) in history {
             world.step(happening);
             world.check()?;
-            world.now += Duration::from_secs(seconds);
+            let by = Duration::from_secs(seconds.unsigned_abs());
+            world.now = if seconds < 0 { world.now - by } else { world.now + by };
         }
         world.run();
         world.check()?;
