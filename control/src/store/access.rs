@@ -18,16 +18,12 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn bindings(&self) -> Result<Arc<[Binding]>, StoreError> {
-        let now = Instant::now();
-        let changes = match self.bindings.look(now) {
-            Ok(known) => return Ok(known),
-            Err(changes) => changes,
+        let read = || async {
+            let rows =
+                sqlx::query("SELECT * FROM bindings ORDER BY subject, role, selector").fetch_all(&self.readers).await?;
+            rows.iter().map(read_binding).collect()
         };
-        let rows =
-            sqlx::query("SELECT * FROM bindings ORDER BY subject, role, selector").fetch_all(&self.readers).await?;
-        let bindings: Arc<[Binding]> = rows.iter().map(read_binding).collect::<Result<_, _>>()?;
-        self.bindings.keep(bindings.clone(), changes, now);
-        Ok(bindings)
+        self.bindings.get(read).await
     }
 
     /// All tokens, the newest first.
@@ -53,7 +49,11 @@ impl Store {
 
 /// Bindings as they were read last.
 #[derive(Debug, Default)]
-pub(super) struct KnownBindings(Mutex<Known>);
+pub(super) struct KnownBindings {
+    known: Mutex<Known>,
+    /// Held by the one that reads, so that a thousand calls of a moment do not all read the same.
+    reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -63,6 +63,25 @@ struct Known {
 }
 
 impl KnownBindings {
+    /// They as they were less than [`KNOWN`] ago; `read` reads them where nobody did.
+    async fn get<F>(&self, read: impl FnOnce() -> F) -> Result<Arc<[Binding]>, StoreError>
+    where
+        F: Future<Output = Result<Arc<[Binding]>, StoreError>>,
+    {
+        if let Ok(known) = self.look(Instant::now()) {
+            return Ok(known);
+        }
+        let _alone = self.reading.lock().await;
+        let now = Instant::now();
+        let changes = match self.look(now) {
+            Ok(known) => return Ok(known),
+            Err(changes) => changes,
+        };
+        let bindings = read().await?;
+        self.keep(bindings.clone(), changes, now);
+        Ok(bindings)
+    }
+
     /// They, or else the number that must not have grown when they are kept.
     fn look(&self, now: Instant) -> Result<Arc<[Binding]>, u64> {
         let known = self.lock();
@@ -87,7 +106,7 @@ impl KnownBindings {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     },
     store::PayoutError,
 };
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
 
 async fn open(folder: &tempfile::TempDir) -> (Store, crate::store::FolderLock) {
     Store::open(folder.path()).await.unwrap()
@@ -40,6 +43,34 @@ async fn bindings_survive_and_are_never_twice() {
     write.commit().await.unwrap();
     assert_eq!(store.bindings().await.unwrap().len(), 1);
     store.close().await;
+}
+
+#[tokio::test]
+async fn many_that_ask_at_once_are_answered_by_one_reading_and_a_change_is_seen_at_once() {
+    let known = KnownBindings::default();
+    let readings = AtomicUsize::new(0);
+    let read = |role| {
+        let readings = &readings;
+        move || async move {
+            readings.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok([binding("1", role)].into())
+        }
+    };
+    let asking: Vec<_> = (0..1000).map(|_| known.get(read(Role::Viewer))).collect();
+    let mut answers = futures_util::stream::FuturesUnordered::from_iter(asking);
+    while let Some(answer) = futures_util::StreamExt::next(&mut answers).await {
+        assert_eq!(answer.unwrap(), [binding("1", Role::Viewer)].into());
+    }
+    assert_eq!(readings.load(Ordering::Relaxed), 1);
+    // What was read before a change is not kept after it.
+    let stale = known.get(|| async {
+        known.changed();
+        Ok([binding("1", Role::Viewer)].into())
+    });
+    known.changed();
+    stale.await.unwrap();
+    assert_eq!(known.get(read(Role::Admin)).await.unwrap(), [binding("1", Role::Admin)].into());
 }
 
 #[tokio::test]

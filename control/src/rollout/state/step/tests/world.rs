@@ -78,7 +78,7 @@ impl Miner {
     }
 
     fn seen(&self, now: SystemTime) -> Seen {
-        let age = now.duration_since(self.stored_at).unwrap().as_secs();
+        let age = now.duration_since(self.stored_at).unwrap_or_default().as_secs();
         let is_gone = match self.kind {
             Kind::Away => true,
             Kind::Leaves => self.is_new() && age >= 60,
