@@ -21,12 +21,9 @@ pub(crate) async fn run(command: Audit, context: &mut Context<'_>) -> Result<(),
             let answer = pages::read(limit, |page_size, page_token| {
                 let mut service = service.clone();
                 let request = ListAuditRecordsRequest { target: target.clone(), page_size, page_token };
-                async move {
-                    let failed = CliError::call("list the audit log");
-                    Ok(service.list_audit_records(request).await.map_err(failed)?.into_inner())
-                }
+                async move { service.list_audit_records(request).await }
             });
-            let answer = answer.await?;
+            let answer = answer.await.map_err(CliError::call("list the audit log"))?;
             let wide = context.format == Format::Wide;
             message::show(context, &answer, |paint| view::audit_records(&answer.records, wide, paint))
         }

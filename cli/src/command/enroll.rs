@@ -67,12 +67,9 @@ async fn list(pending: bool, service: &mut Service, context: &mut Context<'_>) -
     let all = pages::read(u32::MAX, |page_size, page_token| {
         let mut service = service.clone();
         let request = ListEnrollmentsRequest { decision: decision.into(), page_size, page_token };
-        async move {
-            let failed = CliError::call("list the enrolments");
-            Ok(service.list_enrollments(request).await.map_err(failed)?.into_inner())
-        }
+        async move { service.list_enrollments(request).await }
     });
-    let all = all.await?;
+    let all = all.await.map_err(CliError::call("list the enrolments"))?;
     message::show(context, &all, |paint| view::enrollments(&all.enrollments, paint))
 }
 
@@ -115,11 +112,8 @@ async fn certificates(name: String, service: &mut Service, context: &mut Context
     let all = pages::read(u32::MAX, |page_size, page_token| {
         let mut service = service.clone();
         let request = ListCertificatesRequest { name: name.clone(), page_size, page_token };
-        async move {
-            let failed = CliError::call("list the certificates");
-            Ok(service.list_certificates(request).await.map_err(failed)?.into_inner())
-        }
+        async move { service.list_certificates(request).await }
     });
-    let all = all.await?;
+    let all = all.await.map_err(CliError::call("list the certificates"))?;
     message::show(context, &all, |paint| view::certificates(&all.certificates, SystemTime::now(), paint))
 }

@@ -37,13 +37,10 @@ pub(crate) async fn run(command: Op, context: &mut Context<'_>) -> Result<(), Cl
         Op::List { limit } => {
             let answer = pages::read(limit, |page_size, page_token| {
                 let mut service = service.clone();
-                async move {
-                    let failed = CliError::call("list the operations");
-                    let request = ListOperationsRequest { page_size, page_token };
-                    Ok(service.list_operations(request).await.map_err(failed)?.into_inner())
-                }
+                let request = ListOperationsRequest { page_size, page_token };
+                async move { service.list_operations(request).await }
             });
-            let answer = answer.await?;
+            let answer = answer.await.map_err(CliError::call("list the operations"))?;
             message::show(context, &answer, |paint| view::operations(&answer.operations, paint))
         }
         Op::Show(args) => {

@@ -1,16 +1,19 @@
 //! Lists that come in pages, read until there is enough.
 
-use super::peer::PAGE;
-use crate::error::CliError;
 use mujina_proto::{
     control::v1::{
         AuditRecord, Enrollment, Event, IssuedCertificate, ListAuditRecordsResponse, ListCertificatesResponse,
-        ListEnrollmentsResponse, ListEventsResponse, ListOperationsResponse, ListRolloutsResponse, Operation, Rollout,
+        ListEnrollmentsResponse, ListEventsResponse, ListMinersResponse, ListOperationsResponse, ListRolloutsResponse,
+        Miner, Operation, Rollout,
     },
     dataplane::v1::{ListChipsResponse, ListSharesResponse},
     types::v1::{Chip, Share},
 };
 use std::mem::take;
+use tonic::Response;
+
+/// Rows asked for at a time: the most there are in an answer.
+const PAGE: u32 = 1000;
 
 /// A page of a list.
 pub(crate) trait Page: Default {
@@ -22,20 +25,21 @@ pub(crate) trait Page: Default {
 }
 
 /// Joins pages until there are `limit` rows, or no more. `fetch` takes the size of a page and its token.
-pub(crate) async fn read<P: Page, F: Future<Output = Result<P, CliError>>>(
+pub(crate) async fn read<P: Page, E, F: Future<Output = Result<Response<P>, E>>>(
     limit: u32,
     mut fetch: impl FnMut(u32, String) -> F,
-) -> Result<P, CliError> {
+) -> Result<P, E> {
     let (mut all, mut left) = (P::default(), limit);
-    loop {
-        let mut page = fetch(left.min(PAGE), take(all.next())).await?;
+    while left > 0 {
+        let mut page = fetch(left.min(PAGE), take(all.next())).await?.into_inner();
         left = left.saturating_sub(u32::try_from(page.rows().len()).unwrap_or(u32::MAX));
         all.rows().append(page.rows());
         *all.next() = take(page.next());
-        if left == 0 || all.next().is_empty() {
-            return Ok(all);
+        if all.next().is_empty() {
+            break;
         }
     }
+    Ok(all)
 }
 
 macro_rules! pages {
@@ -60,6 +64,7 @@ pages! {
     ListChipsResponse { chips: Chip }
     ListEnrollmentsResponse { enrollments: Enrollment }
     ListEventsResponse { events: Event }
+    ListMinersResponse { miners: Miner }
     ListOperationsResponse { operations: Operation }
     ListRolloutsResponse { rollouts: Rollout }
     ListSharesResponse { shares: Share }

@@ -3,6 +3,7 @@
 //! A control plane is known by its registry; a miner has none. Reads of one miner behind a control plane are relayed by a
 //! metadata key.
 
+use super::pages;
 use crate::{context::Context, error::CliError, saved::Client};
 use mujina_core::id::MinerName;
 use mujina_proto::{
@@ -17,8 +18,6 @@ use tonic::{Code, Request, metadata::MetadataValue};
 
 /// Metadata key that names the miner of a relayed call.
 const RELAY: &str = "mujina-miner";
-/// Miners asked for at a time: the most there are in an answer.
-pub(super) const PAGE: u32 = 1000;
 /// Names of miners in a message.
 const SHOWN: usize = 12;
 /// Most bytes of an answer: the first message of a fleet's watch holds every status tree.
@@ -116,20 +115,15 @@ pub(crate) async fn list(
     wanted: ListMinersRequest,
     doing: &str,
 ) -> Result<Option<Vec<Miner>>, CliError> {
-    let mut registry = registry(client);
-    let (mut miners, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = ListMinersRequest { page_size: PAGE, page_token, ..wanted.clone() };
-        let page = match registry.list_miners(request).await {
-            Ok(response) => response.into_inner(),
-            Err(status) if status.code() == Code::Unimplemented => return Ok(None),
-            Err(status) => return Err(CliError::call(doing)(status)),
-        };
-        miners.extend(page.miners);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(Some(miners));
-        }
+    let all = pages::read(u32::MAX, |page_size, page_token| {
+        let mut registry = registry(client);
+        let request = ListMinersRequest { page_size, page_token, ..wanted.clone() };
+        async move { registry.list_miners(request).await }
+    });
+    match all.await {
+        Ok(all) => Ok(Some(all.miners)),
+        Err(status) if status.code() == Code::Unimplemented => Ok(None),
+        Err(status) => Err(CliError::call(doing)(status)),
     }
 }
 

@@ -30,13 +30,10 @@ pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(
         Rollout::List { limit } => {
             let answer = pages::read(limit, |page_size, page_token| {
                 let mut service = service.clone();
-                async move {
-                    let failed = CliError::call("list the rollouts");
-                    let request = ListRolloutsRequest { page_size, page_token };
-                    Ok(service.list_rollouts(request).await.map_err(failed)?.into_inner())
-                }
+                let request = ListRolloutsRequest { page_size, page_token };
+                async move { service.list_rollouts(request).await }
             });
-            let answer = answer.await?;
+            let answer = answer.await.map_err(CliError::call("list the rollouts"))?;
             message::show(context, &answer, |paint| view::rollouts(&answer.rollouts, paint))
         }
         Rollout::Show(args) => {

@@ -78,12 +78,9 @@ pub(crate) async fn event(command: Event, context: &mut Context<'_>) -> Result<(
             let answer = pages::read(limit, |page_size, page_token| {
                 let mut service = service.clone();
                 let request = ListEventsRequest { miner: miner.clone(), page_size, page_token };
-                async move {
-                    let failed = CliError::call("list the events");
-                    Ok(service.list_events(request).await.map_err(failed)?.into_inner())
-                }
+                async move { service.list_events(request).await }
             });
-            let answer = answer.await?;
+            let answer = answer.await.map_err(CliError::call("list the events"))?;
             message::show(context, &answer, |paint| view::events(&answer.events, paint))
         }
         Event::Watch { mut after } => {

@@ -16,7 +16,7 @@ pub(crate) async fn run(args: BoardChips, context: &mut Context<'_>) -> Result<(
     let (target, doing) = (&target, &doing);
     let found = pages::read(u32::MAX, |page_size, page_token| {
         let request = target.request(ListChipsRequest { board_id: board.clone(), page_size, page_token });
-        async move { Ok(target.boards().list_chips(request?).await.map_err(CliError::call(doing))?.into_inner()) }
+        async move { target.boards().list_chips(request?).await.map_err(CliError::call(doing)) }
     });
     let response: ListChipsResponse = found.await?;
     // Chips that did not answer are in no list.

@@ -16,7 +16,7 @@ pub(crate) async fn run(args: SharesList, context: &mut Context<'_>) -> Result<(
     let (target, doing) = (&target, &doing);
     let all = pages::read(limit, |page_size, page_token| {
         let request = target.request(ListSharesRequest { page_size, page_token, outcomes: wanted(&outcome) });
-        async move { Ok(target.shares().list_shares(request?).await.map_err(CliError::call(doing))?.into_inner()) }
+        async move { target.shares().list_shares(request?).await.map_err(CliError::call(doing)) }
     });
     let all = all.await?;
     message::show(context, &all, |paint| view::shares(&all.shares, paint))
