@@ -16,9 +16,9 @@ mod work;
 
 use crate::{
     config::MinerConfig,
-    reconcile::{Agreement, Confirmed},
+    reconcile::{Agreement, Confirmed, Trial},
     selector::Labels,
-    spec::DesiredState,
+    spec::{DesiredState, NewDesired},
 };
 pub(crate) use link::deepest;
 pub use link::{CallError, CallKind, Link, ReconnectEvent};
@@ -93,7 +93,7 @@ pub struct Miner {
     /// Where the newest connection of a miner goes that calls home.
     home: watch::Sender<Option<Attached>>,
     view: watch::Sender<Arc<MinerView>>,
-    desired: watch::Sender<Option<Arc<DesiredState>>>,
+    desired: watch::Sender<Option<Told>>,
     /// Shared with the registry.
     log: Arc<ChangeLog>,
 }
@@ -266,6 +266,14 @@ impl Registry {
     }
 }
 
+/// A desired state, as the session is told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    desired: Arc<DesiredState>,
+    /// When it comes from the write that stored it: the generation before, and what it has to stand.
+    stored: Option<(Generation, Option<Trial>)>,
+}
+
 /// What a miner is made of.
 struct MinerPlan {
     name: MinerName,
@@ -304,7 +312,7 @@ impl MinerPlan {
             relay,
             home,
             view: watch::Sender::new(Arc::new(view)),
-            desired: watch::Sender::new(desired),
+            desired: watch::Sender::new(desired.map(|desired| Told { desired, stored: None })),
             log: log.clone(),
         }
     }
@@ -367,7 +375,7 @@ impl Miner {
     /// What is wanted of it.
     #[must_use]
     pub fn desired(&self) -> Option<Arc<DesiredState>> {
-        self.desired.borrow().clone()
+        self.desired.borrow().as_ref().map(|told| told.desired.clone())
     }
 
     /// Waits until its API answers.
@@ -378,17 +386,28 @@ impl Miner {
         drop(connected);
     }
 
-    /// Hands a desired state that was stored to the session. Older ones than known are ignored.
+    /// Hands a desired state that was just stored to the session. Older ones than known are ignored.
+    pub(crate) fn publish_new(&self, new: &NewDesired) {
+        let NewDesired { desired, previous, trial, .. } = new;
+        self.publish(Told { desired: desired.clone(), stored: Some((*previous, trial.clone())) });
+    }
+
+    /// The same for one that was stored some time ago.
     pub(crate) fn publish_desired(&self, desired: &Arc<DesiredState>) {
+        self.publish(Told { desired: desired.clone(), stored: None });
+    }
+
+    fn publish(&self, told: Told) {
+        let desired = told.desired.clone();
         let is_news = self.desired.send_if_modified(|known| {
-            let is_newer = known.as_ref().is_none_or(|known| known.generation < desired.generation);
+            let is_newer = known.as_ref().is_none_or(|known| known.desired.generation < desired.generation);
             if is_newer {
-                *known = Some(desired.clone());
+                *known = Some(told);
             }
             is_newer
         });
         if is_news {
-            self.change(|view| session::judge_again(view, desired));
+            self.change(|view| session::judge_again(view, &desired));
         }
     }
 

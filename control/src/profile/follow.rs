@@ -9,7 +9,7 @@ use crate::{
     access::payout::{self, PayoutGuard},
     event::EventKind,
     registry::Miner,
-    spec::{Base, Checked, Claim, DesiredState, MergeError, WantedSpec, store_new},
+    spec::{Base, Checked, Claim, MergeError, NewDesired, WantedSpec, new_desired, store_new},
     store::{OwnFragment, StoreError, Write},
 };
 use mujina_core::{
@@ -44,7 +44,7 @@ enum Follows {
 /// What followed.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
-    stored: Vec<(Arc<Miner>, Arc<DesiredState>)>,
+    stored: Vec<(Arc<Miner>, NewDesired)>,
     /// Miners that must be reached first.
     pub(super) later: Vec<Arc<Miner>>,
     clashes: BTreeMap<MinerName, String>,
@@ -53,8 +53,8 @@ pub(super) struct Followed {
 impl Followed {
     /// Hands on what was stored, now that it is on disk.
     pub(super) fn publish(&self) {
-        for (miner, desired) in &self.stored {
-            miner.publish_desired(desired);
+        for (miner, new) in &self.stored {
+            miner.publish_new(new);
         }
     }
 
@@ -97,7 +97,7 @@ impl Profiles {
         let guard = write.payout_list().await?.guard;
         let desired: BTreeMap<_, _> =
             write.all_desired().await?.into_iter().map(|one| (one.miner.clone(), one)).collect();
-        let mut followed = Followed::default();
+        let (mut followed, mut changed, mut new) = (Followed::default(), Vec::new(), Vec::new());
         for (name, subject) in subjects.iter().filter(|(name, _)| !busy.contains(*name)) {
             let Some(miner) = self.registry.get(name) else { continue };
             let confirmed = miner.view().confirmed.clone();
@@ -123,11 +123,13 @@ impl Profiles {
                         claim,
                         rollout,
                     };
-                    let stored = store_new(write, checked).await?;
-                    followed.stored.push((miner, stored.desired));
+                    new.push(new_desired(checked));
+                    changed.push(miner);
                 }
             }
         }
+        store_new(write, &new).await?;
+        followed.stored = changed.into_iter().zip(new).collect();
         Ok(followed)
     }
 

@@ -8,7 +8,7 @@ use crate::{
     access::Caller,
     audit,
     finish::regardless,
-    spec::{Base, Checked, Claim, MergeError, SpecError, authorize, store_new},
+    spec::{Base, Checked, Claim, MergeError, SpecError, authorize, new_desired, store_new},
 };
 use mujina_core::{id::MinerName, spec::SpecChange};
 use tracing::info;
@@ -57,20 +57,22 @@ impl Profiles {
             return Ok(changes);
         }
         write.put_own_fragment(name, &Fragment::default()).await?;
-        let desired = match wanted {
+        let new = match wanted {
             Some(wanted) => {
                 let (latest, claim, confirm_within, rollout) = (latest.as_ref(), Claim::FromProfiles, None, "");
                 let checked =
                     Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
-                Some(store_new(&mut write, checked).await?.desired)
+                let new = new_desired(checked);
+                store_new(&mut write, std::slice::from_ref(&new)).await?;
+                Some(new)
             }
             None => None,
         };
         write.append_audit(by.record(name, audit::of_changes(&changes))).await?;
         write.commit().await?;
         info!(miner.name = %name, changes = changes.len(), "override cleared");
-        if let Some(desired) = desired {
-            miner.publish_desired(&desired);
+        if let Some(new) = new {
+            miner.publish_new(&new);
         }
         Ok(changes)
     }

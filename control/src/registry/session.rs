@@ -15,7 +15,7 @@ mod trials;
 
 use self::notes::Note;
 pub(crate) use self::notes::{Notes, notes};
-use super::{CallError, CallKind, Miner, MinerView, Reachability, backoff, link::SpecReading};
+use super::{CallError, CallKind, Miner, MinerView, Reachability, Told, backoff, link::SpecReading};
 use crate::{
     event::{EventKind, Events},
     reconcile::{
@@ -64,7 +64,7 @@ pub(crate) struct Around {
 #[derive(Debug)]
 pub(crate) struct Session {
     miner: Arc<Miner>,
-    desired: watch::Receiver<Option<Arc<DesiredState>>>,
+    desired: watch::Receiver<Option<Told>>,
     around: Around,
     memory: Memory,
     spec: Option<SpecReading>,
@@ -76,7 +76,7 @@ pub(crate) struct Session {
     local: Option<LocalChange>,
     /// Changes on trial that are not over, as they are stored.
     trials: Vec<Trial>,
-    /// Generation up to which trials were read.
+    /// Generation up to which trials are known.
     trials_of: Option<Generation>,
     /// How often in a row it was asked and had nothing new to say.
     looks: u32,
@@ -215,8 +215,9 @@ impl Session {
     /// Does what the plan says until there is nothing to do; returns when to look again.
     async fn reconcile(&mut self, failures: &mut u32) -> Result<Option<Instant>, CallError> {
         loop {
-            let desired = self.desired.borrow_and_update().clone();
-            self.read_trials(desired.as_deref()).await;
+            let told = self.desired.borrow_and_update().clone();
+            self.learn_trials(told.as_ref()).await;
+            let desired = told.map(|told| told.desired);
             let plan = self.judge(desired.as_deref()).await;
             let due = self.try_out(desired.as_deref(), &plan).await?;
             let sooner = |other: Instant| Some(due.map_or(other, |due| due.min(other)));

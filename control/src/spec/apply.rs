@@ -1,8 +1,8 @@
 //! Writing the desired state of one miner.
 
 use super::{
-    Base, Checked, Claim, DesiredState, MergeError, SpecError, SpecOutcome, SpecParts, SpecRequest, Specs, Stored,
-    WantedSpec, authorize, change::unstored, merge, own::said_after, store_new,
+    Base, Checked, Claim, DesiredState, MergeError, SpecError, SpecOutcome, SpecParts, SpecRequest, Specs, WantedSpec,
+    authorize, change::unstored, merge, new_desired, own::said_after, store_new,
 };
 use crate::{
     access::Caller,
@@ -179,8 +179,9 @@ impl Step<'_> {
             write.put_own_fragment(name, &own).await?;
         }
         let checked = Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
-        let Stored { desired, previous } = store_new(&mut write, checked).await?;
-        let outcome = SpecOutcome { desired, changes, previous };
+        let new = new_desired(checked);
+        store_new(&mut write, std::slice::from_ref(&new)).await?;
+        let outcome = SpecOutcome { desired: new.desired.clone(), changes, previous: new.previous };
         if !request_id.is_empty() {
             let answer = serde_json::to_string(&Remembered::from(&outcome));
             let answer = answer.map_err(|_| StoreError::Corrupt("an answer".into()))?;
@@ -190,7 +191,7 @@ impl Step<'_> {
         write.commit().await?;
         let (generation, changes) = (outcome.desired.generation, outcome.changes.len());
         info!(miner.name = %name, %generation, changes, "desired state stored");
-        miner.publish_desired(&outcome.desired);
+        miner.publish_new(&new);
         Ok(outcome)
     }
 }

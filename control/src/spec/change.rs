@@ -66,21 +66,32 @@ pub(crate) struct Checked<'a> {
     pub(crate) rollout: &'a str,
 }
 
-/// What was stored.
-#[derive(Debug)]
-pub(crate) struct Stored {
+/// A new generation, with the trial that it has to stand.
+#[derive(Debug, Clone)]
+pub(crate) struct NewDesired {
+    /// What the miner did when nothing was wanted of it yet: generation 0, never sent, but a place to go back to.
+    origin: Option<DesiredState>,
     /// The new generation.
     pub(crate) desired: Arc<DesiredState>,
     /// The one to go back to.
     pub(crate) previous: Generation,
+    /// What it has to stand, if anything.
+    pub(crate) trial: Option<Trial>,
 }
 
-/// Adds a generation, with the trial that it has to stand. Where nothing was wanted before, what the miner did becomes
-/// generation 0: never sent, but a place to go back to.
+/// Adds new generations, all of them with as many statements as one.
 ///
 /// # Errors
 /// The database failed.
-pub(crate) async fn store_new(write: &mut Write, change: Checked<'_>) -> Result<Stored, StoreError> {
+pub(crate) async fn store_new(write: &mut Write, new: &[NewDesired]) -> Result<(), StoreError> {
+    let desired: Vec<_> = new.iter().flat_map(|new| new.origin.iter().chain([&*new.desired])).collect();
+    write.insert_desired(&desired).await?;
+    let trials: Vec<_> = new.iter().filter_map(|new| Some((&new.desired.miner, new.trial.as_ref()?))).collect();
+    write.put_trials(&trials).await
+}
+
+/// The generation that a change makes.
+pub(crate) fn new_desired(change: Checked<'_>) -> NewDesired {
     let Checked { miner, latest, base, wanted, changes, confirm_within, claim, rollout } = change;
     // A miner that obeyed a control plane before (a lost database) must take this one for newer.
     let accepted = base.confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default();
@@ -91,21 +102,16 @@ pub(crate) async fn store_new(write: &mut Write, change: Checked<'_>) -> Result<
         Claim::BeforeProfiles | Claim::FromProfiles => latest.map(|latest| latest.taken_over).unwrap_or_default(),
     };
     let is_first = latest.is_none();
-    let origin = base.wanted().filter(|_| is_first);
+    let origin = base.wanted().filter(|_| is_first).map(|wanted| DesiredState {
+        miner: miner.clone(),
+        wanted,
+        generation: Generation(0),
+        etag: NOTHING_STORED.into(),
+        stored_at: store::now(),
+        trace_parent: TraceParent::default(),
+        taken_over: Generation(0),
+    });
     let has_way_back = before.is_some() || origin.is_some();
-    if let Some(wanted) = origin {
-        write
-            .insert_desired(&DesiredState {
-                miner: miner.clone(),
-                wanted,
-                generation: Generation(0),
-                etag: NOTHING_STORED.into(),
-                stored_at: store::now(),
-                trace_parent: TraceParent::default(),
-                taken_over: Generation(0),
-            })
-            .await?;
-    }
     let needs_share = !wanted.spec.paused && wanted.spec.pools().next().is_some();
     let desired = Arc::new(DesiredState {
         miner: miner.clone(),
@@ -116,15 +122,13 @@ pub(crate) async fn store_new(write: &mut Write, change: Checked<'_>) -> Result<
         trace_parent: TraceParent::current(),
         taken_over,
     });
-    write.insert_desired(&desired).await?;
     let previous = before.unwrap_or_default();
     let usual = || Trial::is_due(changes).then_some(CONFIRM);
     let within = confirm_within.map_or_else(usual, |within| (!within.is_zero()).then_some(within));
-    if let Some(within) = within.filter(|_| has_way_back) {
-        let trial = Trial { rollout: rollout.into(), ..Trial::new(generation, previous, within, needs_share) };
-        write.put_trial(miner, &trial).await?;
-    }
-    Ok(Stored { desired, previous })
+    let trial = within
+        .filter(|_| has_way_back)
+        .map(|within| Trial { rollout: rollout.into(), ..Trial::new(generation, previous, within, needs_share) });
+    NewDesired { origin, desired, previous, trial }
 }
 
 /// A desired state that was only checked: generation and etag are those before.

@@ -4,8 +4,9 @@ use super::{Store, StoreError, Write, count};
 use crate::reconcile::{LocalChange, Trial};
 use mujina_core::id::{Generation, MinerName};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Trials that are over and kept, of each miner.
 const HISTORY: i64 = 20;
@@ -60,27 +61,45 @@ impl Write {
         let query = match local {
             Some(local) => sqlx::query("INSERT OR REPLACE INTO local_changes (miner, state) VALUES (?, ?)")
                 .bind(miner.as_str())
-                .bind(json(local)?),
+                .bind(text(local)?),
             None => sqlx::query("DELETE FROM local_changes WHERE miner = ?").bind(miner.as_str()),
         };
         query.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
-    /// Keeps a trial as it stands, and drops those of the miner that are over and too old to matter.
-    pub async fn put_trial(&mut self, miner: &MinerName, trial: &Trial) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR REPLACE INTO trials (miner, generation, state, is_over) VALUES (?, ?, ?, ?)")
-            .bind(miner.as_str())
-            .bind(count(trial.generation.0))
-            .bind(json(trial)?)
-            .bind(trial.is_over())
-            .execute(&mut *self.transaction)
-            .await?;
+    /// Keeps trials as they stand, the last of each generation, and drops those of the miners that are over and too old to
+    /// matter.
+    pub async fn put_trials(&mut self, trials: &[(&MinerName, &Trial)]) -> Result<(), StoreError> {
+        if trials.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(trials.len());
+        for (miner, trial) in trials {
+            rows.push(json!({
+                "miner": miner.as_str(),
+                "generation": count(trial.generation.0),
+                "state": text(trial)?,
+                "is_over": i64::from(trial.is_over()),
+            }));
+        }
+        // One statement for all of them, as with desired states.
         sqlx::query(
-            "DELETE FROM trials WHERE miner = ?1 AND is_over = 1 AND generation <=
-                 (SELECT generation FROM trials WHERE miner = ?1 ORDER BY generation DESC LIMIT 1 OFFSET ?2)",
+            "INSERT OR REPLACE INTO trials (miner, generation, state, is_over)
+             SELECT value ->> 'miner', value ->> 'generation', value ->> 'state', value ->> 'is_over'
+             FROM json_each(?)",
         )
-        .bind(miner.as_str())
+        .bind(Value::Array(rows).to_string())
+        .execute(&mut *self.transaction)
+        .await?;
+        let miners: BTreeSet<_> = trials.iter().map(|(miner, _)| miner.as_str()).collect();
+        sqlx::query(
+            "DELETE FROM trials WHERE is_over = 1 AND (miner, generation) IN (
+                 WITH kept AS (SELECT value AS miner, (SELECT generation FROM trials WHERE miner = value
+                     ORDER BY generation DESC LIMIT 1 OFFSET ?2) AS after FROM json_each(?1))
+                 SELECT miner, generation FROM kept JOIN trials USING (miner) WHERE generation <= after)",
+        )
+        .bind(json!(miners).to_string())
         .bind(HISTORY)
         .execute(&mut *self.transaction)
         .await?;
@@ -95,6 +114,6 @@ fn read<T: DeserializeOwned>(row: &SqliteRow) -> Result<(MinerName, T), StoreErr
     Ok((miner.parse().map_err(|_| StoreError::corrupt("a miner without a name"))?, state))
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::corrupt("a value"))
 }

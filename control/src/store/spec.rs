@@ -13,8 +13,9 @@ use mujina_core::{
     units::HashRate,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Generations that are kept of each miner: what was wanted lately, and what repeated requests may ask for.
 const HISTORY: i64 = 100;
@@ -74,28 +75,39 @@ impl Write {
         row.as_ref().map(read).transpose()
     }
 
-    /// Adds a generation and drops those too old to matter.
-    pub(crate) async fn insert_desired(&mut self, desired: &DesiredState) -> Result<(), StoreError> {
-        let DesiredState { miner, wanted, generation, etag, stored_at, trace_parent, taken_over } = desired;
-        let spec = serde_json::to_string(&StoredSpec::from(wanted)).map_err(|_| StoreError::corrupt("a spec"))?;
+    /// Adds generations, of any number of miners, and drops those too old to matter.
+    pub(crate) async fn insert_desired(&mut self, all: &[&DesiredState]) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(all.len());
+        for DesiredState { miner, wanted, generation, etag, stored_at, trace_parent, taken_over } in all {
+            let spec = serde_json::to_string(&StoredSpec::from(wanted)).map_err(|_| StoreError::corrupt("a spec"))?;
+            rows.push(json!({
+                "miner": miner.as_str(),
+                "generation": count(generation.0),
+                "etag": etag,
+                "spec": spec,
+                "stored_at": millis(*stored_at),
+                "trace_parent": trace_parent.to_string(),
+                "taken_over": count(taken_over.0),
+            }));
+        }
+        // A statement for each row would be a trip to the thread of the database each: a profile writes a thousand.
         sqlx::query(
             "INSERT INTO desired_specs (miner, generation, etag, spec, stored_at, trace_parent, taken_over)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+             SELECT value ->> 'miner', value ->> 'generation', value ->> 'etag', value ->> 'spec',
+                 value ->> 'stored_at', value ->> 'trace_parent', value ->> 'taken_over'
+             FROM json_each(?)",
         )
-        .bind(miner.as_str())
-        .bind(count(generation.0))
-        .bind(etag)
-        .bind(spec)
-        .bind(millis(*stored_at))
-        .bind(trace_parent.to_string())
-        .bind(count(taken_over.0))
+        .bind(Value::Array(rows).to_string())
         .execute(&mut *self.transaction)
         .await?;
+        let miners: BTreeSet<_> = all.iter().map(|desired| desired.miner.as_str()).collect();
         sqlx::query(
-            "DELETE FROM desired_specs WHERE miner = ?1 AND generation <=
-                 (SELECT generation FROM desired_specs WHERE miner = ?1 ORDER BY generation DESC LIMIT 1 OFFSET ?2)",
+            "DELETE FROM desired_specs WHERE (miner, generation) IN (
+                 WITH kept AS (SELECT value AS miner, (SELECT generation FROM desired_specs WHERE miner = value
+                     ORDER BY generation DESC LIMIT 1 OFFSET ?2) AS after FROM json_each(?1))
+                 SELECT miner, generation FROM kept JOIN desired_specs USING (miner) WHERE generation <= after)",
         )
-        .bind(miner.as_str())
+        .bind(json!(miners).to_string())
         .bind(HISTORY)
         .execute(&mut *self.transaction)
         .await?;

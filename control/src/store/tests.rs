@@ -123,7 +123,7 @@ async fn desired_states_survive_and_old_generations_are_dropped() {
     let (store, lock) = Store::open(folder.path()).await.unwrap();
     for generation in 1..=150 {
         let mut write = store.write().await.unwrap();
-        write.insert_desired(&desired(generation)).await.unwrap();
+        write.insert_desired(&[&desired(generation)]).await.unwrap();
         write.commit().await.unwrap();
     }
     let id = store.database_id().to_owned();

@@ -142,6 +142,7 @@ async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
     };
     let miners: std::collections::BTreeMap<_, _> = (0..1000).map(miner).collect();
     let mut write = store.write().await.unwrap();
+    let mut new = Vec::new();
     for name in miners.keys() {
         let wanted = crate::spec::WantedSpec::default();
         let (claim, base) = (crate::spec::Claim::TakesOver, crate::spec::Base::default());
@@ -155,8 +156,9 @@ async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
             claim,
             rollout: "",
         };
-        crate::spec::store_new(&mut write, checked).await.unwrap();
+        new.push(crate::spec::new_desired(checked));
     }
+    crate::spec::store_new(&mut write, &new).await.unwrap();
     write.commit().await.unwrap();
     let registry = Registry::new(&miners, store.all_desired().await.unwrap()).unwrap();
     let events = Events::open(store.clone()).await.unwrap();

@@ -34,12 +34,14 @@ impl Together for Sessions {
     const MOST: usize = 512;
 
     async fn store(&self, write: &mut Write, items: &[Self::Item]) -> Result<Vec<()>, StoreError> {
+        let mut trials = Vec::new();
         for (miner, note) in items {
             match note {
-                Note::Trial(trial) => write.put_trial(miner, trial).await?,
+                Note::Trial(trial) => trials.push((miner, trial)),
                 Note::Local(local) => write.put_local_change(miner, local.as_ref()).await?,
             }
         }
+        write.put_trials(&trials).await?;
         Ok(vec![(); items.len()])
     }
 }

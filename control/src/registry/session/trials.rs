@@ -6,7 +6,7 @@ use crate::{
     access::Caller,
     event::EventKind,
     reconcile::{Evidence, Plan, Trial, TrialAction, TrialState},
-    registry::{CallError, CallKind},
+    registry::{CallError, CallKind, Told},
     spec::{Claim, DesiredState, Restore},
     store,
 };
@@ -19,9 +19,18 @@ use tracing::{info, warn};
 const BOUNDS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(24 * 60 * 60));
 
 impl Session {
-    /// Reads the trials that were stored with a desired state.
-    pub(super) async fn read_trials(&mut self, desired: Option<&DesiredState>) {
-        let newest = desired.map(|desired| desired.generation);
+    /// Learns of the trials that were stored with a desired state.
+    pub(super) async fn learn_trials(&mut self, told: Option<&Told>) {
+        let newest = told.map(|told| told.desired.generation);
+        if let Some((previous, trial)) = told.and_then(|told| told.stored.as_ref())
+            && self.trials_of == Some(*previous)
+        {
+            // Nothing was stored between what is known and this. It may have been read already with the one before.
+            let is_new = |trial: &&Trial| self.trials.iter().all(|known| known.generation != trial.generation);
+            let trial = trial.as_ref().filter(is_new).cloned();
+            self.trials.extend(trial);
+            self.trials_of = newest;
+        }
         while self.trials_of != newest {
             match self.around.store.open_trials_of(&self.miner.name).await {
                 Ok(trials) => (self.trials, self.trials_of) = (trials, newest),
@@ -50,8 +59,9 @@ impl Session {
 
     /// Goes on with the trials of a miner that is not reached; returns when to look again.
     pub(super) async fn try_out_unreached(&mut self) -> Option<Instant> {
-        let desired = self.desired.borrow().clone();
-        self.read_trials(desired.as_deref()).await;
+        let told = self.desired.borrow().clone();
+        self.learn_trials(told.as_ref()).await;
+        let desired = told.map(|told| told.desired);
         let evidence = Evidence {
             desired: desired.map(|desired| desired.generation).unwrap_or_default(),
             heard_at: self.heard_at,

@@ -123,9 +123,9 @@ async fn overrides_and_trials_outlive_the_process() {
     write.put_local_change(&miner, Some(&local)).await.unwrap();
     for generation in 2..40 {
         let over = Trial { state: TrialState::Confirmed { at: seen_at }, ..trial(generation) };
-        write.put_trial(&miner, &over).await.unwrap();
+        write.put_trials(&[(&miner, &over)]).await.unwrap();
     }
-    write.put_trial(&miner, &trial(40)).await.unwrap();
+    write.put_trials(&[(&miner, &trial(40))]).await.unwrap();
     write.commit().await.unwrap();
     store.close().await;
     drop((store, lock));
@@ -141,7 +141,7 @@ async fn overrides_and_trials_outlive_the_process() {
         .unwrap();
     assert_eq!(kept, 20);
     write.put_local_change(&miner, None).await.unwrap();
-    write.put_trial(&miner, &Trial { state: TrialState::Superseded, ..trial(40) }).await.unwrap();
+    write.put_trials(&[(&miner, &Trial { state: TrialState::Superseded, ..trial(40) })]).await.unwrap();
     write.commit().await.unwrap();
     assert_eq!((store.local_changes().await.unwrap().len(), store.open_trials().await.unwrap().len()), (0, 0));
     store.close().await;

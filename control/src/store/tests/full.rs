@@ -15,7 +15,7 @@ async fn limit(store: &Store, pages: i64) {
 
 async fn store_one(store: &Store, generation: u64) -> Result<(), StoreError> {
     let mut write = store.write().await?;
-    write.insert_desired(&desired(generation)).await?;
+    write.insert_desired(&[&desired(generation)]).await?;
     write.remember("scope", &format!("request-{generation}"), &"x".repeat(20_000)).await?;
     write.commit().await
 }
