@@ -388,8 +388,8 @@ impl Miner {
 
     /// Hands a desired state that was just stored to the session. Older ones than known are ignored.
     pub(crate) fn publish_new(&self, new: &NewDesired) {
-        let NewDesired { desired, previous, trial, .. } = new;
-        self.publish(Told { desired: desired.clone(), stored: Some((*previous, trial.clone())) });
+        let NewDesired { desired, before, trial, .. } = new;
+        self.publish(Told { desired: desired.clone(), stored: Some((*before, trial.clone())) });
     }
 
     /// The same for one that was stored some time ago.

@@ -25,6 +25,8 @@ pub enum Plan {
     Hold(SystemTime),
     /// It cannot be made true; only a new desired state can help.
     Rejected(String),
+    /// The miner accepted it and cannot do all of it: the rest is in force.
+    Impossible(String),
 }
 
 impl Plan {
@@ -42,7 +44,7 @@ impl Plan {
                     "somebody changed the spec on the miner itself; the desired state is applied again then".into();
                 return Agreement { state: SyncState::Overridden, reason, at: Some(*until) };
             }
-            Self::Rejected(reason) => (SyncState::Rejected, reason.as_str()),
+            Self::Rejected(reason) | Self::Impossible(reason) => (SyncState::Rejected, reason.as_str()),
         };
         Agreement { state, reason: reason.into(), at: None }
     }
@@ -118,10 +120,17 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if confirmed.spec.as_ref().is_some_and(|spec| !same_but_passwords(spec, &desired.wanted.spec)) {
         return Plan::Drifted("the miner holds a spec of another control plane; write a spec to take over".into());
     }
-    if confirmed.observed_generation < confirmed.generation {
-        return Plan::Wait(confirmed.waiting_for.clone());
+    in_force(confirmed)
+}
+
+/// How far a miner is that accepted it.
+pub(super) fn in_force(confirmed: &Confirmed) -> Plan {
+    match &confirmed.refused {
+        _ if confirmed.observed_generation >= confirmed.generation => Plan::InSync,
+        Some(reason) if confirmed.waiting_for.is_empty() => Plan::Impossible(reason.clone()),
+        _ if confirmed.waiting_for.is_empty() => Plan::Wait("the miner is making it true".into()),
+        _ => Plan::Wait(confirmed.waiting_for.clone()),
     }
-    Plan::InSync
 }
 
 /// Sends it, unless that is known to be in vain.

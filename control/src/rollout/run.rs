@@ -219,7 +219,8 @@ impl Rollouts {
             Action::RollBack { miner, to, over, request_id } => {
                 let claim = Claim::BeforeProfiles;
                 let by = Caller::itself(&rollout.created_by, "rollout");
-                let restore = Restore { miner: miner.clone(), to, over, request_id, claim, by };
+                let parts = SpecParts::ALL;
+                let restore = Restore { miner: miner.clone(), to, parts, over, request_id, claim, by };
                 match self.specs.restore(restore).await {
                     Ok(Some(outcome)) => next.reverting(&miner, outcome.desired.generation),
                     Ok(None) => next.superseded(&miner),
