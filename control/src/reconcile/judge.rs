@@ -151,7 +151,10 @@ pub fn judge(situation: &Situation<'_>, span: Duration, now: SystemTime) -> Judg
     let (Some(desired), Some(confirmed)) = (desired, confirmed) else {
         return judged(compared, local.cloned(), Vec::new());
     };
-    if !is_local(confirmed) || confirmed.control_generation > desired.generation {
+    // What one change made on the miner went back to is another.
+    let is_reverted = confirmed.origin == SpecOrigin::Reverted && local.is_some() && compared != Plan::InSync;
+    let is_local = is_local(confirmed) || is_reverted;
+    if !is_local || confirmed.control_generation > desired.generation {
         let end = |local: &LocalChange| Event::OverrideEnded { how: how_it_ended(local, confirmed, now) };
         return judged(compared, None, local.map(end).into_iter().collect());
     }

@@ -2,7 +2,10 @@
 
 use super::{Agreement, Confirmed, SyncState};
 use crate::spec::{DesiredState, Left, merge::same_but_passwords};
-use mujina_core::{id::Generation, spec::SpecOrigin};
+use mujina_core::{
+    id::Generation,
+    spec::{MinerSpec, SpecOrigin},
+};
 use std::time::SystemTime;
 
 /// Refusals that may pass (somebody else wrote at the same time, the miner was busy) before a generation is given up.
@@ -109,7 +112,12 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if accepted < wanted || is_recovered {
         return send(desired, confirmed, memory);
     }
+    let is_same = |spec: &MinerSpec| same_but_passwords(spec, &desired.wanted.spec);
     if confirmed.origin == SpecOrigin::Reverted {
+        if confirmed.spec.as_ref().is_some_and(is_same) {
+            // A change made on the miner lapsed, and left what is wanted.
+            return in_force(confirmed);
+        }
         return Plan::Rejected(
             "the miner went back to the spec before, because this one was not confirmed in time".into(),
         );
@@ -117,7 +125,7 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if confirmed.origin != SpecOrigin::Control {
         return Plan::Drifted("somebody changed the spec on the miner itself; write a spec to take over again".into());
     }
-    if confirmed.spec.as_ref().is_some_and(|spec| !same_but_passwords(spec, &desired.wanted.spec)) {
+    if confirmed.spec.as_ref().is_some_and(|spec| !is_same(spec)) {
         return Plan::Drifted("the miner holds a spec of another control plane; write a spec to take over".into());
     }
     in_force(confirmed)

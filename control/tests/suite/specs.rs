@@ -215,46 +215,29 @@ async fn change_of_pools_stays_only_when_a_share_was_accepted_since() {
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
     control.until_connected("rig1").await;
     miner.change(|state| state.reverts = true);
-    let trial = async || {
-        let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
-        read.desired.unwrap().trial.map(|trial| trial.state())
-    };
     control.apply(whole("rig1", None)).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
-    assert_eq!(trial().await, Some(v1::SpecTrialState::Running));
+    assert_eq!(trial(&control).await, Some(v1::SpecTrialState::Running));
     assert!(miner.state().applied[0].confirm_within.is_some_and(|within| (290..=300).contains(&within.seconds)));
     miner.change(|state| state.accepted += 1);
     miner.until("confirmed", |state| !state.reverts_at).await;
     miner.change(|state| state.accepted += 1);
-    while trial().await != Some(v1::SpecTrialState::Confirmed) {
+    while trial(&control).await != Some(v1::SpecTrialState::Confirmed) {
         tokio::task::yield_now().await;
     }
     // Nobody needs a proof that a miner is paused, unless it is asked for.
     control.apply(paused("rig1")).await;
-    assert_eq!(trial().await, None);
+    assert_eq!(trial(&control).await, None);
     control.stop().await;
 }
 
 #[tokio::test]
 async fn change_that_a_miner_refuses_or_takes_back_is_replaced_by_the_spec_before() {
     let folder = tempfile::tempdir().unwrap();
-    let miner = FakeMiner::new(folder.path(), "rig1");
-    let _serving = miner.serve().await;
-    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    control.until_connected("rig1").await;
-    control.apply(whole("rig1", Some("good"))).await;
+    let (miner, _serving, control) = proved(folder.path(), Some("good")).await;
+    control.apply(misled("nobody")).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
-    let mut bad = whole("rig1", None);
-    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = "nobody".into();
-    control.apply(bad).await;
-    control.until_sync("rig1", v1::SyncState::InSync).await;
-    miner.change(|state| {
-        // It did not hear a confirmation in time.
-        state.spec.pool_groups[0].pools[0].user = "alice".into();
-        state.origin = types::v1::SpecOrigin::Reverted;
-        state.generation += 1;
-        state.observed = state.generation;
-    });
+    go_back(&miner);
     let back = control.until("rig1", "back", |miner| miner.acknowledged_generation == 3).await;
     assert_eq!(back.desired_generation, 3);
     control.until_sync("rig1", v1::SyncState::InSync).await;
@@ -283,24 +266,34 @@ fn go_back(miner: &FakeMiner) {
     });
 }
 
+/// How the newest change stands.
+async fn trial(control: &Control) -> Option<v1::SpecTrialState> {
+    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+    read.desired.unwrap().trial.map(|trial| trial.state())
+}
+
 /// A miner whose first pools are confirmed, with the fleet that it belongs to.
-async fn proved(folder: &std::path::Path) -> (FakeMiner, crate::host::Hosted, Control) {
+async fn proved(folder: &std::path::Path, password: Option<&str>) -> (FakeMiner, crate::host::Hosted, Control) {
     let miner = FakeMiner::new(folder, "rig1");
     let serving = miner.serve().await;
     let control = Control::start(config(folder, &[("rig1", &miner)])).await;
     control.until_connected("rig1").await;
     miner.change(|state| (state.reverts, state.unknown_users) = (true, vec!["nobody".into(), "noone".into()]));
-    control.apply(whole("rig1", None)).await;
+    control.apply(whole("rig1", password)).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
     miner.change(|state| state.accepted += 1);
     miner.until("confirmed", |state| !state.reverts_at).await;
+    // Told to the miner first, then written down.
+    while trial(&control).await != Some(v1::SpecTrialState::Confirmed) {
+        tokio::task::yield_now().await;
+    }
     (miner, serving, control)
 }
 
 #[tokio::test]
 async fn pause_amid_a_trial_neither_ends_it_nor_is_taken_back_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (miner, _serving, control) = proved(folder.path()).await;
+    let (miner, _serving, control) = proved(folder.path(), None).await;
     control.apply(misled("nobody")).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
     control.apply(paused("rig1")).await;
@@ -317,7 +310,7 @@ async fn pause_amid_a_trial_neither_ends_it_nor_is_taken_back_with_it() {
 #[tokio::test]
 async fn second_change_that_fails_goes_back_to_what_was_proved_and_not_to_the_first() {
     let folder = tempfile::tempdir().unwrap();
-    let (miner, _serving, control) = proved(folder.path()).await;
+    let (miner, _serving, control) = proved(folder.path(), None).await;
     for user in ["nobody", "noone"] {
         control.apply(misled(user)).await;
         control.until_sync("rig1", v1::SyncState::InSync).await;
@@ -332,7 +325,7 @@ async fn second_change_that_fails_goes_back_to_what_was_proved_and_not_to_the_fi
 #[tokio::test]
 async fn share_of_the_pool_before_proves_nothing_of_the_new_one() {
     let folder = tempfile::tempdir().unwrap();
-    let (miner, _serving, control) = proved(folder.path()).await;
+    let (miner, _serving, control) = proved(folder.path(), None).await;
     control.apply(misled("nobody")).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
     // Told with the spec before, as a tree that was on its way is.
@@ -349,8 +342,7 @@ async fn share_of_the_pool_before_proves_nothing_of_the_new_one() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), news).await.unwrap();
-    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
-    assert_eq!(read.desired.unwrap().trial.unwrap().state(), v1::SpecTrialState::Running);
+    assert_eq!(trial(&control).await, Some(v1::SpecTrialState::Running));
     assert!(miner.state().reverts_at, "nobody confirmed it");
     control.stop().await;
 }
