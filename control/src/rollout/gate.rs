@@ -15,9 +15,16 @@
 //! that Eᵢ is worth at the mean work of a share during the soak. It fails when the drop exceeds `errors` · ε, 3 as a rule.
 //! For a group of equal miners ε² is 1/n + 1/b with the shares of the whole group.
 //!
-//! Where too little was counted to tell, that is said, and it does not fail the wave.
+//! **Silence.** Error bars of few shares are wide, but a miner that hands in none at all is told sooner: with b shares in
+//! the time t before, all b fall there and none into the soak s by chance (t / (t + ρs))ᵇ. It fails when that is less likely
+//! than 1 in 1000 for any miner of the wave, unless as many of the rest fell silent. Where nothing is known of a miner's
+//! time before, it is compared with the mean of the rest during the soak.
+//!
+//! Where too little was counted to tell, that is said, and it does not fail the wave. Where shares were due and the counts of
+//! the soak were not collected from anybody, it fails.
 
 mod fisher;
+mod silence;
 
 use super::Gates;
 use serde::{Deserialize, Serialize};
@@ -26,7 +33,7 @@ use std::time::Duration;
 /// What was counted of one miner over a span.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Time that the counts cover, which is less than was asked for where buckets are missing.
+    /// Time that the counts cover, with or without shares in it.
     pub span: Duration,
     /// Shares handed to pools.
     pub submitted: u64,
@@ -38,6 +45,13 @@ pub struct Counts {
     pub rejected: u64,
 }
 
+impl Counts {
+    /// Whether something can be expected by them.
+    fn has_rate(&self) -> bool {
+        self.submitted > 0 && self.submitted_work > 0.0 && !self.span.is_zero()
+    }
+}
+
 /// What was counted of one miner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
@@ -45,6 +59,8 @@ pub struct Measured {
     pub before: Counts,
     /// During the soak.
     pub during: Counts,
+    /// Whether it is known what happened during the soak, or at least at its begin.
+    pub is_collected: bool,
 }
 
 /// What a gate found.
@@ -152,10 +168,9 @@ impl Group {
     /// Miners of which nothing is known from before count for nothing: nothing can be expected of them.
     fn of(miners: &[Measured]) -> Self {
         let mut group = Self::default();
-        for Measured { before, during } in miners {
+        for Measured { before, during, is_collected: _ } in miners {
             let (known, seconds) = (before.span.as_secs_f64(), during.span.as_secs_f64());
-            let is_known = before.submitted > 0 && before.submitted_work > 0.0 && known > 0.0;
-            if !is_known || seconds <= 0.0 {
+            if !before.has_rate() || seconds <= 0.0 {
                 continue;
             }
             let expected = before.submitted_work / known * seconds;
@@ -180,9 +195,17 @@ fn rate_gate(wave: &[Measured], rest: &[Measured], errors: f64, least_drop: f64)
     let (group, reference) = (Group::of(wave), Group::of(rest));
     // A rest that stands still says nothing of how miners do today.
     let (moved, rest_error) = reference.ratio().filter(|(ratio, _)| *ratio > 0.0).unwrap_or((1.0, 0.0));
+    let found = |verdict, detail| Finding { gate: Gate::HashRate, verdict, detail };
+    let mut due = wave.iter().filter(|one| one.before.has_rate()).peekable();
+    if due.peek().is_some() && due.all(|one| !one.is_collected) {
+        let detail = "hash rate unknown: no statistics of the soak were collected; see the connections and the clocks";
+        return found(Verdict::Fails, detail.into());
+    }
+    if let Some(detail) = silence::found(wave, rest, moved) {
+        return found(Verdict::Fails, detail);
+    }
     let Some((ratio, error)) = group.ratio() else {
-        let detail = "no shares of before to compare with".into();
-        return Finding { gate: Gate::HashRate, verdict: Verdict::CannotTell, detail };
+        return found(Verdict::CannotTell, "no shares of before to compare with".into());
     };
     let drop = 1.0 - ratio / moved;
     let bar = errors * (error + rest_error).sqrt();
@@ -200,7 +223,7 @@ fn rate_gate(wave: &[Measured], rest: &[Measured], errors: f64, least_drop: f64)
         100.0 * (moved - 1.0),
         reference.shares,
     );
-    Finding { gate: Gate::HashRate, verdict, detail }
+    found(verdict, detail)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur, and statistics bear the rounding")]

@@ -184,7 +184,8 @@ impl World {
         };
         let measured = |name: &MinerName| {
             let during = if self.miners[name].is_new() { self.shares_after } else { 3000 };
-            (name.clone(), Measured { before: counts(3600, 36_000), during: counts(300, during) })
+            let (before, during) = (counts(3600, 36_000), counts(300, during));
+            (name.clone(), Measured { before, during, is_collected: true })
         };
         Measurements { wave, since: Some(since), counts: miners.iter().map(measured).collect() }
     }
