@@ -97,6 +97,35 @@ fn miner_that_somebody_else_wrote_to_is_neither_judged_nor_taken_back() {
 }
 
 #[test]
+fn wave_of_which_nobody_is_proved_pauses_and_goes_on_when_a_person_accepts_it() {
+    // The first waves: one that somebody else writes to before it is in force, and three that fail within what may.
+    let kinds = [Kind::Taken, Kind::Rejects, Kind::Rejects, Kind::Taken, Kind::Good];
+    let mut world = World::new(&kinds, Strategy { max_failed: 2, ..strategy() });
+    for expected in [
+        "wave 1: no target is left to be judged: 1 superseded, 0 failed",
+        "wave 2: no target is left to be judged: 1 superseded, 2 failed",
+    ] {
+        world.run();
+        assert!(
+            matches!(&world.rollout.course.status, Status::Paused { because } if because == expected),
+            "{:?}",
+            world.rollout.course.status
+        );
+        // Whoever only goes on gets the same answer.
+        world.rollout.resume(world.now).unwrap();
+        world.run();
+        assert_eq!(because(&world.rollout.course.status), expected);
+        world.rollout.accept_wave(world.now).unwrap();
+    }
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+    // A last wave that nobody accepts ends nothing.
+    let mut world = World::new(&[Kind::Taken], strategy());
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Paused { .. }), "{:?}", world.rollout.course.status);
+}
+
+#[test]
 fn new_fault_of_a_changed_miner_trips_and_one_that_strikes_everybody_does_not() {
     for (with_rest, trips) in [(false, true), (true, false)] {
         let mut world = World::new(&[Kind::Good; 6], strategy());

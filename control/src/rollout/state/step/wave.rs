@@ -48,11 +48,8 @@ impl Rollout {
         }
         let is_through = self.wave_targets().all(|(_, target)| target.is_through());
         if is_through {
-            self.course.stage = if self.wave_targets().any(|(_, target)| target.phase == Phase::Proved) {
-                Stage::Soaking { begun: since, since: now }
-            } else {
-                Stage::Resting { until: now + self.course.strategy.pause_between }
-            };
+            self.course.stage = Stage::Soaking { begun: since, since: now };
+            self.pause_without_proof(now);
         }
         is_through
     }
@@ -68,6 +65,9 @@ impl Rollout {
 
     /// Once and for all: what is looked at again and again finds chance sooner or later.
     fn judge(&mut self, since: SystemTime, now: SystemTime, measured: Option<&Measurements>) -> bool {
+        if self.pause_without_proof(now) {
+            return true;
+        }
         let mut findings = vec![self.targets_finding()];
         if self.course.strategy.gates.need_counts() {
             let of_now = measured.filter(|measured| measured.wave == self.course.wave && measured.since == Some(since));
@@ -174,6 +174,24 @@ impl Rollout {
         let finding = Finding { gate: Gate::Targets, verdict: Verdict::Fails, detail: detail.clone() };
         self.course.reports.push(WaveReport { wave: self.course.wave, at: now, findings: vec![finding] });
         self.trip(format!("wave {}: {detail}", self.course.wave + 1));
+        true
+    }
+
+    /// Whether nobody of the wave can be judged: nothing speaks for the change then, and a person must look.
+    fn pause_without_proof(&mut self, now: SystemTime) -> bool {
+        let count = |phase: Option<Phase>| {
+            self.wave_targets().filter(|(_, target)| phase.is_none_or(|phase| target.phase == phase)).count()
+        };
+        if count(Some(Phase::Proved)) > 0 {
+            return false;
+        }
+        let superseded = count(Some(Phase::Superseded));
+        let failed = count(None) - superseded;
+        let detail = format!("no target is left to be judged: {superseded} superseded, {failed} failed");
+        let because = format!("wave {}: {detail}", self.course.wave + 1);
+        let finding = Finding { gate: Gate::Targets, verdict: Verdict::Fails, detail };
+        self.course.reports.push(WaveReport { wave: self.course.wave, at: now, findings: vec![finding] });
+        self.course.status = Status::Paused { because };
         true
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Touched,
     /// Somebody writes another spec after 30 s.
     Stranger,
+    /// Somebody writes another spec at once.
+    Taken,
     /// Good, and gone after a minute.
     Leaves,
     /// Good, gone after a minute, and back after six.
@@ -35,7 +37,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Good,
         Self::Silent,
         Self::Rejects,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Stranger,
         Self::Leaves,
         Self::Returns,
+        Self::Taken,
     ];
 }
 
@@ -67,7 +70,7 @@ impl Miner {
 
     /// Whether something happens to it long after a change.
     fn is_restless(&self) -> bool {
-        matches!(self.kind, Kind::Stranger | Kind::Leaves | Kind::Returns) && self.is_new()
+        matches!(self.kind, Kind::Stranger | Kind::Taken | Kind::Leaves | Kind::Returns) && self.is_new()
     }
 
     fn store(&mut self, spec: u64, now: SystemTime) -> Generation {
@@ -167,8 +170,13 @@ impl World {
 
     /// Somebody else writes to a miner.
     pub(super) fn stranger_writes(&mut self) {
-        for miner in self.miners.values_mut().filter(|miner| miner.kind == Kind::Stranger && miner.is_new()) {
-            if self.now >= miner.stored_at + Duration::from_secs(30) {
+        for miner in self.miners.values_mut().filter(|miner| miner.is_new()) {
+            let after = match miner.kind {
+                Kind::Stranger => Duration::from_secs(30),
+                Kind::Taken => Duration::ZERO,
+                _ => continue,
+            };
+            if self.now >= miner.stored_at + after {
                 miner.store(STRANGE, self.now);
             }
         }
