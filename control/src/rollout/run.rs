@@ -226,7 +226,7 @@ impl Rollouts {
                     Err(error @ SpecError::Store(_)) => return Err(error),
                     Err(error) => {
                         warn!(miner.name = %miner, %error, "a miner cannot be taken back");
-                        next.superseded(&miner);
+                        next.revert_refused(&miner, &error.to_string());
                     }
                 }
             }

@@ -179,7 +179,8 @@ pub enum Phase {
     Reverting,
     /// It is back.
     Reverted,
-    /// It could not be brought back in time; what is wanted of it is its previous generation all the same.
+    /// It could not be brought back in time; what is wanted of it is its previous generation all the same. Where that was
+    /// refused, the failure says so, and what the rollout brought stays.
     RevertFailed,
     /// Somebody else wrote a newer generation; it is no longer ours to judge or to take back.
     Superseded,
@@ -262,7 +263,7 @@ pub enum Action {
         request_id: String,
     },
     /// Store the spec of generation `to` as a new generation, but only if `over` is still the newest, under this request id.
-    /// Tell [`Rollout::reverting`] or [`Rollout::superseded`].
+    /// Tell [`Rollout::reverting`], [`Rollout::superseded`] or [`Rollout::revert_refused`].
     RollBack {
         /// Whom.
         miner: MinerName,

@@ -165,6 +165,18 @@ impl Rollout {
         }
     }
 
+    /// The previous spec may not be stored again, and is not; what this rollout brought stays in force.
+    pub fn revert_refused(&mut self, miner: &MinerName, why: &str) {
+        if let Some(target) = self.targets.get_mut(miner)
+            && target.phase == Phase::Reverting
+        {
+            target.phase = Phase::RevertFailed;
+            let refused = format!("cannot be brought back: {why}");
+            let failure = target.failure.take();
+            target.failure = Some(failure.map_or_else(|| refused.clone(), |first| format!("{first}; it {refused}")));
+        }
+    }
+
     /// Somebody wrote a newer generation than this rollout did, so that it was left alone.
     pub fn superseded(&mut self, miner: &MinerName) {
         if let Some(target) = self.targets.get_mut(miner)

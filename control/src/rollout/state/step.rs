@@ -40,8 +40,9 @@ impl Rollout {
                 self.finish_when_landed(outcome, now)
             }
             Status::RollingBack { because } => {
-                let outcome = Outcome::RolledBack(because.clone());
+                let because = because.clone();
                 self.order_reverts(now);
+                let outcome = Outcome::RolledBack(self.with_those_not_back(because));
                 self.finish_when_landed(outcome, now)
             }
         }
@@ -62,6 +63,17 @@ impl Rollout {
             };
             if is_due {
                 target.revert(now);
+            }
+        }
+    }
+
+    /// A reason, and how many targets could not be brought back.
+    fn with_those_not_back(&self, because: String) -> String {
+        match self.count(&[Phase::RevertFailed]) {
+            0 => because,
+            failed => {
+                let all = self.targets.values().filter(|target| target.revert.is_some()).count();
+                format!("{because}; {failed} of {all} targets could not be brought back")
             }
         }
     }

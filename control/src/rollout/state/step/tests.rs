@@ -9,7 +9,7 @@ use crate::rollout::{
     gate::{Counts, Gate, Measured, Verdict},
 };
 use std::time::Duration;
-use world::{Kind, World};
+use world::{Kind, World, name};
 
 fn strategy() -> Strategy {
     Strategy {
@@ -216,6 +216,27 @@ fn order_that_was_lost_with_the_process_is_looked_up_before_anything_is_taken_ba
         assert_eq!(world.phase(0), if was_done { Phase::Reverted } else { Phase::Waiting });
         assert!(!world.miner(0).is_new());
     }
+}
+
+#[test]
+fn refused_way_back_is_a_failure_of_its_own_and_the_end_counts_it() {
+    let mut world = World::new(&[Kind::Good, Kind::Good], strategy());
+    world.run();
+    world.rollout.roll_back("changed our minds").unwrap();
+    world.refused = vec![name(1)];
+    world.run();
+    assert_eq!((world.phase(0), world.phase(1)), (Phase::Reverted, Phase::RevertFailed));
+    assert_eq!(world.target(1).failure.as_deref(), Some("cannot be brought back: the payout list has no such address"));
+    let expected = "changed our minds; 1 of 2 targets could not be brought back";
+    assert_eq!(because(&world.rollout.course.status), expected);
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::RolledBack(_), .. }));
+    // The reason of a target that failed before is kept.
+    let mut world = World::new(&[Kind::Silent], strategy());
+    world.refused = vec![name(0)];
+    world.run();
+    let failure = world.target(0).failure.clone().unwrap();
+    let expected = "no share was accepted within 120 s of generation 6; it cannot be brought back: the payout list";
+    assert!(failure.starts_with(expected), "{failure}");
 }
 
 #[test]

@@ -121,6 +121,8 @@ pub(super) struct World {
     pub(super) orders: Vec<Vec<MinerName>>,
     /// Indices of miners that get a fault when the first target is proved.
     pub(super) faulty: Vec<usize>,
+    /// Those whose previous spec may not be stored again.
+    pub(super) refused: Vec<MinerName>,
     /// Shares of changed miners in a soak; 3000 are as many as before.
     pub(super) shares_after: u64,
 }
@@ -140,8 +142,8 @@ impl World {
         let targets = miners.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
         let mut rollout = Rollout::new("r1".into(), &targets, strategy).unwrap();
         rollout.start(now).unwrap();
-        let (answers, orders, faulty) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { rollout, miners, answers, begun: now, now, orders, faulty, shares_after: 3000 }
+        let (answers, orders, faulty, refused) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rollout, miners, answers, begun: now, now, orders, faulty, refused, shares_after: 3000 }
     }
 
     pub(super) fn phase(&self, index: usize) -> Phase {
@@ -217,6 +219,9 @@ impl World {
             },
             Action::RollBack { miner: name, to, over, request_id } => {
                 let miner = self.miners.get_mut(name).unwrap();
+                if self.refused.contains(name) {
+                    return rollout.revert_refused(name, "the payout list has no such address");
+                }
                 let known = self.answers.get(request_id).copied();
                 if known.is_none() && Generation(miner.generation) != *over {
                     return rollout.superseded(name);
