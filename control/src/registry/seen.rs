@@ -1,6 +1,6 @@
 //! What is seen of a miner, as rollouts take it.
 
-use super::{Miner, session::live_ledger};
+use super::{Miner, Reachability, session::live_ledger};
 use crate::rollout::{FaultKey, Seen};
 use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
 
@@ -19,6 +19,8 @@ impl Miner {
             desired: view.desired_generation,
             sync: view.agreement.state,
             reason: view.agreement.reason.clone(),
+            is_away: matches!(view.reachability, Reachability::Unreachable(_)),
+            has_status: status.is_some(),
             live: status.and_then(|(status, _)| live_ledger(status)),
             faults: status.into_iter().flat_map(|(status, _)| &status.faults).map(fault).collect(),
         }

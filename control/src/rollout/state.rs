@@ -144,10 +144,14 @@ pub struct WaveReport {
 pub struct Target {
     /// How far it is.
     pub phase: Phase,
-    /// The ledger of its live connection when it was ordered.
+    /// The ledger of its live connection when it was ordered; `None` = it had none, or `has_baseline` is not set.
     pub ledger_before: Option<LiveLedger>,
-    /// Its faults when its wave began; of targets that are not touched yet, when the newest wave began.
-    pub faults_before: BTreeSet<FaultKey>,
+    /// Whether its status was known when it was ordered. Otherwise the first one since counts as that.
+    #[serde(default)]
+    pub has_baseline: bool,
+    /// Its faults when its wave began; of targets that are not touched yet, when the newest wave began. `None` = its status
+    /// was not known then, and has not arrived since.
+    pub faults_before: Option<BTreeSet<FaultKey>>,
     /// What was stored for it.
     pub applied: Option<Applied>,
     /// Why it failed.
@@ -226,10 +230,21 @@ pub struct Seen {
     pub sync: SyncState,
     /// Why not.
     pub reason: String,
+    /// Whether it is known not to be reached.
+    pub is_away: bool,
+    /// Whether its status has arrived since the control plane started, which the rest is of.
+    pub has_status: bool,
     /// The ledger of the connection that its threads hash for.
     pub live: Option<LiveLedger>,
     /// Its faults.
     pub faults: BTreeSet<FaultKey>,
+}
+
+impl Seen {
+    /// Whether its shares and faults are those of now.
+    pub(super) fn is_current(&self) -> bool {
+        self.has_status && !self.is_away
+    }
 }
 
 /// Counts that an [`Action::Measure`] asked for.

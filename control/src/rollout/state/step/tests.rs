@@ -4,8 +4,9 @@ mod histories;
 mod world;
 
 use super::*;
+use crate::reconcile::{SyncState, evidence::LiveLedger};
 use crate::rollout::{
-    Gates, Size, Strategy,
+    FaultKey, Gates, Size, Strategy,
     gate::{Counts, Gate, Measured, Verdict},
 };
 use std::time::Duration;
@@ -237,6 +238,58 @@ fn refused_way_back_is_a_failure_of_its_own_and_the_end_counts_it() {
     let failure = world.target(0).failure.clone().unwrap();
     let expected = "no share was accepted within 120 s of generation 6; it cannot be brought back: the payout list";
     assert!(failure.starts_with(expected), "{failure}");
+}
+
+#[test]
+fn target_of_which_nothing_was_heard_since_the_start_waits_for_its_status() {
+    let mut world = World::new(&[Kind::Good, Kind::Good], Strategy { waves: vec![Size::Percent(100)], ..strategy() });
+    let known = world.seen();
+    let fault = FaultKey { reason: "FAN".into(), subject: "board/0".into() };
+    let mut seen = known.clone();
+    seen.insert(name(0), Seen { desired: known[&name(0)].desired, ..Seen::default() });
+    let actions = world.rollout.step(world.now, &seen, None);
+    let ordered = |actions: &[Action]| -> Vec<MinerName> {
+        let miner = |action: &Action| if let Action::Apply { miner, .. } = action { Some(miner.clone()) } else { None };
+        actions.iter().filter_map(miner).collect()
+    };
+    assert_eq!(ordered(&actions), [name(1)]);
+    // With its status come the faults and the shares that it had before.
+    seen.insert(name(0), Seen { faults: [fault.clone()].into(), ..known[&name(0)].clone() });
+    let actions = world.rollout.step(world.now, &seen, None);
+    assert_eq!(ordered(&actions), [name(0), name(1)]);
+    let target = world.target(0);
+    assert_eq!((&target.faults_before, &target.ledger_before), (&Some([fault].into()), &known[&name(0)].live));
+}
+
+#[test]
+fn first_status_since_the_order_is_the_baseline_of_a_target_that_was_away() {
+    let mut world = World::new(&[Kind::Good], strategy());
+    let mut miner = Seen { is_away: true, sync: SyncState::Unreachable, ..Seen::default() };
+    let step = |world: &mut World, miner: &Seen| {
+        world.now += Duration::from_secs(1);
+        world.rollout.step(world.now, &[(name(0), miner.clone())].into(), None)
+    };
+    let actions = step(&mut world, &miner);
+    let mut rollout = world.rollout.clone();
+    world.perform(&actions[0], &mut rollout);
+    world.rollout = rollout;
+    let generation = world.target(0).applied.unwrap().generation;
+    let fault = FaultKey { reason: "FAN".into(), subject: "board/0".into() };
+    let heard = |accepted, now: SystemTime| Seen {
+        heard_at: Some(now + Duration::from_secs(1)),
+        desired: generation,
+        sync: SyncState::InSync,
+        has_status: true,
+        live: Some(LiveLedger { boot_id: "boot".into(), connection: 1, accepted }),
+        faults: [fault.clone()].into(),
+        ..Seen::default()
+    };
+    miner = heard(500, world.now);
+    step(&mut world, &miner);
+    assert_eq!(world.phase(0), Phase::InForce, "500 shares of an old connection prove nothing");
+    miner = heard(501, world.now);
+    step(&mut world, &miner);
+    assert_eq!((world.phase(0), &world.target(0).failure), (Phase::Proved, &None), "the fault is an old one");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One wave: ordering its targets, watching them, judging them by the untouched rest. Pure.
 
 use super::super::{Measurements, Phase, Rollout, Seen, Stage, Status, Target, WaveReport};
-use super::target::why;
+use super::target::{is_ready, why};
 use crate::{
     reconcile::SyncState,
     rollout::{
@@ -36,11 +36,13 @@ impl Rollout {
         if wave.iter().all(|name| self.is_in(name, Phase::Waiting)) {
             // From here on, what is new is compared with this moment.
             for (name, target) in self.targets.iter_mut().filter(|(_, target)| target.phase == Phase::Waiting) {
-                target.faults_before = seen.get(name).map(|seen| seen.faults.clone()).unwrap_or_default();
+                let known = seen.get(name).filter(|seen| seen.is_current());
+                target.faults_before = known.map(|seen| seen.faults.clone());
             }
         }
         let room = self.room();
-        let next: Vec<_> = wave.iter().filter(|name| self.is_in(name, Phase::Waiting)).take(room).cloned().collect();
+        let is_next = |name: &&MinerName| self.is_in(name, Phase::Waiting) && is_ready(seen.get(*name));
+        let next: Vec<_> = wave.iter().filter(is_next).take(room).cloned().collect();
         for name in next {
             if let Some(target) = self.targets.get_mut(&name) {
                 target.order(seen.get(&name));

@@ -103,6 +103,8 @@ impl Miner {
             desired: Generation(self.generation),
             sync,
             reason: reason.into(),
+            is_away: is_gone,
+            has_status: self.kind != Kind::Away,
             live: (sync == SyncState::InSync).then_some(live),
             faults: BTreeSet::new(),
         }
