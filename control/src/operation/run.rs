@@ -8,14 +8,11 @@ use super::{
 };
 use crate::{rollout::Ramp, spec::Specs, store::NotStored, trace::TraceParent};
 use mujina_core::id::MinerName;
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span};
@@ -158,14 +155,15 @@ impl Hands {
         if progress.waiting < progress.total {
             tokio::time::sleep(AFTER_RESTART).await;
         }
+        // Not the time of day: a clock that is set back would stall the ramp, and one set ahead would double it.
+        let begun = Instant::now();
         loop {
-            let switching = ramp.step(SystemTime::now());
+            let switching = ramp.step(begun.elapsed());
             for miner in switching.now {
                 self.begin(order, miner, None, targets);
             }
             let Some(next) = switching.next else { return };
-            let wait = next.duration_since(SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep_until(begun + next).await;
             // Cancelled: nobody waits any more.
             if matches!(self.operations.store.operation_progress(id).await, Ok(progress) if progress.waiting == 0) {
                 return;
