@@ -6,7 +6,7 @@ use mujina_core::{
     id::{Generation, MinerName},
     spec::{Problem, Problems},
 };
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Why a rollout does not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +124,27 @@ impl Rollout {
                 Ok(())
             }
             other => Err(SteerError::NotNow(other.name(), "roll back")),
+        }
+    }
+
+    /// Somebody set the clock ahead by so much: what is awaited is awaited no shorter for that, and a wave that is watched is
+    /// watched anew, as what was counted bears other times than the clock.
+    pub fn clock_set_ahead(&mut self, by: Duration, now: SystemTime) {
+        let later = |at: SystemTime| at.checked_add(by).map_or(now, |at| at.min(now));
+        match &mut self.course.stage {
+            Stage::Changing { .. } => {}
+            Stage::Soaking { begun, .. } | Stage::Judging { begun, .. } => {
+                self.course.stage = Stage::Soaking { begun: *begun, since: now };
+            }
+            Stage::Resting { until } => *until = until.checked_add(by).unwrap_or(*until),
+        }
+        for target in self.targets.values_mut() {
+            if let (Phase::Applying | Phase::InForce, Some(applied)) = (target.phase, &mut target.applied) {
+                applied.at = later(applied.at);
+            }
+            if let (Phase::Reverting, Some(revert)) = (target.phase, &mut target.revert) {
+                revert.since = later(revert.since);
+            }
         }
     }
 

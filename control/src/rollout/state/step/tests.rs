@@ -293,6 +293,46 @@ fn first_status_since_the_order_is_the_baseline_of_a_target_that_was_away() {
 }
 
 #[test]
+fn clock_that_is_set_ends_no_wait_early_and_none_late() {
+    let (day, hour) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
+    let mut world = World::new(&[Kind::Good, Kind::Silent], strategy());
+    let set_ahead = |world: &mut World| {
+        world.now += day;
+        world.rollout.clock_set_ahead(day, world.now);
+    };
+    // A day ahead while a wave is watched, while the next waits, and while a target is on its way.
+    while !matches!(world.rollout.course.stage, Stage::Soaking { .. }) {
+        world.tick();
+    }
+    set_ahead(&mut world);
+    let watched = world.now;
+    while matches!(world.rollout.course.stage, Stage::Soaking { .. } | Stage::Judging { .. }) {
+        world.tick();
+    }
+    let Stage::Resting { until } = world.rollout.course.stage else { panic!("{:?}", world.rollout.course) };
+    assert_eq!(until.duration_since(watched).unwrap(), Duration::from_secs(360));
+    set_ahead(&mut world);
+    assert_eq!(world.rollout.course.stage, Stage::Resting { until: until + day });
+    // An hour back: what began begins now.
+    world.now -= hour;
+    world.tick();
+    let resting = world.rollout.course.stage;
+    assert!(matches!(resting, Stage::Resting { until } if until <= world.now + Duration::from_secs(60)), "{resting:?}");
+    while world.phase(1) != Phase::InForce {
+        world.tick();
+    }
+    set_ahead(&mut world);
+    world.tick();
+    assert_eq!(world.phase(1), Phase::InForce);
+    world.now -= hour;
+    let begun = world.now;
+    while world.phase(1) == Phase::InForce {
+        world.tick();
+    }
+    assert!((100..130).contains(&world.now.duration_since(begun).unwrap().as_secs()));
+}
+
+#[test]
 fn rollout_says_what_it_cannot_be_asked_for_now() {
     let mut world = World::new(&[Kind::Good], strategy());
     assert!(world.rollout.start(world.now).is_err() && world.rollout.resume(world.now).is_err());
