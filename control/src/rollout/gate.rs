@@ -10,10 +10,11 @@
 //!
 //! **Hash rate.** Submitted work stands for hashes. Each miner's rate before, times its seconds of the soak, is the work Eᵢ
 //! that was to be expected of it. The rest says by how much everybody's rate moved: ρ = ΣW / ΣE over the rest. The wave's
-//! drop is 1 − ΣW / (ρ ΣE). Shares are found at random, so that a sum of n of them is known to 1/√n of it; hence the error
-//! of the drop is ε² = Σ Eᵢ² (1/nᵢ + 1/bᵢ) / (ΣE)² + the same of the rest, where bᵢ are the shares before, and nᵢ those
-//! that Eᵢ is worth at the mean work of a share during the soak. It fails when the drop exceeds `errors` · ε, 3 as a rule.
-//! For a group of equal miners ε² is 1/n + 1/b with the shares of the whole group.
+//! drop is 1 − ΣW / (ρ ΣE). Shares are found at random, so that a sum of n of the same work is known to 1/√n of it; hence
+//! the error of the drop is ε² = Σ Eᵢ² (1/nᵢ + 1/bᵢ) / (ΣE)² + the same of the rest, where bᵢ are the shares before, and nᵢ
+//! those that Eᵢ is worth at the work of a share during the soak. It fails when the drop exceeds `errors` · ε, 3 as a rule.
+//! For a group of equal miners ε² is 1/n + 1/b with the shares of the whole group. Where the work of a share changes, few
+//! great ones count for more: the variance of a sum is V = Σ w²/n over its buckets, bᵢ is W²/V, and a share is worth V/W.
 //!
 //! **Silence.** Error bars of few shares are wide, but a miner that hands in none at all is told sooner: with b shares in
 //! the time t before, all b fall there and none into the soak s by chance (t / (t + ρs))ᵇ. It fails when that is less likely
@@ -39,6 +40,8 @@ pub struct Counts {
     pub submitted: u64,
     /// Expected hashes of those.
     pub submitted_work: f64,
+    /// The variance of that: the square of each bucket's work divided by its shares, summed.
+    pub work_variance: f64,
     /// Of them, counted by the pools.
     pub accepted: u64,
     /// Of them, refused.
@@ -48,7 +51,12 @@ pub struct Counts {
 impl Counts {
     /// Whether something can be expected by them.
     fn has_rate(&self) -> bool {
-        self.submitted > 0 && self.submitted_work > 0.0 && !self.span.is_zero()
+        self.submitted > 0 && self.submitted_work > 0.0 && self.work_variance > 0.0 && !self.span.is_zero()
+    }
+
+    /// What a share is worth, each by its own weight; 0 without shares.
+    fn share(&self) -> f64 {
+        if self.submitted_work > 0.0 { self.work_variance / self.submitted_work } else { 0.0 }
     }
 }
 
@@ -175,11 +183,11 @@ impl Group {
             }
             let expected = before.submitted_work / known * seconds;
             // Without a share during the soak, one is taken to be worth what it was before.
-            let share = if during.submitted > 0 { during.submitted_work / float(during.submitted) } else { 0.0 };
-            let share = if share > 0.0 { share } else { before.submitted_work / float(before.submitted) };
+            let share = if during.share() > 0.0 { during.share() } else { before.share() };
             group.expected += expected;
             group.found += during.submitted_work;
-            group.variance += expected * share + expected * expected / float(before.submitted);
+            group.variance +=
+                expected * share + expected.powi(2) * before.work_variance / before.submitted_work.powi(2);
             group.shares = group.shares.saturating_add(during.submitted);
         }
         group

@@ -9,7 +9,10 @@ use crate::{
     statistics::TimeRange,
     store::{Store, StoreError, StoredBucket},
 };
-use mujina_core::{id::MinerName, share::ShareBucket};
+use mujina_core::{
+    id::MinerName,
+    share::{ShareBucket, ShareTotals},
+};
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
@@ -128,6 +131,7 @@ impl Window {
             let (counts, added) = (&mut self.counts, &bucket.added);
             counts.submitted = counts.submitted.saturating_add(added.submitted);
             counts.submitted_work += added.submitted_work;
+            counts.work_variance += variance(added);
             counts.accepted = counts.accepted.saturating_add(added.accepted);
             counts.rejected = counts.rejected.saturating_add(added.rejected.sum());
         }
@@ -139,6 +143,13 @@ impl Window {
         let to = known.map_or(from, |known| to.min(known));
         Counts { span: to.duration_since(from).unwrap_or_default(), ..self.counts }
     }
+}
+
+/// Of the work of a bucket, whose shares are taken to be worth the same.
+fn variance(added: &ShareTotals) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "no bucket has 2^53 shares")]
+    let shares = added.submitted.max(1) as f64;
+    added.submitted_work.powi(2) / shares
 }
 
 #[cfg(test)]

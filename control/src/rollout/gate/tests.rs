@@ -7,6 +7,7 @@ fn counts(seconds: u64, submitted: u64, share: f64, rejected: u64) -> Counts {
         span: Duration::from_secs(seconds),
         submitted,
         submitted_work: float(submitted) * share,
+        work_variance: float(submitted) * share * share,
         accepted: submitted - rejected,
         rejected,
     }
@@ -119,6 +120,18 @@ fn certain_but_tiny_drop_does_not_fail_and_difficulty_of_the_new_pool_does_not_m
     let (before, during) = (counts(3600, 6000, 1e9, 0), counts(600, 10, 1e11, 0));
     let harder = Measured { before, during, is_collected: true };
     assert_eq!(verdict(&[harder], &[], Gate::HashRate), Verdict::Holds);
+}
+
+#[test]
+fn few_great_shares_among_many_small_ones_widen_the_error_bars() {
+    // Half of the work before in 3000 shares, half of it in 30 that are worth a hundred each.
+    let mixed = Counts { submitted: 3030, work_variance: 3000.0 * 1e18 + 30.0 * 1e22, ..counts(3600, 6000, 1e9, 0) };
+    let miner = |before| Measured { before, during: counts(600, 850, 1e9, 0), is_collected: true };
+    assert_eq!(verdict(&[miner(counts(3600, 6000, 1e9, 0))], &[], Gate::HashRate), Verdict::Fails);
+    let finding = &judge(&[miner(mixed)], &[], &Gates::default())[1];
+    // √(1/1000 + (3000 + 300,000)/6000²) = 9.7 %.
+    assert_eq!(finding.verdict, Verdict::Holds);
+    assert!(finding.detail.contains("-15.00% ± 29.1"), "{}", finding.detail);
 }
 
 #[test]

@@ -191,6 +191,7 @@ impl World {
             span: Duration::from_secs(seconds),
             submitted,
             submitted_work: submitted as f64 * 1e9,
+            work_variance: submitted as f64 * 1e18,
             accepted: submitted,
             rejected: 0,
         };
