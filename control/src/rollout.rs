@@ -13,6 +13,7 @@
 //! lets people steer; its runner writes down, performs, tells and writes down again.
 
 mod change;
+mod clock;
 pub mod gate;
 mod keep;
 mod measure;

@@ -123,6 +123,7 @@ impl Collector {
             }
         };
         if page.database_id == database && page.buckets.is_empty() {
+            self.miner.collected(Instant::now());
             // A miner that does not wait must not be asked in a circle.
             return asked.elapsed() >= WAIT / 2;
         }

@@ -1,6 +1,6 @@
 //! What is seen of a miner, as rollouts take it.
 
-use super::{Miner, session::live_ledger};
+use super::{Miner, Reachability, session::live_ledger};
 use crate::rollout::{FaultKey, Seen};
 use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
 use mujina_proto::types::v1;
@@ -20,10 +20,11 @@ impl Miner {
             desired: view.desired_generation,
             sync: view.agreement.state,
             reason: view.agreement.reason.clone(),
-            // Read with the spec that is judged: one from before a change in force proves nothing of it.
-            live: status
-                .filter(|(status, _)| is_of(status, view.spec_state.as_deref()))
-                .and_then(|(it, _)| live_ledger(it)),
+            is_away: matches!(view.reachability, Reachability::Unreachable(_)),
+            has_status: status.is_some(),
+            // One from before a change in force proves nothing of it.
+            is_of_spec: status.is_some_and(|(status, _)| is_of(status, view.spec_state.as_deref())),
+            live: status.and_then(|(status, _)| live_ledger(status)),
             faults: status.into_iter().flat_map(|(status, _)| &status.faults).map(fault).collect(),
         }
     }
