@@ -30,6 +30,11 @@ fn bucket(sequence: u64) -> ShareBucket {
     }
 }
 
+/// After all buckets.
+fn after_all() -> SystemTime {
+    bucket(1000).begin
+}
+
 fn page(database: &str, sequences: std::ops::RangeInclusive<u64>) -> BucketPage {
     let oldest_sequence = *sequences.start();
     BucketPage { database_id: database.into(), buckets: sequences.map(bucket).collect(), oldest_sequence }
@@ -37,7 +42,7 @@ fn page(database: &str, sequences: std::ops::RangeInclusive<u64>) -> BucketPage 
 
 async fn collect(store: &Store, page: &BucketPage) -> Collected {
     let mut write = store.write().await.unwrap();
-    let collected = write.collect(&[(miner(), page.clone())]).await.unwrap().remove(0).unwrap();
+    let collected = write.collect(&[(miner(), page.clone())], after_all()).await.unwrap().remove(0).unwrap();
     write.commit().await.unwrap();
     collected
 }
@@ -66,7 +71,7 @@ async fn page_that_was_not_committed_is_stored_by_the_next_attempt_and_never_twi
     assert_eq!(collect(&store, &page("d", 1..=5)).await, Collected { buckets: 5, missing: 0, after: 5 });
     // Killed between the rows and the commit.
     let mut write = store.write().await.unwrap();
-    write.collect(&[(miner(), page("d", 6..=9))]).await.unwrap();
+    write.collect(&[(miner(), page("d", 6..=9))], after_all()).await.unwrap();
     drop(write);
     store.close().await;
     drop((store, lock));
