@@ -55,6 +55,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(20);
 /// Connections that read beside the writer.
 const READERS: u32 = 3;
+/// Connections that read statistics for people, beside the others: those reads may take long.
+const STATISTICS_READERS: u32 = 2;
 /// How long answers to repeated requests are kept.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -88,6 +90,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("the database failed; check space and permissions of the state folder")]
     Sql(#[from] sqlx::Error),
+    /// A read of statistics was cut.
+    #[error("the statistics take too long to read; ask for a shorter time, a wider step or fewer miners")]
+    TooLong,
     /// A row that this program did not write.
     #[error("the database holds {0} that cannot be read; restore it from a backup")]
     Corrupt(String),
@@ -104,6 +109,7 @@ impl StoreError {
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    statistics: SqlitePool,
     bindings: Arc<KnownBindings>,
     database_id: Arc<str>,
     incarnation: Arc<str>,
@@ -191,9 +197,10 @@ impl Store {
         let incarnation = format!("{id}.{restored}").into();
         // What they read again and again is little, and the kernel has it too.
         let options = options.read_only(true).pragma("cache_size", "-256");
-        let readers = pool(READERS).connect_with(options).await?;
+        let readers = pool(READERS).connect_with(options.clone()).await?;
+        let statistics = pool(STATISTICS_READERS).connect_with(options).await?;
         let bindings = Arc::default();
-        Ok((Self { writer, readers, bindings, database_id: id.into(), incarnation }, lock))
+        Ok((Self { writer, readers, statistics, bindings, database_id: id.into(), incarnation }, lock))
     }
 
     /// What the request `request_id` was answered with, if it was made before.
@@ -238,6 +245,7 @@ impl Store {
 
     /// Ends all connections; what was committed is in the file.
     pub async fn close(&self) {
+        self.statistics.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -12,6 +12,10 @@ const USUAL_POINTS: u64 = 200;
 const USUAL_RANGE: Duration = Duration::from_secs(60 * 60);
 /// Length of a bucket, in milliseconds.
 const BUCKET: i64 = 10_000;
+/// Longest range of which the buckets themselves are read, in days: as long as they are kept by default.
+const BUCKET_DAYS: i64 = 7;
+/// A day, in milliseconds.
+const DAY: i64 = 24 * 60 * 60_000;
 
 /// A range of whole steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,11 @@ pub enum PlanError {
     /// More than [`MAX_POINTS`].
     #[error("gives {0} points; use a wider step, for at most {MAX_POINTS}")]
     TooManyPoints(u64),
+    /// Sums do not fit, and there would be too many buckets.
+    #[error(
+        "is not a multiple of a minute, which needs every bucket; use whole minutes, or at most {BUCKET_DAYS} days"
+    )]
+    TooManyBuckets,
 }
 
 /// What was counted over one step.
@@ -100,6 +109,9 @@ pub fn plan(
         return Err(PlanError::TooManyPoints(points));
     }
     let resolution_ms = RESOLUTIONS.into_iter().rev().find(|resolution| step % resolution == 0);
+    if resolution_ms.is_none() && end_ms.saturating_sub(begin_ms) > BUCKET_DAYS * DAY + 2 * step.min(DAY) {
+        return Err(PlanError::TooManyBuckets);
+    }
     Ok(Plan { begin_ms, end_ms, step_ms: step, resolution_ms })
 }
 
@@ -172,6 +184,15 @@ mod tests {
         assert_eq!(planned(Some(NOW + 1), None), Err(PlanError::EndBeforeBegin));
         let odd = plan(None, None, Some(Duration::from_nanos(10_000_000_001)), at(NOW).unwrap());
         assert_eq!(odd, Err(PlanError::Step));
+    }
+
+    #[test]
+    fn buckets_themselves_are_read_for_a_week_at_most() {
+        let week = 7 * 24 * 60 * 60;
+        assert_eq!(planned(Some(NOW - week), Some(610)).unwrap().resolution_ms, None);
+        assert_eq!(planned(Some(NOW - week - 2000), Some(610)), Err(PlanError::TooManyBuckets));
+        assert_eq!(planned(Some(NOW - 60), Some(10 * 24 * 60 * 60 + 10)), Err(PlanError::TooManyBuckets));
+        assert!(planned(Some(NOW - 100 * week), Some(10 * 24 * 60 * 60)).is_ok(), "sums are few");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Series over time, and files of them: which miners, which groups, which steps.
 
-use super::super::{Parts, problem, storage};
+use super::{
+    super::{Parts, problem, storage},
+    unread,
+};
 use crate::{
     access::{Caller, Permission},
     registry::{Miner, select},
@@ -136,7 +139,7 @@ impl Question {
         let Plan { step_ms, resolution_ms, .. } = self.plan;
         let by_pool = self.groupings.contains(&Grouping::Pool);
         let points = Points { groups: self.miners.clone(), by_pool, begin_ms, end_ms, step_ms, resolution_ms };
-        self.parts.store.share_series(&points, most).await.map_err(|error| storage(&error))
+        self.parts.store.share_series(&points, most).await.map_err(|error| unread(&error))
     }
 
     fn named(&self, row: SeriesRow) -> Result<ExportRow, Failure> {
@@ -204,7 +207,7 @@ fn grouping(i: usize, text: &str) -> Result<Grouping, Problem> {
 fn refused(error: &PlanError) -> Failure {
     let field = match error {
         PlanError::EndBeforeBegin => "end",
-        PlanError::Step | PlanError::TooManyPoints(_) => "step",
+        PlanError::Step | PlanError::TooManyPoints(_) | PlanError::TooManyBuckets => "step",
     };
     Failure::invalid_field(field, error.to_string())
 }

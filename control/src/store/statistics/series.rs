@@ -1,6 +1,9 @@
 //! Sums over time, by group and pool.
 
-use super::{Store, StoreError, counted};
+use super::{
+    Store, StoreError, counted,
+    reading::{LONGEST, unread},
+};
 use mujina_core::id::MinerName;
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
@@ -39,6 +42,9 @@ pub(crate) struct SeriesRow {
 
 impl Store {
     /// At most `most` sums, in order of time, group and pool.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] when there is too much to sum up.
     pub(crate) async fn share_series(&self, points: &Points, most: usize) -> Result<Vec<SeriesRow>, StoreError> {
         let Points { groups, by_pool, begin_ms, end_ms, step_ms, resolution_ms } = points;
         let groups: BTreeMap<_, _> = groups.iter().map(|(miner, group)| (miner.as_str(), group)).collect();
@@ -49,6 +55,7 @@ impl Store {
         };
         // A span is covered once, whatever pools were worked for; a pool's own time is that of its own buckets.
         let (pool, covered) = if *by_pool { ("r.pool", "r.length_ms") } else { ("0", "r.first_ms") };
+        let mut reading = self.reading(LONGEST).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT sums.*, coalesce(share_texts.text, '') AS pool_name FROM (
                  SELECT r.begin_ms - r.begin_ms % ?4 AS point, chosen.grp AS grp, {pool} AS pool_id,
@@ -68,8 +75,9 @@ impl Store {
         .bind(by_pool)
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .bind(resolution_ms.unwrap_or_default())
-        .fetch_all(&self.readers)
-        .await?;
+        .fetch_all(reading.connection())
+        .await
+        .map_err(unread)?;
         rows.iter().map(read).collect()
     }
 }
