@@ -26,8 +26,14 @@ use std::{
 
 /// Begin of the variables that are ours; the rest of the name is the key, `__` for each dot.
 const PREFIX: &str = "MUJINA_CONTROL_";
-/// How long collected statistics are kept: a year and some weeks, so that a month can be compared with its last one.
-const KEEP_STATISTICS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How long collected statistics are kept: sums over hours and days for a year and some weeks, so that a month can be compared
+/// with its last one; finer ones, which take nearly all of the disk, as long as people look for what happened.
+const KEEP_STATISTICS: KeepStatistics =
+    KeepStatistics { ten_seconds: days(7), minute: days(60), hour: days(400), day: days(400) };
+const fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 60 * 60)
+}
+
 /// Name of the file in the state folder.
 pub(crate) const CONFIG: &str = "control.toml";
 /// The miner that is known when none is configured.
@@ -115,7 +121,7 @@ impl Config {
             miners: BTreeMap::from([(name, local)]),
             log: "info".into(),
             otlp_endpoint: None,
-            keep_statistics: KeepStatistics::all(KEEP_STATISTICS),
+            keep_statistics: KEEP_STATISTICS,
             state_dir,
         }
     }
@@ -348,7 +354,7 @@ impl Reading {
     fn keep_statistics(&mut self) -> KeepStatistics {
         let mut kept = |key: &str| self.parsed(key, |text| duration::parse(&text).map_err(|error| error.to_string()));
         let KeepStatistics { ten_seconds, minute, hour, day } =
-            KeepStatistics::all(kept("statistics.keep").unwrap_or(KEEP_STATISTICS));
+            kept("statistics.keep").map_or(KEEP_STATISTICS, KeepStatistics::all);
         KeepStatistics {
             ten_seconds: kept("statistics.keep_10s").unwrap_or(ten_seconds),
             minute: kept("statistics.keep_1m").unwrap_or(minute),

@@ -60,6 +60,17 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn fine_statistics_are_kept_for_a_short_time_unless_somebody_says_otherwise() {
+    let load = |pairs: &[(&str, &str)]| Config::load(&Flags::default(), &environment(pairs)).unwrap().keep_statistics;
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    let usual = KeepStatistics { ten_seconds: days(7), minute: days(60), hour: days(400), day: days(400) };
+    assert_eq!(load(&[]), usual);
+    let minute = load(&[("MUJINA_CONTROL_STATISTICS__KEEP_1M", "90d")]);
+    assert_eq!(minute, KeepStatistics { minute: days(90), ..usual });
+    assert_eq!(load(&[("MUJINA_CONTROL_STATISTICS__KEEP", "30d")]), KeepStatistics::all(days(30)));
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once_with_key_and_origin() {
     let (folder, flags) = with_file(
         r#"
