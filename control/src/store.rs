@@ -84,6 +84,12 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// A restore was cut.
+    #[error(
+        "a restore into {0} was cut short; run `mujina-control restore FILE` again, or delete control.db.restoring and \
+         control.db.restore-ready there to go on without it"
+    )]
+    HalfRestored(PathBuf),
     /// Bringing it up to date failed.
     #[error("cannot bring {0} up to date; restore it from a backup, or move it away to begin anew")]
     Migrate(PathBuf, #[source] sqlx::migrate::MigrateError),
@@ -177,6 +183,7 @@ impl Store {
     pub async fn open(state_dir: &Path) -> Result<(Self, FolderLock), StoreError> {
         let lock = lock(state_dir)?;
         let path = state_dir.join(DATABASE);
+        backup::refuse_half_restored(state_dir)?;
         private(&path)?;
         refuse_newer(&path).await?;
         let options = SqliteConnectOptions::new()

@@ -61,7 +61,10 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 
 #[test]
 fn fine_statistics_are_kept_for_a_short_time_unless_somebody_says_otherwise() {
-    let load = |pairs: &[(&str, &str)]| Config::load(&Flags::default(), &environment(pairs)).unwrap().keep_statistics;
+    let load = |pairs: &[(&str, &str)]| {
+        let pairs = [&[("XDG_STATE_HOME", "/state")], pairs].concat();
+        Config::load(&Flags::default(), &environment(&pairs)).unwrap().keep_statistics
+    };
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     let usual = KeepStatistics { ten_seconds: days(7), minute: days(60), hour: days(400), day: days(400) };
     assert_eq!(load(&[]), usual);
