@@ -59,6 +59,8 @@ const READERS: u32 = 3;
 const STATISTICS_READERS: u32 = 2;
 /// How long answers to repeated requests are kept.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Answers that are kept whatever their age: a clock that jumps ahead must not make a repeat a request of its own.
+const ALWAYS_REMEMBERED: i64 = 1000;
 
 /// Embedded, so that a binary alone brings its database up to date.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -157,13 +159,17 @@ impl Write {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Remembers the answer to `request_id`, and forgets those of a week ago.
+    /// Remembers the answer to `request_id`, and forgets those of a week ago but for the newest thousand.
     pub(crate) async fn remember(&mut self, scope: &str, request_id: &str, answer: &str) -> Result<(), StoreError> {
         let now = SystemTime::now();
-        sqlx::query("DELETE FROM requests WHERE answered_at < ?")
-            .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
-            .execute(&mut *self.transaction)
-            .await?;
+        sqlx::query(
+            "DELETE FROM requests WHERE answered_at < ?
+                 AND answered_at < (SELECT answered_at FROM requests ORDER BY answered_at DESC LIMIT 1 OFFSET ?)",
+        )
+        .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
+        .bind(ALWAYS_REMEMBERED - 1)
+        .execute(&mut *self.transaction)
+        .await?;
         sqlx::query("INSERT INTO requests (scope, request_id, answer, answered_at) VALUES (?, ?, ?, ?)")
             .bind(scope)
             .bind(request_id)

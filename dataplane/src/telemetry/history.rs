@@ -1,4 +1,5 @@
-//! Statistics in closed buckets of ten seconds per pool, kept for a day, so that a control plane can collect what it missed.
+//! Statistics in closed buckets of ten seconds per pool, kept for a day or more, so that a control plane can collect what it
+//! missed.
 //!
 //! ```text
 //! scheduler's ledgers ─every 10 s─▶ buckets (cut) ─▶ store (one transaction) ─▶ readers with a cursor

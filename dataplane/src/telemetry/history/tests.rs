@@ -94,14 +94,27 @@ fn sequences_and_lifetime_go_on_over_restarts() {
 fn buckets_of_yesterday_are_forgotten_and_their_numbers_not_reused() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("history.redb")).unwrap();
-    store.append(&[cut(0, 1), cut(10, 1)], &BTreeMap::new(), at(20)).unwrap();
     let day = KEPT_SECONDS;
-    store.append(&[cut(day + 10, 1)], &BTreeMap::new(), at(day + 5)).unwrap();
+    let cuts: Vec<_> = (0..day / 10 + 2).map(|i| cut(10 * i, 1)).collect();
+    store.append(&cuts, &BTreeMap::new(), at(day + 20)).unwrap();
+    let page = store.read(0, 1).unwrap();
+    assert_eq!((page.oldest_sequence, page.buckets.len()), (3, 1));
+    assert_eq!(store.append(&[cut(day + 20, 1)], &BTreeMap::new(), at(day + 30)).unwrap(), day / 10 + 3);
+    assert_eq!(store.read(0, 1).unwrap().oldest_sequence, 4);
+}
+
+#[test]
+fn clock_that_jumps_ahead_forgets_no_bucket_and_is_not_told_as_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("history.redb")).unwrap();
+    let year = 365 * KEPT_SECONDS;
+    store.append(&[cut(0, 1), cut(10, 1)], &BTreeMap::new(), at(20)).unwrap();
+    let long = Cut { length: Duration::from_secs(year), ..cut(20, 1) };
+    store.append(&[long], &BTreeMap::new(), at(year + 20)).unwrap();
+    store.append(&[cut(year + 20, 1)], &BTreeMap::new(), at(year + 30)).unwrap();
     let page = store.read(0, 10).unwrap();
-    assert_eq!((page.oldest_sequence, page.buckets.len()), (2, 2));
-    store.append(&[], &BTreeMap::new(), at(3 * day)).unwrap();
-    let page = store.read(0, 10).unwrap();
-    assert_eq!((page.oldest_sequence, page.buckets.len(), store.newest().unwrap()), (4, 0, 3));
+    let lengths: Vec<_> = page.buckets.iter().map(|bucket| bucket.length.as_secs()).collect();
+    assert_eq!((page.oldest_sequence, lengths), (1, vec![10, 10, KEPT_SECONDS, 10]));
 }
 
 const KEPT_SECONDS: u64 = 24 * 60 * 60;
