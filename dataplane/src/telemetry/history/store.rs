@@ -97,10 +97,11 @@ impl Store {
         Ok(next_sequence(&facts)?.saturating_sub(1))
     }
 
-    /// Numbers and stores buckets, stores the lifetime totals of some accounts and forgets old buckets, all or nothing.
-    /// Returns the greatest sequence.
+    /// Numbers and stores buckets, stores the lifetime totals of some accounts and forgets old buckets, all or nothing. The
+    /// numbers of `lost` buckets before them are left out, so that who collects sees the gap. Returns the greatest sequence.
     pub(super) fn append(
         &self,
+        lost: u64,
         cuts: &[Cut],
         lifetimes: &BTreeMap<String, lifetime::Totals>,
         now: SystemTime,
@@ -110,7 +111,7 @@ impl Store {
             let mut buckets = transaction.open_table(BUCKETS)?;
             let mut lifetime = transaction.open_table(LIFETIME)?;
             let mut facts = transaction.open_table(FACTS)?;
-            let mut next = next_sequence(&facts)?;
+            let mut next = next_sequence(&facts)?.saturating_add(lost);
             for cut in cuts {
                 buckets.insert(next, &*encode(&Record::from(cut)))?;
                 next += 1;
