@@ -1,6 +1,7 @@
 //! Copies of the database while it is in use, and bringing one back.
 
-use super::{DATABASE, Store, StoreError, lock, private, refuse_newer};
+use super::{DATABASE, Store, StoreError, lock, millis, private, refuse_newer};
+use crate::event::EventKind;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File},
@@ -174,7 +175,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> BackupError + use<> {
     move |error| BackupError::File(path, error)
 }
 
-/// Checks a copy, and gives it an incarnation of its own.
+/// Checks a copy, and gives it an incarnation of its own: another one each time, also of the same backup.
 async fn prepare(new: &Path, backup: &Path) -> Result<(), BackupError> {
     let damaged = |why: String| BackupError::Damaged(backup.into(), why);
     refuse_newer(new).await.map_err(|error| match error {
@@ -192,10 +193,21 @@ async fn prepare(new: &Path, backup: &Path) -> Result<(), BackupError> {
         .run(&mut connection)
         .await
         .map_err(|error| BackupError::Store(StoreError::Migrate(backup.into(), error)))?;
-    let counted = sqlx::query("UPDATE identity SET restored = restored + 1").execute(&mut connection).await?;
-    if counted.rows_affected() != 1 {
+    let now = millis(SystemTime::now());
+    let counted = sqlx::query("UPDATE identity SET restored = max(restored + 1, ?)").bind(now);
+    if counted.execute(&mut connection).await?.rows_affected() != 1 {
         return Err(damaged("it has no identity".into()));
     }
+    // Numbers go on far beyond those that were given since the backup was made: who resumes after one of them sees a gap.
+    sqlx::query(
+        "INSERT INTO events (sequence, at, kind, miner, subject, message)
+         SELECT max(coalesce(max(sequence), 0) + 1, ?1), ?1, ?2, '', '', ?3 FROM events",
+    )
+    .bind(now)
+    .bind(EventKind::DatabaseRestored.name())
+    .bind("the database was brought back from a backup; what happened since that was made is not known here")
+    .execute(&mut connection)
+    .await?;
     connection.close().await?;
     Ok(())
 }
@@ -219,6 +231,7 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
     use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
@@ -350,5 +363,48 @@ mod tests {
         let (store, _lock) = Store::open(&killed).await.unwrap();
         assert_eq!(store.answered("a", "newest").await.unwrap().as_deref(), Some("1"));
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn numbers_of_events_and_incarnations_never_come_again_after_a_restore() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, file) = (folder.path().join("state"), folder.path().join("backup.db"));
+        let event = Event {
+            at: UNIX_EPOCH,
+            kind: EventKind::Overridden.name().into(),
+            miner: None,
+            subject: String::new(),
+            message: "x".into(),
+        };
+        let append = async |store: &Store| {
+            let mut write = store.write().await.unwrap();
+            write.append_events(std::slice::from_ref(&event), 0).await.unwrap();
+            write.commit().await.unwrap();
+        };
+        let (store, mut lock) = Store::open(&state).await.unwrap();
+        append(&store).await;
+        Store::back_up(&state, &file).await.unwrap();
+        append(&store).await;
+        let (mut newest, mut incarnation) = (store.newest_event().await.unwrap(), store.incarnation().to_owned());
+        store.close().await;
+        for _ in 0..2 {
+            drop(lock);
+            restore(&state, &file).await.unwrap();
+            let (store, taken) = Store::open(&state).await.unwrap();
+            lock = taken;
+            // Who saw the newest event before resumes with a gap.
+            let next = store.events_after(newest, 1).await.unwrap().remove(0);
+            assert!(next.sequence > newest + 1, "{} after {newest}", next.sequence);
+            assert_eq!(next.event.kind, "DATABASE_RESTORED");
+            assert_ne!(store.incarnation(), incarnation);
+            append(&store).await;
+            assert_eq!(store.events_after(0, 10).await.unwrap().len(), 3, "what is in the backup is kept");
+            (newest, incarnation) = (store.newest_event().await.unwrap(), store.incarnation().to_owned());
+            store.close().await;
+            // The clock of the next one has moved on.
+            while u64::try_from(millis(SystemTime::now())).unwrap() <= newest + 1 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 }
