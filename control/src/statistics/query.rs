@@ -66,6 +66,9 @@ pub struct Point {
     pub stale: u64,
     /// Expected hashes of the accepted shares.
     pub accepted_work: f64,
+    /// Variance of that: the squares of the work of each share, summed. Within one row that was stored all shares are taken to
+    /// be as hard; what is known of them is their number.
+    pub work_variance: f64,
 }
 
 /// Plans a series. The range is widened to whole steps; of the sums those are read that are widest, for they are kept for
@@ -130,14 +133,12 @@ impl Point {
         from_millis(self.begin_ms)
     }
 
-    /// Hashes per second by the accepted shares over the length of the step, and one standard error of it: that of a count of
-    /// independent events, relative to the rate, is one over its square root.
+    /// Hashes per second by the accepted shares over the length of the step, and one standard error of it: that of independent
+    /// events, each of its own weight. Few hard shares weigh more in it than many easy ones. 0 when there were none.
     #[must_use]
     pub fn hash_rate(&self, step: Duration) -> (f64, f64) {
-        let rate = self.accepted_work / step.as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "an error bar needs no more than 53 bits")]
-        let accepted = self.accepted as f64;
-        (rate, if self.accepted == 0 { 0.0 } else { rate / accepted.sqrt() })
+        let seconds = step.as_secs_f64();
+        (self.accepted_work / seconds, self.work_variance.sqrt() / seconds)
     }
 }
 
@@ -196,8 +197,9 @@ mod tests {
     }
 
     #[test]
-    fn error_bar_follows_the_number_of_shares() {
-        let point = Point { accepted: 100, accepted_work: 6e13, ..Point::default() };
+    fn error_bar_follows_the_number_of_shares_and_their_weight() {
+        let point =
+            Point { accepted: 100, accepted_work: 6e13, work_variance: 100.0 * 6e11 * 6e11, ..Point::default() };
         assert_eq!(point.hash_rate(Duration::from_secs(60)), (1e12, 1e11));
         assert_eq!(Point::default().hash_rate(Duration::from_secs(60)), (0.0, 0.0));
     }

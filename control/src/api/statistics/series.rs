@@ -143,7 +143,18 @@ impl Question {
     }
 
     fn named(&self, row: SeriesRow) -> Result<ExportRow, Failure> {
-        let SeriesRow { begin_ms, group, pool, covered_ms, submitted, accepted, rejected, stale, accepted_work } = row;
+        let SeriesRow {
+            begin_ms,
+            group,
+            pool,
+            covered_ms,
+            submitted,
+            accepted,
+            rejected,
+            stale,
+            accepted_work,
+            work_variance,
+        } = row;
         let unknown = || Failure::new(Code::Internal, "UNKNOWN_GROUP", "a group is not known; please report this");
         let values = self.groups.get(group).ok_or_else(unknown)?;
         let value = |(grouping, value): (&Grouping, &String)| match grouping {
@@ -151,13 +162,14 @@ impl Question {
             Grouping::Miner | Grouping::Label(_) => value.clone(),
         };
         let group = self.groupings.iter().zip(values).map(value).collect();
-        let point = Point { begin_ms, covered_ms, submitted, accepted, rejected, stale, accepted_work };
+        let point = Point { begin_ms, covered_ms, submitted, accepted, rejected, stale, accepted_work, work_variance };
         Ok(ExportRow { group, point })
     }
 
     fn message(&self, point: &Point) -> v1::StatisticsPoint {
         let (hash_rate_hps, hash_rate_error_hps) = point.hash_rate(self.plan.step());
-        let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work } = *point;
+        let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work, work_variance: _ } =
+            *point;
         v1::StatisticsPoint {
             begin: Some(timestamp(point.begin())),
             covered: Some(duration(Duration::from_millis(covered_ms))),

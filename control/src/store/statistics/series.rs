@@ -38,6 +38,8 @@ pub(crate) struct SeriesRow {
     pub(crate) rejected: u64,
     pub(crate) stale: u64,
     pub(crate) accepted_work: f64,
+    /// See [`Point::work_variance`](crate::statistics::Point::work_variance).
+    pub(crate) work_variance: f64,
 }
 
 impl Store {
@@ -60,7 +62,8 @@ impl Store {
             "SELECT sums.*, coalesce(share_texts.text, '') AS pool_name FROM (
                  SELECT r.begin_ms - r.begin_ms % ?4 AS point, chosen.grp AS grp, {pool} AS pool_id,
                      sum({covered}) AS covered, sum(r.submitted) AS submitted, sum(r.accepted) AS accepted,
-                     sum(r.rejected) AS rejected, sum(r.stale) AS stale, sum(r.accepted_work) AS accepted_work
+                     sum(r.rejected) AS rejected, sum(r.stale) AS stale, sum(r.accepted_work) AS accepted_work,
+                     sum(iif(r.accepted > 0, r.accepted_work * r.accepted_work / r.accepted, 0.0)) AS work_variance
                  FROM (SELECT t.id AS miner, one.value AS grp FROM json_each(?1) AS one JOIN share_texts AS t ON t.text = one.key)
                      AS chosen
                  CROSS JOIN {table} AS r ON {resolution} AND r.miner = chosen.miner AND r.begin_ms >= ?2 AND r.begin_ms < ?3
@@ -95,5 +98,6 @@ fn read(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
         rejected: counter("rejected")?,
         stale: counter("stale")?,
         accepted_work: row.try_get("accepted_work")?,
+        work_variance: row.try_get("work_variance")?,
     })
 }

@@ -89,6 +89,30 @@ async fn impossible_numbers_of_one_miner_leave_the_statistics_of_all_others_whol
 }
 
 #[tokio::test]
+async fn error_bar_of_a_fleet_is_that_of_its_hardest_shares() {
+    let (_folder, store, _lock) = open().await;
+    let (mut hard, mut idle) = (page(2..3), page(2..3));
+    hard.buckets[0].added = ShareTotals { submitted: 1, accepted: 1, accepted_work: 1e14, ..ShareTotals::default() };
+    idle.buckets[0].added = ShareTotals::default();
+    let pages = [(name("easy"), page(2..3)), (name("hard"), hard), (name("idle"), idle)];
+    let mut write = store.write().await.unwrap();
+    write.collect(&pages, now()).await.unwrap();
+    write.commit().await.unwrap();
+    for resolution in [None].into_iter().chain(RESOLUTIONS.map(Some)) {
+        let mut points = points(&["easy", "hard", "idle"], 24 * 60 * 60_000, resolution, false);
+        // In percent of a share of 1e14.
+        let errors =
+            |rows: Vec<SeriesRow>| rows.iter().map(|row| (row.work_variance.sqrt() / 1e12).round()).collect::<Vec<_>>();
+        // Six shares of 1e12, one of 1e14 and none, each a group of its own: √6 %, 100 %, nothing.
+        assert_eq!(errors(store.share_series(&points, 10).await.unwrap()), [2.0, 100.0, 0.0]);
+        points.groups.values_mut().for_each(|group| *group = 0);
+        let rows = store.share_series(&points, 10).await.unwrap();
+        // Seven shares of their mean would give 40 %.
+        assert_eq!((rows[0].accepted, errors(rows)), (7, vec![100.0]));
+    }
+}
+
+#[tokio::test]
 async fn sums_follow_the_buckets_in_every_width_even_where_pages_cut_a_span_and_come_again() {
     let (_folder, store, _lock) = open().await;
     // Pages end between the two pools of a span, and overlap.
