@@ -1,8 +1,8 @@
 //! Rollouts, planned and steered by people: checked for every target, and stored before they are answered.
 
-use super::{Change, Gates, Outcome, Rollout, Status, SteerError, Strategy, overlaid, plan::Targets};
+use super::{Change, Gates, Outcome, Rollout, Status, SteerError, Strategy, Target, overlaid, plan::Targets};
 use crate::{
-    access::{Caller, Permission},
+    access::{Caller, Denied, Permission, content::of_changes},
     event::{EventKind, Events},
     finish::regardless,
     profile::{
@@ -17,7 +17,10 @@ use crate::{
 };
 use mujina_core::{id::MinerName, spec::Problems};
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -49,6 +52,9 @@ pub struct Planned {
     /// What it means for each target.
     pub effects: Vec<Affected>,
 }
+
+/// What a change means for each miner, and the permissions that it takes.
+type Meant = (Vec<Affected>, BTreeSet<Permission>);
 
 /// Why a rollout is not planned, or not steered so.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +103,16 @@ pub enum Steer {
     Abort(String),
     /// Take all back.
     RollBack(String),
+}
+
+impl Steer {
+    /// Whether miners may change by it, so that it takes whatever the change takes.
+    fn changes_miners(&self) -> bool {
+        match self {
+            Self::Start | Self::Resume | Self::AcceptWave | Self::RollBack(_) => true,
+            Self::Pause(_) | Self::Abort(_) => false,
+        }
+    }
 }
 
 /// The way to the rollouts. Cheap to clone.
@@ -155,14 +171,14 @@ impl Rollouts {
             drop(write);
             return Ok(Planned { stored: self.get(&id).await?, effects: Vec::new() });
         }
-        let (change, profile, effects) = match change {
+        let (change, profile, (effects, needs)) = match change {
             Change::Spec(fragment) => {
-                let effects = self.effects(&mut write, &fragment, &miners, &by).await?;
-                (fragment, None, effects)
+                let meant = self.effects(&mut write, &fragment, &miners, &by).await?;
+                (fragment, None, meant)
             }
             Change::Profile(profile) => {
-                let (profile, effects) = self.effects_of_profile(&mut write, profile, &by).await?;
-                (profile.fragment.clone(), Some(profile), effects)
+                let (profile, meant) = self.effects_of_profile(&mut write, profile, &by).await?;
+                (profile.fragment.clone(), Some(profile), meant)
             }
         };
         if change.paused == Some(true) {
@@ -182,7 +198,7 @@ impl Rollouts {
             "says": change.paths(),
         });
         let (created_at, created_by, trace_parent) = (store::now(), by.person(), TraceParent::current());
-        let planned = PlannedRollout { rollout, change, profile, created_at, created_by, trace_parent };
+        let planned = PlannedRollout { rollout, change, profile, needs, created_at, created_by, trace_parent };
         let stored = write.insert_rollout(planned).await?;
         if validate_only {
             // Dropping the changes undoes them.
@@ -199,19 +215,19 @@ impl Rollouts {
     }
 
     /// What a change of some fields means for each miner, all of which must be permitted. Miners of which the same is wanted
-    /// already are left out.
+    /// already are left out. With the permissions that it takes.
     async fn effects(
         &self,
         write: &mut Write,
         change: &Fragment,
         miners: &[Arc<Miner>],
         by: &Caller,
-    ) -> Result<Vec<Affected>, RolloutError> {
+    ) -> Result<Meant, RolloutError> {
         change.check().map_err(RolloutError::Invalid)?;
         let guard = write.payout_list().await?.guard;
         let desired: BTreeMap<_, _> =
             write.all_desired().await?.into_iter().map(|one| (one.miner.clone(), one)).collect();
-        let mut effects = Vec::new();
+        let (mut effects, mut needs) = (Vec::new(), BTreeSet::new());
         for miner in miners {
             let name = &miner.name;
             let failed = |error| RolloutError::Target(name.clone(), error);
@@ -227,20 +243,22 @@ impl Rollouts {
             let labels = miner.labels();
             by.decide(Some(&labels))?;
             authorize(by, &labels, &changes, &wanted, &guard).map_err(failed)?;
+            needs.extend(of_changes(&changes, &guard));
             if !changes.is_empty() {
                 effects.push(Affected { miner: name.clone(), changes, let_go: Vec::new(), problem: None });
             }
         }
-        Ok(effects)
+        Ok((effects, needs))
     }
 
-    /// What a profile means for each miner whose spec changes by it; with the etag of the one that it replaces.
+    /// What a profile means for each miner whose spec changes by it, and the permissions that it takes; the profile with the
+    /// etag of the one that it replaces.
     async fn effects_of_profile(
         &self,
         write: &mut Write,
         profile: Profile,
         by: &Caller,
-    ) -> Result<(Profile, Vec<Affected>), RolloutError> {
+    ) -> Result<(Profile, Meant), RolloutError> {
         let before = write.profiles().await?;
         let known = before.iter().find(|known| known.name == profile.name);
         let current = write.profile_etag(&profile.name).await?;
@@ -258,16 +276,17 @@ impl Rollouts {
             return Err(ProfileError::Clash { miner, problem }.into());
         }
         let guard = write.payout_list().await?.guard;
-        permit(by, known, Some(&profile), &effects, &guard)?;
+        let needs = permit(by, known, Some(&profile), &effects, &guard)?;
         effects.retain(|one| !one.changes.is_empty());
         for one in &effects {
             let labels = subjects.get(&one.miner).map(|subject| &subject.labels);
             by.decide(labels)?;
         }
-        Ok((profile, effects))
+        Ok((profile, (effects, needs)))
     }
 
-    /// Does what a person wants of a rollout, who must be permitted for each target.
+    /// Does what a person wants of a rollout, who must be permitted for each target: to steer, and where miners change by
+    /// it, to make the change as well.
     ///
     /// # Errors
     /// See [`RolloutError`].
@@ -280,23 +299,24 @@ impl Rollouts {
         let mut write = self.store.write().await?;
         let unknown = || RolloutError::Unknown(id.chars().take(80).collect());
         let before = write.rollout(id).await?.ok_or_else(unknown)?;
-        for name in before.rollout.targets.keys() {
-            match self.registry.get(name) {
-                Some(miner) => drop(by.decide(Some(&miner.labels()))?),
-                None => by.may(Permission::Rollout, None)?,
-            }
-        }
+        self.expect_permitted(&before, steer, by)?;
         let (now, mut next) = (store::now(), before.rollout.clone());
         match steer {
             Steer::Start => {
                 next.start(now)?;
                 self.expect_free(&mut write, &before).await?;
+                self.expect_permitted_now(&mut write, &before, by).await?;
             }
             Steer::Pause(because) => next.pause(because)?,
             Steer::Resume => next.resume(now)?,
             Steer::AcceptWave => next.accept_wave(now)?,
             Steer::Abort(because) => next.abort(because)?,
-            Steer::RollBack(because) => next.roll_back(because)?,
+            Steer::RollBack(because) => {
+                next.roll_back(because)?;
+                if matches!(before.rollout.course.status, Status::Finished { .. }) {
+                    self.expect_alone(&mut write, &before, |target| target.applied.is_some()).await?;
+                }
+            }
         }
         let diff = json!([{
             "path": "status",
@@ -312,19 +332,71 @@ impl Rollouts {
         Ok(saved)
     }
 
+    /// Whether somebody may steer a rollout so.
+    fn expect_permitted(&self, rollout: &StoredRollout, steer: &Steer, by: &Caller) -> Result<(), Denied> {
+        let needs: Vec<_> = rollout.needs.iter().filter(|_| steer.changes_miners()).copied().collect();
+        for name in rollout.rollout.targets.keys() {
+            let labels = self.registry.get(name).map(|miner| miner.labels());
+            match labels.as_deref() {
+                Some(labels) => drop(by.decide(Some(labels))?),
+                None => by.may(Permission::Rollout, None)?,
+            }
+            for permission in &needs {
+                by.may(*permission, labels.as_deref())?;
+            }
+        }
+        // A profile counts for miners to come as well.
+        for permission in needs.iter().filter(|_| rollout.profile.is_some()) {
+            by.may(*permission, None)?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may make the change that the plan amounts to now: what is wanted of its miners may have changed since.
+    async fn expect_permitted_now(
+        &self,
+        write: &mut Write,
+        rollout: &StoredRollout,
+        by: &Caller,
+    ) -> Result<(), RolloutError> {
+        match &rollout.profile {
+            Some(profile) => drop(self.effects_of_profile(write, profile.clone(), by).await?),
+            None => {
+                let miners: Vec<_> =
+                    rollout.rollout.targets.keys().filter_map(|name| self.registry.get(name)).collect();
+                self.effects(write, &rollout.change, &miners, by).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing speaks against a begin.
     async fn expect_free(&self, write: &mut Write, rollout: &StoredRollout) -> Result<(), RolloutError> {
+        self.expect_alone(write, rollout, |_| true).await?;
+        if let Some(profile) = &rollout.profile
+            && write.profile_etag(&profile.name).await? != profile.etag
+        {
+            return Err(RolloutError::Outdated(profile.name.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Whether no other rollout changes those of its targets that are `meant`, or its profile.
+    async fn expect_alone(
+        &self,
+        write: &mut Write,
+        rollout: &StoredRollout,
+        meant: impl Fn(&Target) -> bool + Send,
+    ) -> Result<(), RolloutError> {
         let busy = write.miners_in_rollouts().await?;
-        if let Some(miner) = rollout.rollout.targets.keys().find(|name| busy.contains(*name)) {
+        let mut targets = rollout.rollout.targets.iter();
+        if let Some((miner, _)) = targets.find(|(name, target)| meant(target) && busy.contains(*name)) {
             return Err(RolloutError::Busy(miner.clone()));
         }
-        if let Some(profile) = &rollout.profile {
-            if write.profile_etag(&profile.name).await? != profile.etag {
-                return Err(RolloutError::Outdated(profile.name.to_string()));
-            }
-            if let Some(other) = write.rollout_of_profile(&profile.name).await? {
-                return Err(ProfileError::InRollout(other).into());
-            }
+        if let Some(profile) = &rollout.profile
+            && let Some(other) = write.rollout_of_profile(&profile.name).await?
+        {
+            return Err(ProfileError::InRollout(other).into());
         }
         Ok(())
     }

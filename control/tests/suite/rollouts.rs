@@ -92,7 +92,7 @@ fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
             ..v1::RolloutStrategy::default()
         }),
         request_id: "plan".into(),
-        validate_only: false,
+        ..v1::PlanRolloutRequest::default()
     }
 }
 
@@ -431,5 +431,27 @@ async fn profile_that_a_rollout_brings_is_stored_when_all_waves_held() {
         assert!(resolved.stored && resolved.origins[0].profile == "pools", "{resolved:?}");
         assert_eq!(fleet.told(miner), [(1, "alice".into()), (2, "bob".into())]);
     }
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn rollout_that_has_ended_is_not_taken_back_while_another_changes_its_miners() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let first = start(&control, change_to("bob", 600)).await;
+    let rollout = timeout(PATIENCE, ended(&control, &first)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::Succeeded, "{rollout:?}");
+    let mut next = v1::PlanRolloutRequest { request_id: "next".into(), ..change_to("carol", 600) };
+    next.strategy.as_mut().unwrap().soak = Some(duration(Duration::from_secs(24 * 60 * 60)));
+    let second = start(&control, next).await;
+    let back = v1::RollBackRolloutRequest { rollout_id: first, reason: String::new() };
+    let refused = crate::door::failure(control.rollouts().roll_back_rollout(back.clone()).await);
+    assert_eq!(refused.reason, "MINER_IN_ROLLOUT", "{refused:?}");
+    let abort = v1::AbortRolloutRequest { rollout_id: second.clone(), reason: String::new() };
+    control.rollouts().abort_rollout(abort).await.unwrap();
+    timeout(PATIENCE, ended(&control, &second)).await.unwrap();
+    control.rollouts().roll_back_rollout(back).await.unwrap();
     control.stop().await;
 }

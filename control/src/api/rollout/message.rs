@@ -176,8 +176,17 @@ fn strategy_message(strategy: &Strategy) -> v1::RolloutStrategy {
 
 /// A rollout for readers.
 pub(super) fn message(stored: &StoredRollout, shown: &Shown<'_>) -> v1::Rollout {
-    let StoredRollout { number: _, revision: _, change, profile, created_by, rollout, created_at, trace_parent } =
-        stored;
+    let StoredRollout {
+        number: _,
+        revision: _,
+        change,
+        profile,
+        needs: _,
+        created_by,
+        rollout,
+        created_at,
+        trace_parent,
+    } = stored;
     let course = &rollout.course;
     let (state, reason, finished_at) = status(&course.status);
     let (stage, stage_until) = match &course.status {

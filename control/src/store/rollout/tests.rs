@@ -22,6 +22,7 @@ async fn insert(store: &Store, rollout: &Rollout) -> StoredRollout {
         rollout: rollout.clone(),
         change: fragment(),
         profile: None,
+        needs: [Permission::Limits, Permission::AnyPool].into(),
         created_at: now(),
         created_by: "alice".into(),
         trace_parent: place,
@@ -94,5 +95,19 @@ async fn ended_rollouts_are_dropped_with_age_and_others_are_not() {
     assert_eq!((ids.len(), ids[0], ids[ids.len() - 1]), (201, "r209", "r3"));
     let next = store.rollouts(Some(page[4].number), 2).await.unwrap();
     assert_eq!(next.iter().map(|stored| stored.number).collect::<Vec<_>>(), [page[5].number, page[6].number]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn rollout_of_an_older_version_takes_every_permission_that_a_spec_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    insert(&store, &rollout("r1", 1)).await;
+    let mut write = store.write().await.unwrap();
+    sqlx::query("UPDATE rollouts SET needs = NULL").execute(&mut *write.transaction).await.unwrap();
+    write.commit().await.unwrap();
+    let needs = store.rollout("r1").await.unwrap().unwrap().needs;
+    assert_eq!(needs, content::OF_SPECS.into());
+    assert!(needs.contains(&Permission::Limits) && needs.contains(&Permission::AnyPool));
     store.close().await;
 }
