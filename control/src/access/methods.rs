@@ -132,6 +132,7 @@ pub const METHODS: &[Method] = &[
     row("mujina.control.v1.ProfileService/ListProfiles", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.ProfileService/ResolveSpec", SEE, LOOKS, About::OneMiner),
     row("mujina.control.v1.RolloutService/AbortRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/ApproveRollout", Needs::One(Rollout), CHANGES, About::Miners),
     row("mujina.control.v1.RolloutService/GetRollout", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.RolloutService/ListRollouts", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.RolloutService/PauseRollout", Needs::One(Rollout), CHANGES, About::Miners),

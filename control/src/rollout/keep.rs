@@ -1,6 +1,9 @@
 //! Rollouts, planned and steered by people: checked for every target, and stored before they are answered.
 
-use super::{Change, Gates, Outcome, Rollout, Status, SteerError, Strategy, Target, overlaid, plan::Targets};
+use super::{
+    ApprovalError, Approvals, Change, Gates, Outcome, Rollout, Status, SteerError, Strategy, Target, overlaid,
+    plan::Targets,
+};
 use crate::{
     access::{Caller, Denied, Permission, content::of_changes},
     event::{EventKind, Events},
@@ -40,6 +43,8 @@ pub struct RolloutRequest {
     pub request_id: String,
     /// Only check, and answer with the plan.
     pub validate_only: bool,
+    /// People other than the planner who must approve it; the control plane may ask for more.
+    pub approvals: u32,
     /// Who asks.
     pub by: Caller,
 }
@@ -71,6 +76,12 @@ pub enum RolloutError {
     /// Not from where it stands.
     #[error(transparent)]
     Steer(#[from] SteerError),
+    /// Not approved, or not by this person.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// A request id that was used for another rollout.
+    #[error("the request id was used for another rollout; use a new id for every request")]
+    Reused,
     /// Another one changes the same miners.
     #[error("miner {0} is in another rollout that has not ended; wait for it, or abort it")]
     Busy(MinerName),
@@ -123,6 +134,8 @@ pub struct Rollouts {
     pub(super) specs: Specs,
     pub(super) profiles: Profiles,
     pub(super) events: Events,
+    /// Approvals that every plan takes.
+    least_approvals: u32,
     /// Counts changes of any rollout: whoever waits reads the store again.
     pub(super) changes: watch::Sender<u64>,
 }
@@ -131,7 +144,13 @@ impl Rollouts {
     /// Rollouts over the miners of `registry`.
     #[must_use]
     pub fn new(store: Store, registry: Registry, specs: Specs, profiles: Profiles, events: Events) -> Self {
-        Self { store, registry, specs, profiles, events, changes: watch::Sender::new(0) }
+        Self { store, registry, specs, profiles, events, least_approvals: 0, changes: watch::Sender::new(0) }
+    }
+
+    /// The same, of which every plan takes so many approvals.
+    #[must_use]
+    pub fn approved_by(self, least_approvals: u32) -> Self {
+        Self { least_approvals, ..self }
     }
 
     /// Told of each change of any rollout.
@@ -163,7 +182,7 @@ impl Rollouts {
     }
 
     async fn plan_to_the_end(&self, request: RolloutRequest) -> Result<Planned, RolloutError> {
-        let RolloutRequest { change, miners, mut strategy, request_id, validate_only, by } = request;
+        let RolloutRequest { change, miners, mut strategy, request_id, validate_only, approvals, by } = request;
         let mut write = self.store.write().await?;
         if !request_id.is_empty()
             && let Some(id) = write.answer(SCOPE, &request_id).await?
@@ -192,13 +211,16 @@ impl Rollouts {
         let targets: Targets = effects.iter().filter_map(labels).collect();
         let id = if validate_only { String::new() } else { uuid::Uuid::new_v4().to_string() };
         let rollout = Rollout::new(id.clone(), &targets, strategy).map_err(RolloutError::Invalid)?;
+        let approvals = Approvals { needed: approvals.max(self.least_approvals), given: Vec::new() };
         let diff = json!({
             "miners": targets.len(),
             "profile": profile.as_ref().map(|profile| profile.name.to_string()),
             "says": change.paths(),
+            "approvals": approvals.needed,
         });
         let (created_at, created_by, trace_parent) = (store::now(), by.person(), TraceParent::current());
-        let planned = PlannedRollout { rollout, change, profile, needs, created_at, created_by, trace_parent };
+        let planned =
+            PlannedRollout { rollout, change, profile, needs, approvals, created_at, created_by, trace_parent };
         let stored = write.insert_rollout(planned).await?;
         if validate_only {
             // Dropping the changes undoes them.
@@ -285,6 +307,51 @@ impl Rollouts {
         Ok((profile, (effects, needs)))
     }
 
+    /// Approves a plan, for which one must be permitted to start it.
+    ///
+    /// # Errors
+    /// See [`RolloutError`].
+    pub async fn approve(&self, id: &str, request_id: String, by: Caller) -> Result<StoredRollout, RolloutError> {
+        let (rollouts, id) = (self.clone(), id.to_owned());
+        regardless(async move { rollouts.approve_to_the_end(&id, &request_id, &by).await }).await
+    }
+
+    async fn approve_to_the_end(&self, id: &str, request_id: &str, by: &Caller) -> Result<StoredRollout, RolloutError> {
+        let (scope, person) = (format!("approval of {}", by.person()), by.person());
+        let mut write = self.store.write().await?;
+        let unknown = || RolloutError::Unknown(id.chars().take(80).collect());
+        let before = write.rollout(id).await?.ok_or_else(unknown)?;
+        self.expect_permitted(&before, true, by)?;
+        if !request_id.is_empty()
+            && let Some(known) = write.answer(&scope, request_id).await?
+        {
+            return if known == id { Ok(before) } else { Err(RolloutError::Reused) };
+        }
+        let status = &before.rollout.course.status;
+        if *status != Status::Planned {
+            return Err(SteerError::NotNow(status.name(), "be approved").into());
+        }
+        let mut approvals = before.approvals.clone();
+        if !approvals.give(&before.created_by, &person, store::now())? {
+            return Ok(before);
+        }
+        let diff = json!([{
+            "path": "approvals",
+            "before": before.approvals.given.len(),
+            "after": approvals.given.len(),
+        }]);
+        // Within one write nobody else can have written.
+        let saved = write.save_approvals(&before, approvals).await?.ok_or_else(unknown)?;
+        if !request_id.is_empty() {
+            write.remember(&scope, request_id, id).await?;
+        }
+        write.append_audit(by.record(format!("rollout {id}"), diff)).await?;
+        write.commit().await?;
+        info!(rollout.id = id, approvals = saved.approvals.given.len(), "rollout approved");
+        self.changed();
+        Ok(saved)
+    }
+
     /// Does what a person wants of a rollout, who must be permitted for each target: to steer, and where miners change by
     /// it, to make the change as well.
     ///
@@ -299,11 +366,12 @@ impl Rollouts {
         let mut write = self.store.write().await?;
         let unknown = || RolloutError::Unknown(id.chars().take(80).collect());
         let before = write.rollout(id).await?.ok_or_else(unknown)?;
-        self.expect_permitted(&before, steer, by)?;
+        self.expect_permitted(&before, steer.changes_miners(), by)?;
         let (now, mut next) = (store::now(), before.rollout.clone());
         match steer {
             Steer::Start => {
                 next.start(now)?;
+                before.approvals.expect_enough(id, &before.created_by, self.least_approvals)?;
                 self.expect_free(&mut write, &before).await?;
                 self.expect_permitted_now(&mut write, &before, by).await?;
             }
@@ -332,9 +400,9 @@ impl Rollouts {
         Ok(saved)
     }
 
-    /// Whether somebody may steer a rollout so.
-    fn expect_permitted(&self, rollout: &StoredRollout, steer: &Steer, by: &Caller) -> Result<(), Denied> {
-        let needs: Vec<_> = rollout.needs.iter().filter(|_| steer.changes_miners()).copied().collect();
+    /// Whether somebody may steer a rollout, and where miners change by it, make its change.
+    fn expect_permitted(&self, rollout: &StoredRollout, changes_miners: bool, by: &Caller) -> Result<(), Denied> {
+        let needs: Vec<_> = rollout.needs.iter().filter(|_| changes_miners).copied().collect();
         for name in rollout.rollout.targets.keys() {
             let labels = self.registry.get(name).map(|miner| miner.labels());
             match labels.as_deref() {

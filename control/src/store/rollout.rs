@@ -10,7 +10,7 @@ use super::{
 use crate::{
     access::{Permission, content},
     profile::{Busy, Fragment, Profile},
-    rollout::{Course, Rollout, Status, Target},
+    rollout::{Approvals, Course, Rollout, Status, Target},
     trace::TraceParent,
 };
 use mujina_core::id::{MinerName, ProfileName};
@@ -37,6 +37,8 @@ pub struct StoredRollout {
     pub profile: Option<Profile>,
     /// What somebody must be permitted who lets it change miners.
     pub needs: BTreeSet<Permission>,
+    /// Who approved it.
+    pub approvals: Approvals,
     /// Who planned it.
     pub created_by: String,
     /// How far it is.
@@ -58,6 +60,8 @@ pub struct PlannedRollout {
     pub profile: Option<Profile>,
     /// See [`StoredRollout`].
     pub needs: BTreeSet<Permission>,
+    /// How many must approve it.
+    pub approvals: Approvals,
     /// When it was planned.
     pub created_at: SystemTime,
     /// Who planned it.
@@ -104,12 +108,14 @@ impl Store {
 impl Write {
     /// Stores a new rollout, and drops ended ones that are too old to matter.
     pub async fn insert_rollout(&mut self, planned: PlannedRollout) -> Result<StoredRollout, StoreError> {
-        let PlannedRollout { rollout, change, profile, needs, created_at, created_by, trace_parent } = planned;
+        let PlannedRollout { rollout, change, profile, needs, approvals, created_at, created_by, trace_parent } =
+            planned;
         let Rollout { course, targets } = &rollout;
         let said = profile.as_ref().map(write_profile).transpose()?.unwrap_or_default();
         let number = sqlx::query(
-            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent, profile, created_by, needs)
-             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent, profile, created_by, needs,
+                 approvals_needed, approvals)
+             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&course.id)
         .bind(fragment::write(&change)?)
@@ -120,6 +126,8 @@ impl Write {
         .bind(said)
         .bind(&created_by)
         .bind(json(&needs)?)
+        .bind(approvals.needed)
+        .bind(json(&approvals.given)?)
         .execute(&mut *self.transaction)
         .await?
         .last_insert_rowid();
@@ -128,7 +136,18 @@ impl Write {
             .bind(number.saturating_sub(HISTORY))
             .execute(&mut *self.transaction)
             .await?;
-        Ok(StoredRollout { number, revision: 1, change, profile, needs, created_by, rollout, created_at, trace_parent })
+        Ok(StoredRollout {
+            number,
+            revision: 1,
+            change,
+            profile,
+            needs,
+            approvals,
+            created_by,
+            rollout,
+            created_at,
+            trace_parent,
+        })
     }
 
     /// One rollout, as it is for the rest of this write.
@@ -166,6 +185,23 @@ impl Write {
         .fetch_optional(&mut *self.transaction)
         .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Writes down who approved a plan; `None` when somebody wrote since `before` was read, and then nothing is written.
+    pub async fn save_approvals(
+        &mut self,
+        before: &StoredRollout,
+        approvals: Approvals,
+    ) -> Result<Option<StoredRollout>, StoreError> {
+        let written =
+            sqlx::query("UPDATE rollouts SET approvals = ?, revision = revision + 1 WHERE number = ? AND revision = ?")
+                .bind(json(&approvals.given)?)
+                .bind(before.number)
+                .bind(count(before.revision))
+                .execute(&mut *self.transaction)
+                .await?;
+        let revision = before.revision.saturating_add(1);
+        Ok((written.rows_affected() > 0).then(|| StoredRollout { revision, approvals, ..before.clone() }))
     }
 
     /// Writes down how far a rollout is; `None` when somebody wrote since `before` was read, and then nothing is written.
@@ -240,6 +276,10 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
             Some(needs) => serde_json::from_str(&needs).map_err(|_| bad())?,
             // Planned before this was kept: it may be anything.
             None => content::OF_SPECS.into(),
+        },
+        approvals: Approvals {
+            needed: row.try_get("approvals_needed")?,
+            given: serde_json::from_str(&row.try_get::<String, _>("approvals")?).map_err(|_| bad())?,
         },
         created_by: row.try_get("created_by")?,
         rollout: Rollout { course, targets },

@@ -4,11 +4,13 @@ use crate::{
     door::{Fleet, failure},
     miner::FakeMiner,
     payouts::{bearer, by, pools_of},
-    world::unbound,
+    world::{Control, config, unbound},
 };
+use mujina_control::Config;
 use mujina_proto::{
     control::v1::{
-        self, rollout_change, rollout_service_client::RolloutServiceClient, spec_service_client::SpecServiceClient,
+        self, audit_service_client::AuditServiceClient, rollout_change, rollout_service_client::RolloutServiceClient,
+        spec_service_client::SpecServiceClient,
     },
     convert::duration,
     home::Client,
@@ -69,4 +71,76 @@ async fn operator_lets_no_change_happen_that_takes_more_than_an_operator_may() {
     assert_eq!(refused.code, Code::PermissionDenied, "{refused:?}");
     admins.resume_rollout(v1::ResumeRolloutRequest { rollout_id, accept_wave: false }).await.unwrap();
     admins.roll_back_rollout(back).await.unwrap();
+}
+
+/// What approves a plan.
+fn approve(rollout: &v1::Rollout) -> v1::ApproveRolloutRequest {
+    v1::ApproveRolloutRequest { rollout_id: rollout.rollout_id.clone(), request_id: String::new() }
+}
+
+#[tokio::test]
+async fn rollout_that_takes_approvals_starts_when_two_others_gave_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let fleet = Fleet::start_with(&[("rig1", &miner)]).await;
+    fleet.control.until_connected("rig1").await;
+    let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
+    SpecServiceClient::new(admin.client.clone()).apply_spec(unbound("rig1")).await.unwrap();
+    let [bob, carol] = [bearer(&admin.client, "bob", "admin").await, bearer(&admin.client, "carol", "admin").await];
+    let dave = bearer(&admin.client, "dave", "operator").await;
+    let mut planner = RolloutServiceClient::new(admin.client.clone());
+    let mut others = RolloutServiceClient::new(stranger.client.clone());
+    let many = failure(planner.plan_rollout(v1::PlanRolloutRequest { approvals: 6, ..plan("6") }).await);
+    assert_eq!(many.problems.first().map(|problem| problem.field.as_str()), Some("approvals"), "{many:?}");
+    let rollout = planned(&mut planner, v1::PlanRolloutRequest { approvals: 2, ..plan("2") }).await;
+    assert_eq!((rollout.approvals_needed, rollout.approvals.len()), (2, 0));
+    let next = planned(&mut planner, v1::PlanRolloutRequest { approvals: 1, ..plan("3") }).await;
+    let start = v1::StartRolloutRequest { rollout_id: rollout.rollout_id.clone() };
+    let early = failure(planner.start_rollout(start.clone()).await);
+    assert_eq!((early.code, early.reason.as_str()), (Code::FailedPrecondition, "APPROVALS_MISSING"));
+    let way_out = format!("lacks 2 of its 2 approvals; people other than {}", rollout.created_by);
+    assert!(early.message.contains(&way_out) && early.message.contains("rollout approve"), "{}", early.message);
+    let own = failure(planner.approve_rollout(approve(&rollout)).await);
+    assert_eq!((own.code, own.reason.as_str()), (Code::PermissionDenied, "OWN_PLAN"));
+    // Who may not make the change may not approve it.
+    let denied = failure(others.approve_rollout(by(&dave, approve(&rollout))).await);
+    assert_eq!(denied.code, Code::PermissionDenied, "{denied:?}");
+    let first = v1::ApproveRolloutRequest { request_id: "a".into(), ..approve(&rollout) };
+    for request in [first.clone(), first.clone(), approve(&rollout)] {
+        let answer = others.approve_rollout(by(&bob, request)).await.unwrap().into_inner().rollout.unwrap();
+        let who: Vec<_> = answer.approvals.iter().map(|one| (one.who.as_str(), one.at.is_some())).collect();
+        assert_eq!(who, [("operator:bob", true)]);
+    }
+    let early = failure(planner.start_rollout(start.clone()).await);
+    assert!(early.message.contains("lacks 1 of its 2 approvals"), "{}", early.message);
+    others.approve_rollout(by(&carol, approve(&rollout))).await.unwrap();
+    planner.start_rollout(start).await.unwrap();
+    // A repeat is answered, a late approval is not taken, and an id is for one request.
+    others.approve_rollout(by(&bob, first.clone())).await.unwrap();
+    let late = failure(others.approve_rollout(by(&bob, approve(&rollout))).await);
+    assert_eq!(late.reason, "ROLLOUT_STATE", "{late:?}");
+    let reused = v1::ApproveRolloutRequest { rollout_id: next.rollout_id, ..first };
+    let reused = failure(others.approve_rollout(by(&bob, reused)).await);
+    assert_eq!(reused.problems.first().map(|problem| problem.field.as_str()), Some("request_id"), "{reused:?}");
+    let mut audit = AuditServiceClient::new(admin.client.clone());
+    let records = audit.list_audit_records(v1::ListAuditRecordsRequest::default()).await.unwrap().into_inner().records;
+    let approved = records.iter().filter(|one| one.method.ends_with("ApproveRollout") && one.outcome == "done");
+    let changes = approved.filter(|one| one.diff_json.contains("approvals")).count();
+    assert_eq!(changes, 2, "{records:#?}");
+}
+
+#[tokio::test]
+async fn control_plane_may_ask_for_more_approvals_than_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = FakeMiner::new(folder.path(), "rig1");
+    let _serving = miner.serve().await;
+    let control = Control::start(Config { rollout_approvals: 1, ..config(folder.path(), &[("rig1", &miner)]) }).await;
+    control.until_connected("rig1").await;
+    control.apply(unbound("rig1")).await;
+    let rollout = control.rollouts().plan_rollout(plan("1")).await.unwrap().into_inner().rollout.unwrap();
+    assert_eq!(rollout.approvals_needed, 1);
+    let start = v1::StartRolloutRequest { rollout_id: rollout.rollout_id.clone() };
+    assert_eq!(failure(control.rollouts().start_rollout(start).await).reason, "APPROVALS_MISSING");
+    control.stop().await;
 }

@@ -6,7 +6,7 @@ use crate::{
         profile::{fragment_message, message as profile_message},
     },
     rollout::{
-        Gates, OnFailure, Order, Outcome, Phase, Size, Stage, Status, Strategy, Target,
+        Approval, Gates, OnFailure, Order, Outcome, Phase, Size, Stage, Status, Strategy, Target,
         gate::{Finding, Gate, Verdict},
     },
     store::StoredRollout,
@@ -182,6 +182,7 @@ pub(super) fn message(stored: &StoredRollout, shown: &Shown<'_>) -> v1::Rollout 
         change,
         profile,
         needs: _,
+        approvals,
         created_by,
         rollout,
         created_at,
@@ -229,7 +230,14 @@ pub(super) fn message(stored: &StoredRollout, shown: &Shown<'_>) -> v1::Rollout 
             skipped: count(&[Phase::Superseded]),
         }),
         trace_id: trace_parent.trace_id(),
+        approvals_needed: approvals.needed,
+        approvals: approvals.given.iter().map(approval).collect(),
     }
+}
+
+fn approval(approval: &Approval) -> v1::RolloutApproval {
+    let Approval { who, at } = approval;
+    v1::RolloutApproval { who: who.clone(), at: Some(timestamp(*at)) }
 }
 
 fn status(status: &Status) -> (v1::RolloutState, String, Option<SystemTime>) {

@@ -23,6 +23,7 @@ async fn insert(store: &Store, rollout: &Rollout) -> StoredRollout {
         change: fragment(),
         profile: None,
         needs: [Permission::Limits, Permission::AnyPool].into(),
+        approvals: Approvals { needed: 2, given: Vec::new() },
         created_at: now(),
         created_by: "alice".into(),
         trace_parent: place,
@@ -46,6 +47,14 @@ async fn rollout_reads_back_as_it_was_written_after_every_step() {
     let mut stored = insert(&store, &rollout("r1", 12)).await;
     assert_eq!(store.rollout("r1").await.unwrap().as_ref(), Some(&stored));
     assert_eq!(store.open_rollouts().await.unwrap(), Vec::<String>::new());
+    let mut approvals = stored.approvals.clone();
+    assert_eq!(approvals.give("alice", "bob", now()), Ok(true));
+    let mut write = store.write().await.unwrap();
+    let approved = write.save_approvals(&stored, approvals.clone()).await.unwrap().unwrap();
+    assert_eq!(write.save_approvals(&stored, Approvals::default()).await.unwrap(), None, "of an older revision");
+    write.commit().await.unwrap();
+    assert_eq!((&approved.approvals, approved.revision), (&approvals, 2));
+    stored = approved;
     let mut next = stored.rollout.clone();
     next.start(now()).unwrap();
     let actions = next.step(now(), &BTreeMap::<MinerName, Seen>::new(), None);
@@ -57,7 +66,7 @@ async fn rollout_reads_back_as_it_was_written_after_every_step() {
     drop((store, lock));
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.rollout("r1").await.unwrap().as_ref(), Some(&stored));
-    assert_eq!((stored.revision, store.open_rollouts().await.unwrap()), (3, vec!["r1".to_owned()]));
+    assert_eq!((stored.revision, store.open_rollouts().await.unwrap()), (4, vec!["r1".to_owned()]));
     assert_eq!(store.rollout("r2").await.unwrap(), None);
     store.close().await;
 }
