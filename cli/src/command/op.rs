@@ -98,7 +98,7 @@ async fn agree_to_retry(id: &str, client: &Client, context: &mut Context<'_>) ->
     let request = GetOperationRequest { operation_id: id.to_owned() };
     let failed = CliError::call("read the operation");
     let mut operation = operation::service(client).get_operation(request).await.map_err(failed)?.into_inner().operation;
-    for operation in &mut operation {
+    if let Some(operation) = &mut operation {
         operation.targets.retain(|target| matches!(target.state(), TargetState::Failed | TargetState::Skipped));
     }
     let miners = operation.as_ref().map_or(0, |operation| operation.targets.len());

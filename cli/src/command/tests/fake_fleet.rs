@@ -394,6 +394,9 @@ impl RolloutService for FakeControl {
 
     async fn start_rollout(&self, request: Request<StartRolloutRequest>) -> Answer<StartRolloutResponse> {
         self.note("start rollout", &request);
+        if self.state().start_hangs {
+            std::future::pending::<()>().await;
+        }
         let names = self.state().names.clone();
         answer(StartRolloutResponse { rollout: Some(rollout(RolloutState::Running, &names)) })
     }

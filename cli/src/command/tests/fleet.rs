@@ -217,3 +217,20 @@ async fn plan_that_takes_approvals_says_who_must_do_what() {
     assert_eq!(ran.code, exit::OK, "{}", ran.err);
     assert_eq!(world.control.state().asked.last().unwrap(), "start rollout");
 }
+
+#[tokio::test]
+async fn command_that_is_interrupted_while_it_starts_a_rollout_says_that_it_may_have_started() {
+    let world = World::of_control(&["rig1"]).await;
+    world.control.state().start_hangs = true;
+    let environment = world.environment();
+    let interrupt = environment.interrupt.clone();
+    let control = world.control.clone();
+    let (ran, ()) = tokio::join!(world.run_in(environment, "rollout start ro-1"), async move {
+        while control.state().asked.last().is_none_or(|call| call != "start rollout") {
+            tokio::task::yield_now().await;
+        }
+        interrupt.cancel();
+    });
+    assert_eq!(ran.code, exit::INTERRUPTED);
+    assert!(ran.err.contains("rollout ro-1 may have been started; see `mujinactl rollout list`"), "{}", ran.err);
+}
