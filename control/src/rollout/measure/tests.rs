@@ -41,7 +41,7 @@ impl World {
         let oldest_sequence = buckets.first().map_or(1, |bucket| bucket.sequence);
         let page = BucketPage { database_id: "d".into(), buckets, oldest_sequence };
         let mut write = store.write().await.unwrap();
-        write.collect(&[("rig1".parse().unwrap(), page)]).await.unwrap()[0].as_ref().unwrap();
+        write.collect(&[("rig1".parse().unwrap(), page)], at(5000)).await.unwrap()[0].as_ref().unwrap();
         write.commit().await.unwrap();
         Self { store, registry, _kept: (folder, lock) }
     }
