@@ -27,7 +27,8 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// Buckets that are read at once.
 const PAGE: usize = 2000;
 
-/// Counts of both spans; `None` = they are not collected yet.
+/// Counts of both spans; `None` = they are not collected yet. Of miners that went away meanwhile only those that `are_judged`
+/// are waited for.
 pub(super) async fn measure(
     store: &Store,
     registry: &Registry,
@@ -35,6 +36,7 @@ pub(super) async fn measure(
     miners: &[MinerName],
     before: SystemTime,
     during: (SystemTime, SystemTime),
+    are_judged: impl Fn(&MinerName) -> bool,
 ) -> Result<Option<Measurements>, StoreError> {
     let (since, until) = during;
     let now = SystemTime::now();
@@ -48,7 +50,7 @@ pub(super) async fn measure(
         let (measured, known) = measure_one(store, name, before, during, asked).await?;
         let was_here = known.is_some_and(|known| known > since);
         let is_whole = known.is_some_and(|known| known >= until);
-        if (is_here || was_here) && !is_whole && is_patient {
+        if (is_here || was_here && are_judged(name)) && !is_whole && is_patient {
             return Ok(None);
         }
         counts.insert(name.clone(), measured);

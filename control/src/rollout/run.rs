@@ -148,7 +148,11 @@ impl Rollouts {
             match action {
                 Action::WaitUntil(at) => wake = wake.min(Instant::now() + until(at)),
                 Action::Measure { wave, miners, before, during } => {
-                    *measured = measure(&self.store, &self.registry, wave, &miners, before, during).await?;
+                    let are_judged = |name: &MinerName| {
+                        saved.rollout.targets.get(name).is_some_and(|target| target.phase == Phase::Proved)
+                    };
+                    let (store, registry) = (&self.store, &self.registry);
+                    *measured = measure(store, registry, wave, &miners, before, during, are_judged).await?;
                     wake = wake.min(Instant::now() + if measured.is_some() { Duration::ZERO } else { AGAIN });
                 }
                 Action::Paused(_) | Action::Finished(_) => {}

@@ -106,14 +106,18 @@ async fn soak_is_counted_once_the_miner_has_no_more_to_give() {
     let name = "rig1".parse().unwrap();
     let miner = world.registry.get(&name).unwrap();
     miner.collected(Instant::now());
-    let count = async |ago: Duration| {
-        let until = SystemTime::now() - ago;
+    let now = SystemTime::now();
+    let count = async |ago: Duration, is_judged: bool| {
+        let until = now - ago;
         let during = (until - Duration::from_secs(60), until);
         let miners = std::slice::from_ref(&name);
-        measure(&world.store, &world.registry, 0, miners, during.0, during).await.unwrap()
+        measure(&world.store, &world.registry, 0, miners, during.0, during, |_| is_judged).await.unwrap()
     };
     // A bucket of the end may have been open when it was asked.
-    assert_eq!(count(CLOSING / 2).await, None);
-    let counted = count(CLOSING * 2).await.unwrap();
+    assert_eq!(count(CLOSING / 2, true).await, None);
+    let counted = count(CLOSING * 2, true).await.unwrap();
     assert_eq!(seconds(&counted.counts[&name].during), (60, 0));
+    // Of the rest, one that went away is counted as far as it was seen.
+    let seen = count(CLOSING / 2, false).await.unwrap().counts[&name].during.span;
+    assert!(seen > Duration::from_secs(50) && seen < Duration::from_secs(60), "{seen:?}");
 }
