@@ -150,6 +150,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("rollouts", rollouts.runner().run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let guard = Guard::new(store.clone(), registry.clone());
+    tasks.spawn("rights", guard.rights().run(stop.clone()));
     let enrolments = fleet.as_ref().map(|fleet| fleet.enrolments.clone());
     let bound = fleet.as_ref().and_then(|fleet| fleet.door.as_ref().map(Door::address));
     let parts = api::Parts {

@@ -13,6 +13,7 @@ mod payouts;
 mod process;
 mod profiles;
 mod relay;
+mod rights;
 mod rollouts;
 mod series;
 mod specs;
