@@ -277,7 +277,7 @@ mod tests {
             assert!(restore(&state, &file).await.is_err());
             assert!(restore(&empty, &file).await.is_err());
         }
-        Store::open(&empty).await.unwrap();
+        drop(Store::open(&empty).await.unwrap());
         assert!(restore(&state, &folder.path().join("missing")).await.is_err());
         let (store, _lock) = Store::open(&state).await.unwrap();
         assert_eq!((store.database_id(), store.incarnation()), (id.as_str(), format!("{id}.0").as_str()));
