@@ -38,10 +38,13 @@ impl World {
             MinerConfig { address: "unix:/nonexistent/mujina.sock".parse().unwrap(), labels: BTreeMap::default() };
         let registry = Registry::new(&[("rig1".parse().unwrap(), config)].into(), Vec::new()).unwrap();
         let buckets: Vec<_> = buckets.into_iter().map(bucket).collect();
-        let oldest_sequence = buckets.first().map_or(1, |bucket| bucket.sequence);
-        let page = BucketPage { database_id: "d".into(), buckets, oldest_sequence };
         let mut write = store.write().await.unwrap();
-        write.collect(&[("rig1".parse().unwrap(), page)], at(5000)).await.unwrap()[0].as_ref().unwrap();
+        // As pages of a miner come.
+        for buckets in buckets.chunks(100) {
+            let (oldest_sequence, buckets) = (buckets[0].sequence, buckets.to_vec());
+            let page = BucketPage { database_id: "d".into(), buckets, oldest_sequence };
+            write.collect(&[("rig1".parse().unwrap(), page)], at(5000)).await.unwrap()[0].as_ref().unwrap();
+        }
         write.commit().await.unwrap();
         Self { store, registry, _kept: (folder, lock) }
     }

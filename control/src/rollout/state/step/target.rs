@@ -52,8 +52,7 @@ impl Target {
                 SyncState::InSync => {
                     self.phase = Phase::InForce;
                     let was_heard = seen.heard_at.is_some_and(|at| at > applied.at);
-                    let has_share =
-                        seen.is_of_spec && has_new_share(self.ledger_before.as_ref(), seen.live.as_ref());
+                    let has_share = seen.is_of_spec && has_new_share(self.ledger_before.as_ref(), seen.live.as_ref());
                     if was_heard && (has_share || !strategy.gates.first_share) {
                         self.phase = Phase::Proved;
                     }
