@@ -139,7 +139,7 @@ impl Hands {
             let Ok(slot) = self.slots.clone().acquire_owned().await else { break };
             // No more tasks are kept than are at work.
             while let Some(ended) = targets.try_join_next() {
-                if !is_stored(&order.operation.id, ended) {
+                if !is_stored(&order.operation.id, &ended) {
                     return false;
                 }
             }
@@ -231,7 +231,7 @@ impl Hands {
 /// Waits for all targets; and then, once, for the store, if it failed with any.
 async fn wait_for(id: &str, mut targets: JoinSet<Result<(), NotStored>>, mut all_stored: bool) {
     while let Some(ended) = targets.join_next().await {
-        all_stored &= is_stored(id, ended);
+        all_stored &= is_stored(id, &ended);
     }
     if !all_stored {
         tokio::time::sleep(STORE_RETRY).await;
@@ -239,7 +239,7 @@ async fn wait_for(id: &str, mut targets: JoinSet<Result<(), NotStored>>, mut all
 }
 
 /// Whether the store took what became of a target.
-fn is_stored(id: &str, ended: Result<Result<(), NotStored>, tokio::task::JoinError>) -> bool {
+fn is_stored(id: &str, ended: &Result<Result<(), NotStored>, tokio::task::JoinError>) -> bool {
     match ended {
         Ok(stored) => stored.is_ok(),
         Err(_) => {

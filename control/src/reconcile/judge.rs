@@ -55,7 +55,7 @@ impl LocalChange {
     }
 
     /// With a clock that was set back since it was seen: it holds no longer than it was to.
-    fn as_of(self, now: SystemTime) -> Self {
+    fn anchored(self, now: SystemTime) -> Self {
         match self.seen_at.duration_since(now) {
             Ok(back) if !back.is_zero() => {
                 Self { seen_at: now, until: self.until.checked_sub(back).unwrap_or(now), ..self }
@@ -158,7 +158,8 @@ pub fn judge(situation: &Situation<'_>, span: Duration, now: SystemTime) -> Judg
         let end = |local: &LocalChange| Event::OverrideEnded { how: how_it_ended(local, confirmed, now) };
         return judged(compared, None, local.map(end).into_iter().collect());
     }
-    let known = local.filter(|local| local.generation == confirmed.generation).cloned().map(|local| local.as_of(now));
+    let known =
+        local.filter(|local| local.generation == confirmed.generation).cloned().map(|local| local.anchored(now));
     let is_new = known.is_none();
     let local = known.unwrap_or_else(|| LocalChange {
         generation: confirmed.generation,

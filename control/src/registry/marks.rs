@@ -456,7 +456,7 @@ mod tests {
         write.set_marks(&rig1(), &next).await.unwrap();
         write.commit().await.unwrap();
         let again = change(&[("site", "c")], &[]);
-        assert_eq!(registry.label(&store, &[miner.clone()], &again, &somebody(), false).await.unwrap(), []);
+        assert_eq!(registry.label(&store, std::slice::from_ref(&miner), &again, &somebody(), false).await.unwrap(), []);
         assert_eq!(*miner.labels(), labels(&[("site", "c")]));
     }
 

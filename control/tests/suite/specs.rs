@@ -251,14 +251,20 @@ async fn change_that_a_miner_refuses_or_takes_back_is_replaced_by_the_spec_befor
 /// A spec with the pool account of nobody whom the pool knows.
 fn misled(user: &str) -> v1::ApplySpecRequest {
     let mut bad = whole("rig1", None);
-    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = user.into();
+    *account(bad.spec.as_mut().unwrap()) = user.into();
     bad
+}
+
+/// The account at its first pool.
+fn account(spec: &mut types::v1::MinerSpec) -> &mut String {
+    let pool = spec.pool_groups.first_mut().and_then(|group| group.pools.first_mut());
+    &mut pool.unwrap().user
 }
 
 /// What a miner does that did not hear a confirmation in time: it goes back to the account that was confirmed last.
 fn go_back(miner: &FakeMiner) {
     miner.change(|state| {
-        state.spec.pool_groups[0].pools[0].user = "alice".into();
+        *account(&mut state.spec) = "alice".into();
         state.spec.paused = false;
         state.origin = types::v1::SpecOrigin::Reverted;
         state.generation += 1;

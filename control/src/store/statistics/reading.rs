@@ -57,7 +57,7 @@ impl Drop for Reading {
 /// Why a read failed.
 pub(super) fn unread(error: sqlx::Error) -> StoreError {
     let is_interrupted =
-        error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == INTERRUPTED);
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == INTERRUPTED);
     // Others hold the connections for as long as they may.
     if is_interrupted || matches!(error, sqlx::Error::PoolTimedOut) { StoreError::TooLong } else { error.into() }
 }
