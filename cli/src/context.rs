@@ -167,6 +167,11 @@ impl<'a> Context<'a> {
         self.yes
     }
 
+    /// Whether a person sits here who can be asked.
+    pub(crate) fn has_person(&self) -> bool {
+        self.interactive
+    }
+
     /// Whether a question would be answered, by a person or by --yes.
     pub(crate) fn can_agree(&self) -> bool {
         self.yes || self.interactive
@@ -185,13 +190,22 @@ impl<'a> Context<'a> {
         if self.yes {
             return Ok(());
         }
+        self.ask_person(what).await
+    }
+
+    /// Asks what --yes cannot answer, because a person must have looked at something first.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or the answer is no.
+    pub(crate) async fn ask_person(&mut self, what: &str) -> Result<(), CliError> {
         if !self.interactive {
             return Err(CliError::Unasked(what.to_owned()));
         }
         self.complain(&format!("{}. Go on? [y/N] ", sanitise(what, LONGEST)));
         let taken = || io::Error::other("standard input was read already; give --yes");
-        let stdin = self.stdin.take().ok_or_else(taken)?;
-        let answer = blocking(move || read_line(stdin)).await?;
+        let mut stdin = self.stdin.take().ok_or_else(taken)?;
+        let (answer, stdin) = blocking(move || Ok((read_line(stdin.as_mut())?, stdin))).await?;
+        self.stdin = Some(stdin);
         if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(CliError::Declined) }
     }
 
@@ -206,15 +220,20 @@ impl<'a> Context<'a> {
             return self.read_stdin().await.map_err(failed);
         }
         let path = path.to_owned();
-        let reading = move || read_all(Box::new(std::fs::File::open(path)?));
+        let reading = move || read_all(&mut std::fs::File::open(path)?);
         blocking(reading).await.map_err(failed)
     }
 
-    /// All of standard input; it can be had once.
+    /// All of standard input. It can be had once, but for a terminal, where more may be typed after the end.
     async fn read_stdin(&mut self) -> io::Result<String> {
         let taken = || io::Error::other("standard input was read already; it can serve one argument");
-        let stdin = self.stdin.take().ok_or_else(taken)?;
-        blocking(move || read_all(stdin)).await
+        let mut stdin = self.stdin.take().ok_or_else(taken)?;
+        if self.interactive {
+            self.complain("reading what is typed here; end it with Ctrl-D on a line of its own\n");
+        }
+        let (text, stdin) = blocking(move || Ok((read_all(stdin.as_mut())?, stdin))).await?;
+        self.stdin = Some(stdin).filter(|_| self.interactive);
+        Ok(text)
     }
 }
 
@@ -303,11 +322,11 @@ pub(crate) async fn connect(way: Way) -> Result<(Address, Client), CliError> {
 }
 
 /// Files and pipes may keep one waiting: they are read beside the runtime.
-async fn blocking(read: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
-fn read_line(mut from: Box<dyn Read + Send>) -> io::Result<String> {
+fn read_line(from: &mut (dyn Read + Send)) -> io::Result<String> {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while line.len() < LONGEST && from.read(&mut byte)? > 0 && byte != *b"\n" {
         line.extend(byte);
@@ -315,7 +334,7 @@ fn read_line(mut from: Box<dyn Read + Send>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-fn read_all(from: Box<dyn Read + Send>) -> io::Result<String> {
+fn read_all(from: &mut (dyn Read + Send)) -> io::Result<String> {
     let mut text = String::new();
     from.take(u64::from(MAX_INPUT) + 1).read_to_string(&mut text)?;
     if u32::try_from(text.len()).is_ok_and(|length| length <= MAX_INPUT) {
