@@ -45,6 +45,8 @@ pub(crate) struct Context<'a> {
     interactive: bool,
     /// All questions are answered with yes.
     yes: bool,
+    /// It goes on until it is interrupted, or until nobody reads its answers any more.
+    watches: bool,
     /// The address of the command line.
     pub(crate) given_address: Option<Address>,
     /// The name of a context of the command line.
@@ -64,10 +66,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The context of one command that goes this way to its service.
+    /// The context of one command that goes this way to its service, and `watches` until it is interrupted or does not.
     pub(crate) fn new(
         global: Global,
         way: Way,
+        watches: bool,
         environment: Environment,
         out: &'a mut (dyn Write + Send),
         err: &'a mut (dyn Write + Send),
@@ -92,6 +95,7 @@ impl<'a> Context<'a> {
             contexts: Contexts::new(config_dir),
             interactive,
             yes,
+            watches,
             given_address,
             given_context,
             miner,
@@ -114,15 +118,18 @@ impl<'a> Context<'a> {
         connect(self.way.clone())
     }
 
-    /// Writes a part of an answer that need not be text.
+    /// Writes a part of an export, which need not be text; nothing of it is held back. That its reader went away ends the
+    /// export: it has nothing else to do.
     pub(crate) fn print_bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        Ok(self.out.write_all(bytes)?)
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
     }
 
-    /// Writes an answer.
+    /// Writes an answer. Where its reader went away, only a watch ends with that: whatever else a command does has an
+    /// outcome, which its exit code tells.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CliError> {
-        self.out.write_all(text.as_bytes())?;
-        Ok(self.out.flush()?)
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        Ok(if self.watches { written? } else { unless_unread(written)? })
     }
 
     /// Writes a line that nobody asked for: what was done, in answers for people.
@@ -130,11 +137,11 @@ impl<'a> Context<'a> {
         if self.is_chatty() { self.print(&format!("{}\n", sanitise(line, LONGEST))) } else { Ok(()) }
     }
 
-    /// Writes a line of progress beside the answer.
+    /// Writes a line of progress beside the answer, for whoever still reads them.
     pub(crate) fn note(&mut self, line: &str) -> Result<(), CliError> {
         if self.is_chatty() {
             let line = self.paint_errors.text(&sanitise(line, LONGEST), Tone::Dim);
-            writeln!(self.err, "{line}")?;
+            unless_unread(writeln!(self.err, "{line}"))?;
         }
         Ok(())
     }
@@ -324,6 +331,14 @@ pub(crate) async fn connect(way: Way) -> Result<(Address, Client), CliError> {
 /// Files and pipes may keep one waiting: they are read beside the runtime.
 async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
+
+/// What came of writing; that nobody reads it any more is no failure.
+fn unless_unread(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 fn read_line(from: &mut (dyn Read + Send)) -> io::Result<String> {

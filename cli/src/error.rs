@@ -180,7 +180,7 @@ impl CliError {
             Self::Miners { .. } | Self::PoolUnusable(_) | Self::BoardFailed(_) => exit::FAILURE,
             Self::Precondition(_) => exit::PRECONDITION,
             Self::NotFound(_) => exit::NOT_FOUND,
-            // The reader of a pipe has seen what it wanted.
+            // The reader of a watch or of an export has seen what it wanted. No other command ends with it.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OK,
             Self::Output(_) => exit::FAILURE,
         }

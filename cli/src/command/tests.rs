@@ -30,6 +30,7 @@ mod people;
 mod pools;
 mod steering;
 mod trouble;
+mod unread;
 
 /// Services in a state folder of their own, stopped when it goes away.
 struct World {
