@@ -105,15 +105,28 @@ impl Listeners {
     /// # Errors
     /// A listener failed.
     pub async fn serve(self, routes: Routes, cancel: CancellationToken) -> Result<(), ServeError> {
+        self.serve_apart(routes.clone(), routes, cancel).await
+    }
+
+    /// The same, with other routes for callers over TCP, of whom nothing is known.
+    ///
+    /// # Errors
+    /// A listener failed.
+    pub async fn serve_apart(
+        self,
+        routes: Routes,
+        for_tcp: Routes,
+        cancel: CancellationToken,
+    ) -> Result<(), ServeError> {
         let Self { unix, tcp } = self;
         let stop = || cancel.clone().cancelled_owned();
         let over_unix = async {
             let Some((listener, _file)) = unix else { return Ok(()) };
-            router(routes.clone()).serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop()).await
+            router(routes).serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop()).await
         };
         let over_tcp = async {
             let Some((listener, _)) = tcp else { return Ok(()) };
-            router(routes.clone()).serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop()).await
+            router(for_tcp).serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop()).await
         };
         let late = async {
             cancel.cancelled().await;

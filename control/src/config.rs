@@ -3,7 +3,7 @@
 //! Read once, all mistakes reported together, each with its key and where it was written. The keys are described in
 //! docs/configuration-control.md. The environment is read here and nowhere else.
 
-use crate::{selector::check_label, statistics::KeepStatistics};
+use crate::{rollout::MOST_APPROVALS, selector::check_label, statistics::KeepStatistics};
 use figment::{
     Figment, Metadata, Profile, Provider,
     providers::{Format, Serialized, Toml},
@@ -26,8 +26,14 @@ use std::{
 
 /// Begin of the variables that are ours; the rest of the name is the key, `__` for each dot.
 const PREFIX: &str = "MUJINA_CONTROL_";
-/// How long collected statistics are kept: a year and some weeks, so that a month can be compared with its last one.
-const KEEP_STATISTICS: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How long collected statistics are kept: sums over hours and days for a year and some weeks, so that a month can be compared
+/// with its last one; finer ones, which take nearly all of the disk, as long as people look for what happened.
+const KEEP_STATISTICS: KeepStatistics =
+    KeepStatistics { ten_seconds: days(7), minute: days(60), hour: days(400), day: days(400) };
+const fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 60 * 60)
+}
+
 /// Name of the file in the state folder.
 pub(crate) const CONFIG: &str = "control.toml";
 /// The miner that is known when none is configured.
@@ -52,6 +58,8 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// How long collected statistics are kept.
     pub keep_statistics: KeepStatistics,
+    /// People other than the planner who must approve a rollout, whatever its plan says.
+    pub rollout_approvals: u32,
 }
 
 /// The API on the network.
@@ -115,7 +123,8 @@ impl Config {
             miners: BTreeMap::from([(name, local)]),
             log: "info".into(),
             otlp_endpoint: None,
-            keep_statistics: KeepStatistics::all(KEEP_STATISTICS),
+            keep_statistics: KEEP_STATISTICS,
+            rollout_approvals: 0,
             state_dir,
         }
     }
@@ -142,7 +151,8 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state_dir, socket, listen, tls, miners, log, otlp_endpoint, keep_statistics } = self;
+        let Self { state_dir, socket, listen, tls, miners, log, otlp_endpoint, keep_statistics, rollout_approvals } =
+            self;
         writeln!(f, "state_dir = {}", state_dir.display())?;
         if let Some(socket) = socket {
             writeln!(f, "api.socket = {}", socket.display())?;
@@ -158,6 +168,7 @@ impl fmt::Display for Config {
         for (key, kept) in [("10s", ten_seconds), ("1m", minute), ("1h", hour), ("1d", day)] {
             writeln!(f, "statistics.keep_{key} = {}", duration::human(*kept))?;
         }
+        writeln!(f, "rollouts.approvals = {rollout_approvals}")?;
         if let Some(endpoint) = otlp_endpoint {
             writeln!(f, "spans go to {endpoint}")?;
         }
@@ -267,10 +278,11 @@ struct Reading {
 
 impl Reading {
     fn config(&mut self, all: &Dict, environment: &Environment) -> Config {
-        self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics"]);
+        self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics", "rollouts"]);
         for (part, keys) in [
             ("api", ["socket", "listen", "listen_tls", "names"].as_slice()),
             ("statistics", &["keep", "keep_10s", "keep_1m", "keep_1h", "keep_1d"]),
+            ("rollouts", &["approvals"]),
         ] {
             match all.get(part) {
                 Some(Value::Dict(_, inner)) => self.refuse_unknown(part, inner, keys),
@@ -299,6 +311,7 @@ impl Reading {
             config.log = log;
         }
         config.keep_statistics = self.keep_statistics();
+        config.rollout_approvals = self.rollout_approvals();
         config.otlp_endpoint = environment
             .text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .or_else(|| environment.text("OTEL_EXPORTER_OTLP_ENDPOINT"));
@@ -348,12 +361,26 @@ impl Reading {
     fn keep_statistics(&mut self) -> KeepStatistics {
         let mut kept = |key: &str| self.parsed(key, |text| duration::parse(&text).map_err(|error| error.to_string()));
         let KeepStatistics { ten_seconds, minute, hour, day } =
-            KeepStatistics::all(kept("statistics.keep").unwrap_or(KEEP_STATISTICS));
+            kept("statistics.keep").map_or(KEEP_STATISTICS, KeepStatistics::all);
         KeepStatistics {
             ten_seconds: kept("statistics.keep_10s").unwrap_or(ten_seconds),
             minute: kept("statistics.keep_1m").unwrap_or(minute),
             hour: kept("statistics.keep_1h").unwrap_or(hour),
             day: kept("statistics.keep_1d").unwrap_or(day),
+        }
+    }
+
+    /// A number, in quotes where it comes from a variable.
+    fn rollout_approvals(&mut self) -> u32 {
+        const KEY: &str = "rollouts.approvals";
+        let Ok(value) = self.figment.find_value(KEY) else { return 0 };
+        let number = value.to_i128().or_else(|| value.as_str()?.parse().ok());
+        match number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number <= MOST_APPROVALS) {
+            Some(number) => number,
+            None => {
+                self.mistake(KEY, &format!("must be a number from 0 to {MOST_APPROVALS}"));
+                0
+            }
         }
     }
 

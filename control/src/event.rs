@@ -52,6 +52,8 @@ pub enum EventKind {
     RolloutFinished,
     /// A miner of a rollout failed.
     RolloutTargetFailed,
+    /// The database was brought back from a backup.
+    DatabaseRestored,
 }
 
 impl EventKind {
@@ -70,6 +72,7 @@ impl EventKind {
             Self::RolloutRollingBack => "ROLLOUT_ROLLING_BACK",
             Self::RolloutFinished => "ROLLOUT_FINISHED",
             Self::RolloutTargetFailed => "ROLLOUT_TARGET_FAILED",
+            Self::DatabaseRestored => "DATABASE_RESTORED",
         }
     }
 }

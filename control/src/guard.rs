@@ -6,12 +6,15 @@
 //! ```
 //!
 //! Calls that are about one miner which only their content names pass when any binding lets them in; the method decides by
-//! the miner's labels. What a method records in its own transaction is not recorded again here.
+//! the miner's labels. What a method records in its own transaction is not recorded again here. An answer that goes on is
+//! ended when its reader's token or bindings no longer let it in, or not as they did.
 
+mod answer;
+mod rights;
 mod users;
 
 use crate::{
-    access::{About, Caller, Denied, Method, Subject, methods::method, token::Presented},
+    access::{About, Caller, Decision, Denied, Method, Subject, methods::method, token::Presented},
     api::storage,
     audit::Outcome,
     door::Dialler,
@@ -21,9 +24,13 @@ use crate::{
     selector::Labels,
     store::Store,
 };
+use answer::Answer;
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
+use http_body::Body;
 use mujina_core::{id::MinerName, text::sanitise};
 use mujina_proto::{failure::Failure, tls::PeerKind};
+use rights::{Reader, Rights};
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
@@ -51,6 +58,7 @@ pub(crate) struct Guard {
     store: Store,
     registry: Registry,
     users: Users,
+    rights: Rights,
     /// Of operators' tokens that were wrong.
     attempts: Arc<Mutex<Attempts>>,
 }
@@ -58,11 +66,17 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(store: Store, registry: Registry) -> Self {
         let attempts = Arc::new(Mutex::new(Attempts::new(Instant::now())));
-        Self { store, registry, users: Users::new(), attempts }
+        let rights = Rights::new(store.clone());
+        Self { store, registry, users: Users::new(), rights, attempts }
+    }
+
+    /// What ends streams: to be run for as long as calls are answered.
+    pub(crate) fn rights(&self) -> Rights {
+        self.rights.clone()
     }
 
     /// Who makes this call, when it may be made.
-    async fn admit<B>(&self, request: &mut Request<B>) -> Result<(Caller, &'static Method), Failure> {
+    async fn admit<B>(&self, request: &mut Request<B>) -> Result<Reader, Failure> {
         let path = request.uri().path().to_owned();
         let row = method(&path).ok_or_else(|| {
             Failure::new(
@@ -74,15 +88,12 @@ impl Guard {
         let origin = Origin::of(request);
         let subject = self.subject(request, &origin).await?;
         let bindings = self.store.bindings().await.map_err(|error| storage(&error))?;
-        let labels = self.labels(row, request.headers());
+        let since = Instant::now();
+        let miner = relayed_to(row, request.headers());
+        let labels = miner.as_ref().and_then(|name| Some(self.registry.get(name)?.labels()));
         let caller = Caller::new(subject, origin.text, row, bindings);
-        let decided = if row.about == About::OneMiner && !row.name.starts_with(RELAYED) {
-            caller.decide_for_some()
-        } else {
-            caller.decide(labels.as_deref())
-        };
-        match decided {
-            Ok(_) => Ok((caller, row)),
+        match decide(&caller, row, labels.as_deref()) {
+            Ok(_) => Ok(Reader { caller, row, miner, registry: self.registry.clone(), since }),
             Err(denied) => {
                 self.denied(&caller, row, &denied).await;
                 Err(denied.into())
@@ -131,13 +142,6 @@ impl Guard {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Labels of the miner that a relayed call names.
-    fn labels(&self, row: &Method, headers: &HeaderMap) -> Option<Arc<Labels>> {
-        let name = headers.get(MINER).filter(|_| row.name.starts_with(RELAYED))?;
-        let name: MinerName = name.to_str().ok()?.parse().ok()?;
-        Some(self.registry.get(&name)?.labels())
-    }
-
     /// Somebody who is known tried to change something; strangers would fill the log.
     async fn denied(&self, caller: &Caller, row: &Method, denied: &Denied) {
         info!(who = caller.person(), origin = caller.origin(), method = row.name, "call denied");
@@ -175,6 +179,20 @@ impl Guard {
             error!(error = &error as &dyn std::error::Error, "the audit log cannot be written");
         }
     }
+}
+
+/// The decision at the door.
+fn decide(caller: &Caller, row: &Method, labels: Option<&Labels>) -> Decision {
+    if row.about == About::OneMiner && !row.name.starts_with(RELAYED) {
+        caller.decide_for_some()
+    } else {
+        caller.decide(labels)
+    }
+}
+
+/// The miner that a relayed call names.
+fn relayed_to(row: &Method, headers: &HeaderMap) -> Option<MinerName> {
+    headers.get(MINER).filter(|_| row.name.starts_with(RELAYED))?.to_str().ok()?.parse().ok()
 }
 
 /// Where a call comes from.
@@ -216,11 +234,11 @@ impl<S, B, R> Service<Request<B>> for Guarded<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Send + 'static,
-    R: Default + Send + 'static,
+    R: Body<Data = Bytes> + Default + Unpin + Send + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<Answer<R>>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer<R>>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -233,18 +251,22 @@ where
         let guard = self.guard.clone();
         Box::pin(async move {
             let admitted = async {
-                let (caller, row) = guard.admit(&mut request).await?;
-                guard.before(&caller, row, request.headers()).await?;
-                Ok::<_, Failure>((caller, row))
+                let reader = guard.admit(&mut request).await?;
+                guard.before(&reader.caller, reader.row, request.headers()).await?;
+                Ok::<_, Failure>(reader)
             };
-            let (caller, row) = match admitted.await {
-                Ok(admitted) => admitted,
-                Err(failure) => return Ok(Status::from(failure).into_http()),
+            let reader = match admitted.await {
+                Ok(reader) => reader,
+                Err(failure) => return Ok(Status::from(failure).into_http().map(Answer::whole)),
             };
-            request.extensions_mut().insert(caller.clone());
+            request.extensions_mut().insert(reader.caller.clone());
             let response = inner.call(request).await?;
-            guard.after(&caller, row, response.headers()).await;
-            Ok(response)
+            guard.after(&reader.caller, reader.row, response.headers()).await;
+            if !reader.is_watched() {
+                return Ok(response.map(Answer::whole));
+            }
+            let ending = guard.rights.ended(reader);
+            Ok(response.map(|body| Answer::until(body, ending)))
         })
     }
 }

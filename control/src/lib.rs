@@ -121,7 +121,8 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`].
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, socket, listen, tls, miners, log: _, otlp_endpoint: _, keep_statistics } = config;
+    let Config { state_dir, socket, listen, tls, miners, log: _, otlp_endpoint: _, keep_statistics, rollout_approvals } =
+        config;
     let Surroundings { spans, ready } = surroundings;
     let (store, lock) = Store::open(&state_dir).await?;
     let registry = known_miners(&store, &miners).await?;
@@ -133,6 +134,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let specs = Specs::new(store.clone(), registry.clone());
     let profiles = Profiles::new(store.clone(), registry.clone(), events.clone());
     let rollouts = Rollouts::new(store.clone(), registry.clone(), specs.clone(), profiles.clone(), events.clone());
+    let rollouts = rollouts.approved_by(rollout_approvals);
     let operations = Operations::new(store.clone(), registry.clone());
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
@@ -148,6 +150,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("rollouts", rollouts.runner().run(stop.clone()));
     tasks.spawn("clean-up", statistics::prune(store.clone(), keep_statistics, stop.clone()));
     let guard = Guard::new(store.clone(), registry.clone());
+    tasks.spawn("rights", guard.rights().run(stop.clone()));
     let enrolments = fleet.as_ref().map(|fleet| fleet.enrolments.clone());
     let bound = fleet.as_ref().and_then(|fleet| fleet.door.as_ref().map(Door::address));
     let parts = api::Parts {

@@ -33,8 +33,10 @@ pub struct Confirmed {
     pub control_generation: Generation,
     /// Who wrote the spec in force.
     pub origin: SpecOrigin,
-    /// What is not in force yet, and why; empty when all is.
+    /// What is not in force yet, and why; empty when nothing will come by waiting.
     pub waiting_for: String,
+    /// What the miner cannot do, and why.
+    pub refused: Option<String>,
 }
 
 /// Whether a miner does what is wanted of it, and why not.

@@ -42,7 +42,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 pub use way::{NotAtHome, Way};
 pub(crate) use work::{Finding, PoolToTest, headed, no_boards};
 
@@ -106,6 +106,8 @@ struct Remembered {
     labels: Arc<Labels>,
     /// What it drew when it last hashed.
     power: Option<Watts>,
+    /// When it had no statistics that were not stored.
+    collected_at: Option<Instant>,
 }
 
 /// What was last seen of a miner.
@@ -301,7 +303,7 @@ impl MinerPlan {
             heard_at: None,
         };
         let base = Arc::new(labels);
-        let remembered = Remembered { marks: Marks::default(), labels: base.clone(), power: None };
+        let remembered = Remembered { marks: Marks::default(), labels: base.clone(), power: None, collected_at: None };
         Miner {
             name,
             address,
@@ -354,6 +356,16 @@ impl Miner {
         self.quarantine.subscribe()
     }
 
+    /// When it had no statistics that were not stored; `None` = not since this process began.
+    pub(crate) fn collected_at(&self) -> Option<Instant> {
+        self.remembered().collected_at
+    }
+
+    /// Asked at this time, it has no statistics that are not stored.
+    pub(crate) fn collected(&self, at: Instant) {
+        self.remembered().collected_at = Some(at);
+    }
+
     /// What it draws, or drew when it last hashed; `None` = that was never measured.
     #[must_use]
     pub fn power(&self) -> Option<Watts> {
@@ -388,8 +400,8 @@ impl Miner {
 
     /// Hands a desired state that was just stored to the session. Older ones than known are ignored.
     pub(crate) fn publish_new(&self, new: &NewDesired) {
-        let NewDesired { desired, previous, trial, .. } = new;
-        self.publish(Told { desired: desired.clone(), stored: Some((*previous, trial.clone())) });
+        let NewDesired { desired, before, trial, .. } = new;
+        self.publish(Told { desired: desired.clone(), stored: Some((*before, trial.clone())) });
     }
 
     /// The same for one that was stored some time ago.

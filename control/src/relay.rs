@@ -1,11 +1,14 @@
 //! Hands calls to `mujina.dataplane.v1` with the metadata key `mujina-miner` on to that miner, byte for byte.
 //!
-//! Nothing is decoded: requests, answers, streams and trailers pass as they are, and so do deadlines, cancellation and flow
-//! control, because both sides are the same HTTP/2 bodies. Calls that change the spec are refused: what is wanted of a miner
-//! is written here, or the two would undo each other.
+//! Nothing is changed: requests, answers, streams and trailers pass as they are, and so do deadlines, cancellation and flow
+//! control, because both sides are the same HTTP/2 bodies. Only the request of a test of a pool is read, because what it needs
+//! is said by its content. Calls that change the spec, or confirm one on trial, are refused: what is wanted of a miner is
+//! written here, or the two would undo each other, and it is the evidence of shares that confirms.
+
+mod tested;
 
 use crate::{
-    access::methods::method,
+    access::{Caller, methods::method},
     registry::{Registry, deepest},
 };
 use http::{Request, Response};
@@ -29,11 +32,15 @@ pub const MINER: &str = "mujina-miner";
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Calls that the desired state makes, and nobody else.
-const CHANGES: [&str; 3] = [
+const CHANGES: [&str; 4] = [
     "/mujina.dataplane.v1.MinerService/ApplySpec",
+    "/mujina.dataplane.v1.MinerService/ConfirmSpec",
     "/mujina.dataplane.v1.MinerService/Pause",
     "/mujina.dataplane.v1.MinerService/Resume",
 ];
+
+/// A call whose content says what it needs.
+const TEST_POOL: &str = "/mujina.dataplane.v1.PoolService/TestPool";
 
 /// Adds the services of a miner.
 pub(crate) fn routes(routes: &mut RoutesBuilder, registry: &Registry) {
@@ -63,7 +70,8 @@ impl Relay {
         })?;
         if CHANGES.contains(&request.uri().path()) {
             let message = "the spec of a miner is changed through mujina.control.v1.SpecService, and paused and resumed by \
-                           an operation; the miner's own call would be undone or reported as drift";
+                           an operation; the miner's own call would be undone or reported as drift, and a spec on trial is \
+                           confirmed by its shares";
             return Err(Failure::new(Code::FailedPrecondition, "USE_DESIRED_STATE", message).with("miner", &name));
         }
         let changes = method(request.uri().path()).is_none_or(|row| row.changes);
@@ -71,6 +79,12 @@ impl Relay {
             let message =
                 format!("nothing is sent to miner {name}, {reason}; find out which one is real, then release it");
             return Err(Failure::new(Code::FailedPrecondition, "IDENTITY_QUARANTINED", message).with("miner", &name));
+        }
+        if request.uri().path() == TEST_POOL {
+            let caller = request.extensions().get::<Caller>().cloned().ok_or_else(Caller::none)?;
+            let (needed, again) = tested::needed(request).await?;
+            caller.may(needed, Some(&miner.labels()))?;
+            request = again;
         }
         miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))
     }

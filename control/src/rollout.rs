@@ -12,7 +12,9 @@
 //! state is a value that can be written down after any step; whoever reads it goes on from there. [`Rollouts`] keeps them and
 //! lets people steer; its runner writes down, performs, tells and writes down again.
 
+mod approval;
 mod change;
+mod clock;
 pub mod gate;
 mod keep;
 mod measure;
@@ -22,6 +24,7 @@ mod run;
 mod state;
 mod strategy;
 
+pub use approval::{Approval, ApprovalError, Approvals, MOST_APPROVALS};
 pub use change::{Change, overlaid};
 pub use keep::{Planned, RolloutError, RolloutRequest, Rollouts, Steer};
 pub use ramp::{Ramp, RampError, Switching};

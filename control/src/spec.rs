@@ -22,6 +22,7 @@ use mujina_core::{
     spec::{Problems, SpecChange, SpecDraft},
 };
 pub(crate) use own::said_after;
+use serde::{Deserialize, Serialize};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -58,7 +59,7 @@ pub enum Claim {
 }
 
 /// Parts of a spec that a change speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpecParts {
     /// `pool_groups`
     pub pool_groups: bool,
@@ -75,6 +76,35 @@ impl SpecParts {
     pub const NONE: Self = Self { pool_groups: false, paused: false, boards: false };
     /// Only whether it hashes.
     pub const PAUSED: Self = Self { paused: true, ..Self::NONE };
+    /// Where and how it connects.
+    pub const POOL_GROUPS: Self = Self { pool_groups: true, ..Self::NONE };
+
+    /// Those that differ.
+    #[must_use]
+    pub fn of(changes: &[SpecChange]) -> Self {
+        let speaks_of = |part| changes.iter().any(|change| change.path.split(['.', '[']).next() == Some(part));
+        Self { pool_groups: speaks_of("pool_groups"), paused: speaks_of("paused"), boards: speaks_of("boards") }
+    }
+
+    /// Those of either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            pool_groups: self.pool_groups || other.pool_groups,
+            paused: self.paused || other.paused,
+            boards: self.boards || other.boards,
+        }
+    }
+
+    /// Those that are not among the others.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            pool_groups: self.pool_groups && !other.pool_groups,
+            paused: self.paused && !other.paused,
+            boards: self.boards && !other.boards,
+        }
+    }
 }
 
 /// A change that somebody asks for.

@@ -15,7 +15,7 @@ use crate::{
     store::{Collected, Store},
 };
 pub use ingest::{Ingest, IngestError};
-pub use page::{Batch, BucketPage, PageError, Position, batch};
+pub use page::{Batch, BucketPage, PAGE, PageError, Position, batch};
 pub use query::{MAX_POINTS, Plan, PlanError, Point, plan};
 use std::{
     sync::Arc,
@@ -28,8 +28,6 @@ use tracing::{debug, warn};
 
 /// How long a miner may wait for a bucket before it answers with none.
 const WAIT: Duration = Duration::from_secs(20);
-/// Buckets of one page.
-const PAGE: u32 = 360;
 /// Between two clean-ups.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -123,6 +121,7 @@ impl Collector {
             }
         };
         if page.database_id == database && page.buckets.is_empty() {
+            self.miner.collected(Instant::now());
             // A miner that does not wait must not be asked in a circle.
             return asked.elapsed() >= WAIT / 2;
         }

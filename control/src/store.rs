@@ -55,8 +55,12 @@ const BUSY: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(20);
 /// Connections that read beside the writer.
 const READERS: u32 = 3;
+/// Connections that read statistics for people, beside the others: those reads may take long.
+const STATISTICS_READERS: u32 = 2;
 /// How long answers to repeated requests are kept.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Answers that are kept whatever their age: a clock that jumps ahead must not make a repeat a request of its own.
+const ALWAYS_REMEMBERED: i64 = 1000;
 
 /// Embedded, so that a binary alone brings its database up to date.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -82,12 +86,21 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// A restore was cut.
+    #[error(
+        "a restore into {0} was cut short; run `mujina-control restore FILE` again, or delete control.db.restoring and \
+         control.db.restore-ready there to go on without it"
+    )]
+    HalfRestored(PathBuf),
     /// Bringing it up to date failed.
     #[error("cannot bring {0} up to date; restore it from a backup, or move it away to begin anew")]
     Migrate(PathBuf, #[source] sqlx::migrate::MigrateError),
     /// A statement failed.
     #[error("the database failed; check space and permissions of the state folder")]
     Sql(#[from] sqlx::Error),
+    /// A read of statistics was cut.
+    #[error("the statistics take too long to read; ask for a shorter time, a wider step or fewer miners")]
+    TooLong,
     /// A row that this program did not write.
     #[error("the database holds {0} that cannot be read; restore it from a backup")]
     Corrupt(String),
@@ -104,6 +117,7 @@ impl StoreError {
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    statistics: SqlitePool,
     bindings: Arc<KnownBindings>,
     database_id: Arc<str>,
     incarnation: Arc<str>,
@@ -145,13 +159,17 @@ impl Write {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Remembers the answer to `request_id`, and forgets those of a week ago.
+    /// Remembers the answer to `request_id`, and forgets those of a week ago but for the newest thousand.
     pub(crate) async fn remember(&mut self, scope: &str, request_id: &str, answer: &str) -> Result<(), StoreError> {
         let now = SystemTime::now();
-        sqlx::query("DELETE FROM requests WHERE answered_at < ?")
-            .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
-            .execute(&mut *self.transaction)
-            .await?;
+        sqlx::query(
+            "DELETE FROM requests WHERE answered_at < ?
+                 AND answered_at < (SELECT answered_at FROM requests ORDER BY answered_at DESC LIMIT 1 OFFSET ?)",
+        )
+        .bind(millis(now.checked_sub(REMEMBERED).unwrap_or(UNIX_EPOCH)))
+        .bind(ALWAYS_REMEMBERED - 1)
+        .execute(&mut *self.transaction)
+        .await?;
         sqlx::query("INSERT INTO requests (scope, request_id, answer, answered_at) VALUES (?, ?, ?, ?)")
             .bind(scope)
             .bind(request_id)
@@ -171,6 +189,7 @@ impl Store {
     pub async fn open(state_dir: &Path) -> Result<(Self, FolderLock), StoreError> {
         let lock = lock(state_dir)?;
         let path = state_dir.join(DATABASE);
+        backup::refuse_half_restored(state_dir)?;
         private(&path)?;
         refuse_newer(&path).await?;
         let options = SqliteConnectOptions::new()
@@ -191,9 +210,10 @@ impl Store {
         let incarnation = format!("{id}.{restored}").into();
         // What they read again and again is little, and the kernel has it too.
         let options = options.read_only(true).pragma("cache_size", "-256");
-        let readers = pool(READERS).connect_with(options).await?;
+        let readers = pool(READERS).connect_with(options.clone()).await?;
+        let statistics = pool(STATISTICS_READERS).connect_with(options).await?;
         let bindings = Arc::default();
-        Ok((Self { writer, readers, bindings, database_id: id.into(), incarnation }, lock))
+        Ok((Self { writer, readers, statistics, bindings, database_id: id.into(), incarnation }, lock))
     }
 
     /// What the request `request_id` was answered with, if it was made before.
@@ -238,6 +258,7 @@ impl Store {
 
     /// Ends all connections; what was committed is in the file.
     pub async fn close(&self) {
+        self.statistics.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! client ─▶ proto/serve ─▶ rpc::{miner, pool, board, share, diagnostics} ─▶ spec · source · scheduler · backplane · telemetry
 //! ```
+//! Over loopback TCP nobody knows who calls, so only what looks is served there (`rpc/looking.rs`).
 //! A method checks and converts its request, asks one handle, converts the answer; nothing is decided or kept here.
 //! Endless watches hold one message at most: readers of state see the newest, readers of events are told what they missed,
 //! and when the miner stops both end with UNAVAILABLE and the reason SHUTTING_DOWN, so that nobody takes the end of a
@@ -12,6 +13,7 @@ mod board;
 mod check;
 mod diagnostics;
 mod failure;
+mod looking;
 mod miner;
 mod pool;
 mod share;
@@ -100,7 +102,7 @@ impl Api {
         self.routes.clone()
     }
 
-    /// Serves them until the `cancel` that they were given. Calls under way have a second to end then; see
+    /// Serves them until the `cancel` that they were given, over TCP only those that change nothing. Calls under way have a second to end then; see
     /// [`Listeners::serve`].
     ///
     /// # Errors
@@ -121,7 +123,7 @@ impl Api {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            served = listeners.serve(routes, cancel.clone()) => served,
+            served = listeners.serve_apart(routes.clone(), looking::only(routes), cancel.clone()) => served,
             () = reporting => Ok(()),
         }
     }

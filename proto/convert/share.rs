@@ -80,7 +80,8 @@ pub fn totals_from(message: v1::ShareTotals) -> ShareTotals {
     } = message;
     let mut rejected = RejectCounts::default();
     for (reason, count) in rejected_by_reason {
-        *rejected.get_mut(RejectReason::from_name(&reason).unwrap_or(RejectReason::Other)) += count;
+        let sum = rejected.get_mut(RejectReason::from_name(&reason).unwrap_or(RejectReason::Other));
+        *sum = sum.saturating_add(count);
     }
     ShareTotals {
         found,
@@ -237,6 +238,13 @@ mod tests {
             hashes: 1e9,
         };
         assert_eq!(ShareBucket::try_from(v1::ShareBucket::from(&bucket)), Ok(bucket));
+    }
+
+    #[test]
+    fn refused_shares_of_unknown_reasons_do_not_wrap_when_they_are_summed() {
+        let rejected_by_reason = [("new-1".to_owned(), u64::MAX), ("new-2".to_owned(), 2)].into();
+        let totals = totals_from(v1::ShareTotals { rejected_by_reason, ..v1::ShareTotals::default() });
+        assert_eq!(totals.rejected.get(RejectReason::Other), u64::MAX);
     }
 
     #[test]

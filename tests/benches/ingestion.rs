@@ -130,7 +130,7 @@ fn bucket(sequence: u64) -> ShareBucket {
     added.accepted_work = 6e12;
     ShareBucket {
         sequence,
-        begin: UNIX_EPOCH + Duration::from_secs(1_790_000_000 + 10 * sequence),
+        begin: UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 10 * sequence),
         length: Duration::from_secs(10),
         pool: "main".parse().expect("a name"),
         added,

@@ -10,6 +10,8 @@ use std::{path::PathBuf, time::Duration};
 pub(crate) enum Rollout {
     /// Check a change and keep its plan; nothing is changed before it is started
     Plan(Box<RolloutPlan>),
+    /// Approve a plan that somebody else made
+    Approve(RolloutId),
     /// Begin with a plan, or with a file that is planned first
     Start(Box<RolloutStart>),
     /// The newest rollouts
@@ -64,6 +66,9 @@ pub(crate) struct RolloutPlan {
     /// Keep nothing, only say what it would do
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// People other than you who must approve it before it can start, at most 5
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(0..=5))]
+    pub(crate) approvals: u32,
     #[command(flatten)]
     pub(crate) selection: Selection,
     #[command(flatten)]
@@ -79,6 +84,9 @@ pub(crate) struct RolloutStart {
     /// Plan what this file says and begin with it; as with `rollout plan`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// People other than you who must approve what the file says before it can start, at most 5
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with = "id", value_parser = clap::value_parser!(u32).range(0..=5))]
+    pub(crate) approvals: u32,
     #[command(flatten)]
     pub(crate) selection: Selection,
     #[command(flatten)]
@@ -167,6 +175,7 @@ impl Rollout {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Plan(_) => "rollout plan",
+            Self::Approve(_) => "rollout approve",
             Self::Start(_) => "rollout start",
             Self::List { .. } => "rollout list",
             Self::Show(_) => "rollout show",

@@ -54,6 +54,8 @@ fn every_command_is_found_by_its_name() {
             "rollout start",
         ),
         ("rollout start r1 --no-share-gate --wait", "rollout start"),
+        ("rollout start -f n.yaml --approvals 2", "rollout start"),
+        ("rollout approve r1", "rollout approve"),
         ("rollout list", "rollout list"),
         ("rollout show r1", "rollout show"),
         ("rollout watch r1", "rollout watch"),

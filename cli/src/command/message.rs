@@ -51,7 +51,7 @@ named!("mujina.control.v1" control:
     CreateEnrollTokenResponse ListEnrollTokensResponse RevokeEnrollTokenResponse ListEnrollmentsResponse
     DecideEnrollmentResponse ListCertificatesResponse RevokeCertificatesResponse AuditRecord ListAuditRecordsResponse
     VerifyAuditResponse Profile SpecFragment ListProfilesResponse GetProfileResponse ApplyProfileResponse
-    DeleteProfileResponse ResolveSpecResponse ClearOverrideResponse PlanRolloutResponse StartRolloutResponse
+    DeleteProfileResponse ResolveSpecResponse ClearOverrideResponse PlanRolloutResponse ApproveRolloutResponse StartRolloutResponse
     GetRolloutResponse ListRolloutsResponse WatchRolloutResponse PauseRolloutResponse ResumeRolloutResponse
     AbortRolloutResponse RollBackRolloutResponse SummarizeMinersResponse LabelMinersResponse RemoveMinerResponse
     ReleaseMinerResponse ListOperationsResponse GetOperationResponse CancelOperationResponse RetryOperationResponse

@@ -20,7 +20,7 @@ use mujina_proto::{
     control::v1::{
         CancelOperationRequest, CollectBundleAction, GetBundleRequest, GetOperationRequest, ListOperationsRequest,
         PauseAction, ReconnectAction, RestartAction, ResumeAction, RetryOperationRequest, SelfTestAction,
-        TestPoolAction, operation_action::Action,
+        StartOperationResponse, TargetState, TestPoolAction, operation_action::Action,
     },
     dataplane::v1::ReconnectMode,
 };
@@ -90,13 +90,32 @@ async fn start(run: OpRun, context: &mut Context<'_>) -> Result<(), CliError> {
     operation::run(context, &peer, &Order::new(action, doing).ramped(ramp), selection, !detach).await
 }
 
+/// Asks whether the targets of an operation that failed or were skipped are to be tried again.
+async fn agree_to_retry(id: &str, client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
+    if context.agrees_to_all() {
+        return Ok(());
+    }
+    let request = GetOperationRequest { operation_id: id.to_owned() };
+    let failed = CliError::call("read the operation");
+    let mut operation = operation::service(client).get_operation(request).await.map_err(failed)?.into_inner().operation;
+    if let Some(operation) = &mut operation {
+        operation.targets.retain(|target| matches!(target.state(), TargetState::Failed | TargetState::Skipped));
+    }
+    let miners = operation.as_ref().map_or(0, |operation| operation.targets.len());
+    let plan = StartOperationResponse { operation, ramp: Vec::new() };
+    context.agree(&view::operation_plan(&plan, "try again on"), miners).await
+}
+
 async fn retry(id: String, detach: bool, client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
+    agree_to_retry(&id, client, context).await?;
+    context.goes_on = Some(operation::MAY_HAVE_STARTED.into());
     let request = RetryOperationRequest { operation_id: id, request_id: request_id() };
     let call = || {
         let (mut service, request) = (operation::service(client), request.clone());
         async move { service.retry_operation(request).await }
     };
     let answer = once_more(call).await.map_err(CliError::call("retry the operation"))?;
+    context.goes_on = None;
     let operation = answer.operation.clone().unwrap_or_default();
     if detach {
         return message::show(context, &answer, |paint| view::operation(&operation, paint));

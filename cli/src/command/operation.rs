@@ -23,6 +23,9 @@ use tonic::Code;
 /// Operations survive a restart of the control plane; this is how long one may take. About six seconds in all.
 const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
 
+/// What is left when the command ends while it starts one.
+pub(crate) const MAY_HAVE_STARTED: &str = "the operation may have been started; see `mujinactl op list`";
+
 /// An operation to be started.
 pub(crate) struct Order {
     action: Action,
@@ -187,7 +190,9 @@ pub(crate) async fn run(
     follow: bool,
 ) -> Result<(), CliError> {
     let selection = agreed(context, peer, order, selection).await?;
+    context.goes_on = Some(MAY_HAVE_STARTED.into());
     let started = start(&peer.client, order, selection).await?;
+    context.goes_on = None;
     let operation = started.operation.clone().unwrap_or_default();
     if !follow {
         message::show(context, &started, |paint| view::operation(&operation, paint))?;

@@ -2,7 +2,11 @@
 
 mod plan;
 
-use super::{message, pages, view};
+use super::{
+    message, pages,
+    repeat::{once_more, request_id},
+    view,
+};
 use crate::{
     args::{Rollout, RolloutStart},
     context::Context,
@@ -10,9 +14,9 @@ use crate::{
     saved::Client,
 };
 use mujina_proto::control::v1::{
-    self as control, AbortRolloutRequest, GetRolloutRequest, ListRolloutsRequest, PauseRolloutRequest,
-    ResumeRolloutRequest, RollBackRolloutRequest, RolloutState, RolloutTarget, StartRolloutRequest,
-    WatchRolloutRequest, WatchRolloutResponse, rollout_service_client::RolloutServiceClient,
+    self as control, AbortRolloutRequest, ApproveRolloutRequest, GetRolloutRequest, ListRolloutsRequest,
+    PauseRolloutRequest, ResumeRolloutRequest, RollBackRolloutRequest, RolloutState, RolloutTarget,
+    StartRolloutRequest, WatchRolloutRequest, WatchRolloutResponse, rollout_service_client::RolloutServiceClient,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,6 +30,7 @@ pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(
     let mut service = RolloutServiceClient::new(client.clone()).max_decoding_message_size(super::peer::MAX_ANSWER);
     match command {
         Rollout::Plan(args) => plan::run(*args, &service, context).await,
+        Rollout::Approve(args) => approve(args.id, &service, context).await,
         Rollout::Start(args) => start(*args, &mut service, context).await,
         Rollout::List { limit } => {
             let answer = pages::read(limit, |page_size, page_token| {
@@ -51,6 +56,7 @@ pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(
             steered(&answer, answer.rollout.as_ref(), context)
         }
         Rollout::Resume { id, accept_wave } => {
+            plan::agreed(&id, &mut service, context).await?;
             let request = ResumeRolloutRequest { rollout_id: id, accept_wave };
             let failed = CliError::call("resume the rollout");
             let answer = service.resume_rollout(request).await.map_err(failed)?.into_inner();
@@ -63,6 +69,7 @@ pub(crate) async fn run(command: Rollout, context: &mut Context<'_>) -> Result<(
             steered(&answer, answer.rollout.as_ref(), context)
         }
         Rollout::Rollback(args) => {
+            plan::agreed(&args.id, &mut service, context).await?;
             let request = RollBackRolloutRequest { rollout_id: args.id, reason: args.reason };
             let failed = CliError::call("roll the rollout back");
             let answer = service.roll_back_rollout(request).await.map_err(failed)?.into_inner();
@@ -79,21 +86,47 @@ fn steered<M: message::Named>(
     message::show(context, answer, |_| rollout.map_or_else(String::new, |it| format!("{}\n", view::rollout_line(it))))
 }
 
+async fn approve(id: String, service: &Service, context: &mut Context<'_>) -> Result<(), CliError> {
+    let request = ApproveRolloutRequest { rollout_id: id, request_id: request_id() };
+    let call = || {
+        let (mut service, request) = (service.clone(), request.clone());
+        async move { service.approve_rollout(request).await }
+    };
+    let answer = once_more(call).await.map_err(CliError::call("approve the rollout"))?;
+    let rollout = answer.rollout.clone().unwrap_or_default();
+    steered(&answer, Some(&rollout), context)?;
+    context.confirm(&plan::next(&rollout))
+}
+
 async fn start(args: RolloutStart, service: &mut Service, context: &mut Context<'_>) -> Result<(), CliError> {
-    let RolloutStart { id, file, selection, strategy } = args;
+    let RolloutStart { id, file, approvals, selection, strategy } = args;
     let id = match (id, file) {
         (Some(id), _) => {
             plan::agreed(&id, service, context).await?;
             id
         }
-        (None, Some(file)) => plan::agreed_file(&file, &selection, strategy, service, context).await?,
+        (None, Some(file)) => {
+            let asked = plan::Asked { strategy, approvals };
+            let planned = plan::agreed_file(&file, &selection, asked, service, context).await?;
+            let rollout = planned.rollout.clone().unwrap_or_default();
+            // Whoever waits for its end is told by the refusal; it cannot come now.
+            if view::approvals_missing(&rollout) > 0 && !context.wait {
+                message::show(context, &planned, |paint| view::rollout_plan(&planned, paint))?;
+                return context.confirm(&plan::next(&rollout));
+            }
+            rollout.rollout_id
+        }
         (None, None) => {
             return Err(CliError::Usage("what shall be rolled out? give the id of a plan, or -f FILE".into()));
         }
     };
+    context.goes_on = Some(format!(
+        "rollout {id} may have been started; see `mujinactl rollout list`, or `mujinactl rollout watch {id}`"
+    ));
     let failed = CliError::call("start the rollout");
     let answer =
         service.start_rollout(StartRolloutRequest { rollout_id: id.clone() }).await.map_err(failed)?.into_inner();
+    context.goes_on = None;
     if context.wait {
         return watch(&id, Patience::UntilItNeedsSomebody, service, context).await;
     }

@@ -66,7 +66,12 @@ impl Caller {
     /// The request did not come through the listeners.
     pub fn of<T>(request: &Request<T>) -> Result<Self, Failure> {
         let found = request.extensions().get::<Self>().cloned();
-        found.ok_or_else(|| Failure::new(Code::Internal, "NO_CALLER", "nobody found out who calls; please report this"))
+        found.ok_or_else(Self::none)
+    }
+
+    /// A request that did not come through the listeners.
+    pub(crate) fn none() -> Failure {
+        Failure::new(Code::Internal, "NO_CALLER", "nobody found out who calls; please report this")
     }
 
     /// The person behind it, for what is kept.
@@ -94,6 +99,17 @@ impl Caller {
             Who::Peer { bindings, .. } => bindings,
             Who::Itself(_) => &[],
         }
+    }
+
+    /// The same caller with other bindings, to decide again.
+    pub(crate) fn with_bindings(&self, bindings: Arc<[Binding]>) -> Self {
+        let Call { who, origin, method, is_recorded } = &*self.0;
+        let who = match who {
+            Who::Peer { subject, row, bindings: _ } => Who::Peer { subject: subject.clone(), row, bindings },
+            Who::Itself(who) => Who::Itself(who.clone()),
+        };
+        let is_recorded = AtomicBool::new(is_recorded.load(Ordering::Relaxed));
+        Self(Arc::new(Call { who, origin: origin.clone(), method: method.clone(), is_recorded }))
     }
 
     /// Where the call came from: an address, or `unix`.

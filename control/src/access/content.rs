@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 /// Fields of a board that keep it from harm rather than say what it should do, as they begin in a path.
 const LIMITS: [&str; 3] = ["].soft_limits", "].hard_limits", "].fan_target"];
 
+/// All that a change of a spec may need.
+pub const OF_SPECS: [Permission; 5] =
+    [Permission::Pools, Permission::AnyPool, Permission::Pause, Permission::Power, Permission::Limits];
+
 /// What the changes of a spec need: each part that changes, and only those, so that whoever may pause may also write a whole
 /// spec in which nothing else is new.
 #[must_use]

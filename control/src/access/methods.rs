@@ -71,6 +71,8 @@ const fn row(name: &'static str, needs: Needs, changes: bool, about: About) -> M
 const SPEC: Needs = Needs::ByContent(&[Pools, AnyPool, Pause, Power, Limits]);
 /// What an operation does.
 const OPERATION: Needs = Needs::ByContent(&[Reconnect, Pause, Restart, SelfTest, Pools, AnyPool, Read]);
+/// A test of a pool: of one by name, or of wherever the caller says.
+const TEST: Needs = Needs::ByContent(&[Pools, AnyPool]);
 /// Who may do what, and which miners there are.
 const ADMIN: Needs = Needs::One(ManageAccess);
 
@@ -132,6 +134,7 @@ pub const METHODS: &[Method] = &[
     row("mujina.control.v1.ProfileService/ListProfiles", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.ProfileService/ResolveSpec", SEE, LOOKS, About::OneMiner),
     row("mujina.control.v1.RolloutService/AbortRollout", Needs::One(Rollout), CHANGES, About::Miners),
+    row("mujina.control.v1.RolloutService/ApproveRollout", Needs::One(Rollout), CHANGES, About::Miners),
     row("mujina.control.v1.RolloutService/GetRollout", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.RolloutService/ListRollouts", SEE, LOOKS, About::Miners),
     row("mujina.control.v1.RolloutService/PauseRollout", Needs::One(Rollout), CHANGES, About::Miners),
@@ -167,7 +170,7 @@ pub const METHODS: &[Method] = &[
     row("mujina.dataplane.v1.PoolService/ListPools", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.PoolService/PinPool", Needs::One(Pools), CHANGES, About::OneMiner),
     row("mujina.dataplane.v1.PoolService/ReconnectPool", Needs::One(Reconnect), CHANGES, About::OneMiner),
-    row("mujina.dataplane.v1.PoolService/TestPool", Needs::One(Pools), CHANGES, About::OneMiner),
+    row("mujina.dataplane.v1.PoolService/TestPool", TEST, CHANGES, About::OneMiner),
     row("mujina.dataplane.v1.PoolService/UnpinPool", Needs::One(Pools), CHANGES, About::OneMiner),
     row("mujina.dataplane.v1.ShareService/GetShareStatistics", SEE, LOOKS, About::OneMiner),
     row("mujina.dataplane.v1.ShareService/ListRejects", SEE, LOOKS, About::OneMiner),

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     access::{Caller, Permission},
     registry::{Registry, select},
-    rollout::{Change, Planned, RolloutError, RolloutRequest, Rollouts, Status as Course, Steer},
+    rollout::{
+        ApprovalError, Change, MOST_APPROVALS, Planned, RolloutError, RolloutRequest, Rollouts, Status as Course, Steer,
+    },
     store::StoredRollout,
 };
 use message::{Shown, message, strategy};
@@ -89,9 +91,13 @@ impl RolloutService for Service {
         request: Request<v1::PlanRolloutRequest>,
     ) -> Result<Response<v1::PlanRolloutResponse>, Status> {
         let by = Caller::of(&request)?;
-        let v1::PlanRolloutRequest { change, strategy: asked, request_id, validate_only } = request.into_inner();
+        let v1::PlanRolloutRequest { change, strategy: asked, request_id, validate_only, approvals } =
+            request.into_inner();
         if validate_only {
             by.only_checks();
+        }
+        if approvals > MOST_APPROVALS {
+            return Err(refuse(problem("approvals", format!("is {approvals}; use at most {MOST_APPROVALS}"))));
         }
         let missing = || refuse(problem("change", "is missing; give a profile, or a part of a spec with a selection"));
         let v1::RolloutChange { change, selection } = change.ok_or_else(missing)?;
@@ -108,13 +114,25 @@ impl RolloutService for Service {
             }
         };
         let strategy = strategy(asked.unwrap_or_default()).map_err(Failure::invalid)?;
-        let request = RolloutRequest { change, miners, strategy, request_id, validate_only, by };
+        let request = RolloutRequest { change, miners, strategy, request_id, validate_only, approvals, by };
         let Planned { stored, effects } = self.rollouts().plan(request).await.map_err(|error| failure(&error))?;
         let all = stored.rollout.targets.keys().cloned().collect();
         Ok(Response::new(v1::PlanRolloutResponse {
             rollout: Some(message(&stored, &Shown { seen: &all, targets: &all })),
             effects: effects.into_iter().map(effect).collect(),
         }))
+    }
+
+    async fn approve_rollout(
+        &self,
+        request: Request<v1::ApproveRolloutRequest>,
+    ) -> Result<Response<v1::ApproveRolloutResponse>, Status> {
+        let by = Caller::of(&request)?;
+        let v1::ApproveRolloutRequest { rollout_id, request_id } = request.into_inner();
+        let stored = self.rollouts().approve(&rollout_id, request_id, by).await.map_err(|error| failure(&error))?;
+        let all = stored.rollout.targets.keys().cloned().collect();
+        let rollout = Some(message(&stored, &Shown { seen: &all, targets: &all }));
+        Ok(Response::new(v1::ApproveRolloutResponse { rollout }))
     }
 
     async fn start_rollout(
@@ -278,6 +296,13 @@ fn failure(error: &RolloutError) -> Failure {
         RolloutError::Target(miner, error) => spec_failure(error).with("miner", miner),
         RolloutError::Profile(error) => profile_failure(error),
         RolloutError::Steer(_) => precondition("ROLLOUT_STATE"),
+        RolloutError::Approval(ApprovalError::OwnPlan(_)) => {
+            Failure::new(Code::PermissionDenied, "OWN_PLAN", error.to_string())
+        }
+        RolloutError::Approval(ApprovalError::Missing { missing, .. }) => {
+            precondition("APPROVALS_MISSING").with("missing", missing)
+        }
+        RolloutError::Reused => Failure::invalid(Problems(vec![problem("request_id", error.to_string())])),
         RolloutError::Busy(miner) => precondition("MINER_IN_ROLLOUT").with("miner", miner),
         RolloutError::Outdated(profile) => precondition("PROFILE_CHANGED").with("profile", profile),
         RolloutError::Unknown(_) => Failure::new(Code::NotFound, "ROLLOUT_NOT_FOUND", error.to_string()),

@@ -9,7 +9,7 @@ use crate::{
         TimeRange,
         export::{Csv, ExportError, Format, Parquet},
     },
-    store::{BucketPosition, SharesSummary},
+    store::{BucketPosition, SharesSummary, StoreError},
 };
 use mujina_core::{id::MinerName, spec::Problem};
 use mujina_proto::{
@@ -62,7 +62,8 @@ impl StatisticsService for Service {
             Some(all.values().filter(|miner| caller.sees(&miner.labels())).map(|miner| miner.name.clone()).collect())
         };
         let range = range(begin, end).map_err(refuse)?;
-        let summary = self.0.store.summarize_shares(miners.as_deref(), range).await.map_err(|error| storage(&error))?;
+        let summary = self.0.store.summarize_shares(miners.as_deref(), range).await;
+        let summary = summary.map_err(|error| unread(&error))?;
         let SharesSummary { totals: sums, since, buckets, missing, hashes } = summary;
         Ok(Response::new(v1::SummarizeSharesResponse {
             totals: Some(totals(&sums, since.or(range.begin).unwrap_or(UNIX_EPOCH))),
@@ -119,6 +120,14 @@ async fn piece(question: &Question, file: &mut dyn Format, begin: i64) -> Result
     match question.piece(begin).await? {
         Some((rows, next)) => Ok((file.rows(&rows).map_err(|error| unwritten(&error))?, Some(next))),
         None => Ok((file.end().map_err(|error| unwritten(&error))?, None)),
+    }
+}
+
+/// Why sums were not read. That somebody asked for too much is no failure of the database.
+fn unread(error: &StoreError) -> Failure {
+    match error {
+        StoreError::TooLong => Failure::new(Code::ResourceExhausted, "TOO_LONG", error.to_string()),
+        error => storage(error),
     }
 }
 

@@ -34,6 +34,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         [statistics]
         keep = "30d"
         keep_10s = "7d"
+        [rollouts]
+        approvals = 1
         [miners.rig1]
         address = "unix:///run/rig1.sock"
         labels = { site = "cellar" }
@@ -53,10 +55,25 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.log, "debug");
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     assert_eq!(config.keep_statistics, KeepStatistics { ten_seconds: days(7), ..KeepStatistics::all(days(30)) });
+    assert_eq!(config.rollout_approvals, 1);
     assert_eq!(config.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4317"));
     let miners: Vec<_> = config.miners.iter().map(|(name, miner)| format!("{name} {}", miner.address)).collect();
     assert_eq!(miners, ["rig1 unix:///run/rig1.sock", "rig2 http://127.0.0.1:50051"]);
     assert_eq!(config.miners[&"rig1".parse().unwrap()].labels["site"], "cellar");
+}
+
+#[test]
+fn fine_statistics_are_kept_for_a_short_time_unless_somebody_says_otherwise() {
+    let load = |pairs: &[(&str, &str)]| {
+        let pairs = [&[("XDG_STATE_HOME", "/state")], pairs].concat();
+        Config::load(&Flags::default(), &environment(&pairs)).unwrap().keep_statistics
+    };
+    let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+    let usual = KeepStatistics { ten_seconds: days(7), minute: days(60), hour: days(400), day: days(400) };
+    assert_eq!(load(&[]), usual);
+    let minute = load(&[("MUJINA_CONTROL_STATISTICS__KEEP_1M", "90d")]);
+    assert_eq!(minute, KeepStatistics { minute: days(90), ..usual });
+    assert_eq!(load(&[("MUJINA_CONTROL_STATISTICS__KEEP", "30d")]), KeepStatistics::all(days(30)));
 }
 
 #[test]
@@ -104,4 +121,18 @@ fn file_that_is_missing_or_no_toml_is_named() {
     );
     let (_folder, broken) = with_file("[api");
     assert!(Config::load(&broken, &Environment::default()).unwrap_err().to_string().contains("control.toml"));
+}
+
+#[test]
+fn approvals_are_a_small_number_in_the_file_and_in_a_variable() {
+    let approvals = |text: &str| {
+        let environment = environment(&[("MUJINA_CONTROL_ROLLOUTS__APPROVALS", text)]);
+        Config::load(&Flags::default(), &environment).map(|config| config.rollout_approvals)
+    };
+    assert_eq!(approvals("5"), Ok(5));
+    for wrong in ["6", "-1", "two"] {
+        let mistakes = approvals(wrong).unwrap_err().to_string();
+        assert!(mistakes.contains("rollouts.approvals"), "{mistakes}");
+        assert!(mistakes.contains("from 0 to 5"), "{mistakes}");
+    }
 }

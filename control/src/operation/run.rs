@@ -8,14 +8,11 @@ use super::{
 };
 use crate::{rollout::Ramp, spec::Specs, store::NotStored, trace::TraceParent};
 use mujina_core::id::MinerName;
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span};
@@ -121,30 +118,34 @@ impl Hands {
         let order = Arc::new(Order { number: stored.number, operation: Arc::new(stored.operation) });
         async {
             let mut targets = JoinSet::new();
-            match ramp::of(&order.operation) {
+            let all_stored = match ramp::of(&order.operation) {
                 Ok(None) => self.all(&order, &mut targets).await,
-                Ok(Some(ramp)) => self.slowly(&order, ramp, &mut targets).await,
+                Ok(Some(ramp)) => {
+                    self.slowly(&order, ramp, &mut targets).await;
+                    true
+                }
                 Err(error) => self.refuse(&order, &error.to_string()).await,
-            }
-            while let Some(ended) = targets.join_next().await {
-                look_at(id, ended).await;
-            }
+            };
+            wait_for(id, targets, all_stored).await;
         }
         .instrument(span)
         .await;
     }
 
-    /// As many at a time as there are slots.
-    async fn all(self: &Arc<Self>, order: &Arc<Order>, targets: &mut JoinSet<Result<(), NotStored>>) {
+    /// As many at a time as there are slots. `false` = one could not be stored; the next round goes on with the others.
+    async fn all(self: &Arc<Self>, order: &Arc<Order>, targets: &mut JoinSet<Result<(), NotStored>>) -> bool {
         let open = |state| matches!(state, TargetState::Waiting | TargetState::Running);
         for target in order.operation.targets.iter().filter(|target| open(target.state)) {
-            let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
-            self.begin(order, target.miner.clone(), Some(slot), targets);
+            let Ok(slot) = self.slots.clone().acquire_owned().await else { break };
             // No more tasks are kept than are at work.
             while let Some(ended) = targets.try_join_next() {
-                look_at(&order.operation.id, ended).await;
+                if !is_stored(&order.operation.id, ended) {
+                    return false;
+                }
             }
+            self.begin(order, target.miner.clone(), Some(slot), targets);
         }
+        true
     }
 
     /// As the ramp allows. A target is written down as begun before it is switched, so that a restart switches none too soon.
@@ -158,14 +159,15 @@ impl Hands {
         if progress.waiting < progress.total {
             tokio::time::sleep(AFTER_RESTART).await;
         }
+        // Not the time of day: a clock that is set back would stall the ramp, and one set ahead would double it.
+        let begun = Instant::now();
         loop {
-            let switching = ramp.step(SystemTime::now());
+            let switching = ramp.step(begun.elapsed());
             for miner in switching.now {
                 self.begin(order, miner, None, targets);
             }
             let Some(next) = switching.next else { return };
-            let wait = next.duration_since(SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep_until(begun + next).await;
             // Cancelled: nobody waits any more.
             if matches!(self.operations.store.operation_progress(id).await, Ok(progress) if progress.waiting == 0) {
                 return;
@@ -173,16 +175,17 @@ impl Hands {
         }
     }
 
-    /// Nothing can be switched so slowly; this was checked before it was stored.
-    async fn refuse(&self, order: &Order, reason: &str) {
+    /// Nothing can be switched so slowly; this was checked before it was stored. `false` = the refusal could not be stored.
+    async fn refuse(&self, order: &Order, reason: &str) -> bool {
         error!(operation.id = order.operation.id, reason, "a stored ramp cannot be followed");
         let open = |state| matches!(state, TargetState::Waiting | TargetState::Running);
         for target in order.operation.targets.iter().filter(|target| open(target.state)) {
             let end = failed(code::FAILED_PRECONDITION, "RAMP", reason);
             if self.notes.note(order.number, &target.miner, Note::End(Box::new(end))).await.is_err() {
-                return tokio::time::sleep(STORE_RETRY).await;
+                return false;
             }
         }
+        true
     }
 
     fn begin(
@@ -225,10 +228,43 @@ impl Hands {
     }
 }
 
-async fn look_at(id: &str, ended: Result<Result<(), NotStored>, tokio::task::JoinError>) {
+/// Waits for all targets; and then, once, for the store, if it failed with any.
+async fn wait_for(id: &str, mut targets: JoinSet<Result<(), NotStored>>, mut all_stored: bool) {
+    while let Some(ended) = targets.join_next().await {
+        all_stored &= is_stored(id, ended);
+    }
+    if !all_stored {
+        tokio::time::sleep(STORE_RETRY).await;
+    }
+}
+
+/// Whether the store took what became of a target.
+fn is_stored(id: &str, ended: Result<Result<(), NotStored>, tokio::task::JoinError>) -> bool {
     match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(NotStored)) => tokio::time::sleep(STORE_RETRY).await,
-        Err(_) => error!(operation.id = id, "a target panicked; please report this"),
+        Ok(stored) => stored.is_ok(),
+        Err(_) => {
+            error!(operation.id = id, "a target panicked; please report this");
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn failed_store_is_waited_for_once_whatever_the_number_of_targets() {
+        let mut targets = JoinSet::new();
+        for target in 0..1000 {
+            targets.spawn(async move { if target % 2 == 0 { Err(NotStored) } else { Ok(()) } });
+        }
+        let begun = Instant::now();
+        wait_for("operation", targets, true).await;
+        assert_eq!(begun.elapsed(), STORE_RETRY);
+        wait_for("operation", JoinSet::new(), true).await;
+        assert_eq!(begun.elapsed(), STORE_RETRY, "nothing failed");
+        wait_for("operation", JoinSet::new(), false).await;
+        assert_eq!(begun.elapsed(), STORE_RETRY * 2);
     }
 }

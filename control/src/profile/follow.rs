@@ -97,6 +97,8 @@ impl Profiles {
         let guard = write.payout_list().await?.guard;
         let desired: BTreeMap<_, _> =
             write.all_desired().await?.into_iter().map(|one| (one.miner.clone(), one)).collect();
+        let on_trial: BTreeMap<_, _> =
+            write.open_trials().await?.into_iter().map(|(miner, trial)| ((miner, trial.generation), trial)).collect();
         let (mut followed, mut changed, mut new) = (Followed::default(), Vec::new(), Vec::new());
         for (name, subject) in subjects.iter().filter(|(name, _)| !busy.contains(*name)) {
             let Some(miner) = self.registry.get(name) else { continue };
@@ -116,6 +118,7 @@ impl Profiles {
                     let checked = Checked {
                         miner: name,
                         latest,
+                        on_trial: latest.and_then(|latest| on_trial.get(&(name.clone(), latest.generation))),
                         base,
                         wanted,
                         changes: &changes,
@@ -201,13 +204,15 @@ impl Profiles {
 
     async fn any_is_known(&self, miners: &[Arc<Miner>]) {
         let mut changes = self.registry.changes();
+        // One that says a spec which this version cannot read is not known any better for that.
+        let is_known = |miner: &Arc<Miner>| miner.view().confirmed.as_ref().is_some_and(|said| said.spec.is_some());
         loop {
+            tokio::time::sleep(LOOK).await;
             changes.borrow_and_update();
-            if miners.iter().any(|miner| miner.view().confirmed.is_some()) {
+            if miners.iter().any(is_known) {
                 return;
             }
             let _ = changes.changed().await;
-            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -60,8 +60,18 @@ impl Profiles {
         let new = match wanted {
             Some(wanted) => {
                 let (latest, claim, confirm_within, rollout) = (latest.as_ref(), Claim::FromProfiles, None, "");
-                let checked =
-                    Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
+                let on_trial = write.open_trial(name, latest).await?;
+                let checked = Checked {
+                    miner: name,
+                    latest,
+                    on_trial: on_trial.as_ref(),
+                    base,
+                    wanted,
+                    changes: &changes,
+                    confirm_within,
+                    claim,
+                    rollout,
+                };
                 let new = new_desired(checked);
                 store_new(&mut write, std::slice::from_ref(&new)).await?;
                 Some(new)

@@ -3,7 +3,7 @@
 use super::{Fragment, Profile, ProfileError, fragment::Field, resolve::Affected};
 use crate::{
     access::{
-        Caller,
+        Caller, Permission,
         content::of_changes,
         payout::{self, PayoutGuard},
     },
@@ -14,25 +14,26 @@ use mujina_core::{
     text::Secret,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether `by` may make this change: all that it says otherwise than before, for every miner that there is or will be, and
-/// all that follows now.
+/// all that follows now. Answers with what it takes.
 pub(crate) fn permit(
     by: &Caller,
     before: Option<&Profile>,
     after: Option<&Profile>,
     affected: &[Affected],
     guard: &PayoutGuard,
-) -> Result<(), ProfileError> {
+) -> Result<BTreeSet<Permission>, ProfileError> {
     let mut changes = said_otherwise(before, after);
     changes.extend(affected.iter().flat_map(|one| one.changes.iter().cloned()));
-    for permission in of_changes(&changes, guard) {
-        by.may(permission, None)?;
+    let needs = of_changes(&changes, guard);
+    for permission in &needs {
+        by.may(*permission, None)?;
     }
     let spec = after.and_then(|profile| profile.fragment.draft().check(None).ok()).unwrap_or_default();
     let problems: Vec<_> = payout::check(&spec, guard).into_iter().map(Into::into).collect();
-    if problems.is_empty() { Ok(()) } else { Err(ProfileError::Payout(Problems(problems))) }
+    if problems.is_empty() { Ok(needs) } else { Err(ProfileError::Payout(Problems(problems))) }
 }
 
 /// Every field that is said now and was not, or the other way; all of them where the profile is for others than before, or

@@ -18,10 +18,16 @@ pub struct LiveLedger {
 #[must_use]
 pub fn has_new_share(before: Option<&LiveLedger>, now: Option<&LiveLedger>) -> bool {
     let Some(now) = now else { return false };
-    let counted = before
-        .filter(|before| before.boot_id == now.boot_id && before.connection == now.connection)
-        .map_or(0, |before| before.accepted);
+    let is_same = is_same_connection(before, Some(now));
+    let counted = before.filter(|_| is_same).map_or(0, |before| before.accepted);
     now.accepted > counted
+}
+
+/// Whether two ledgers are of one connection.
+#[must_use]
+pub fn is_same_connection(one: Option<&LiveLedger>, other: Option<&LiveLedger>) -> bool {
+    let connection = |ledger: &LiveLedger| (ledger.boot_id.clone(), ledger.connection);
+    one.is_some() && one.map(connection) == other.map(connection)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 use super::{
     Agreement, Confirmed, Memory, Plan, SyncState,
-    plan::{plan as compare, send},
+    plan::{in_force, plan as compare, send},
 };
 use crate::spec::{DesiredState, merge::same_but_passwords};
 use mujina_core::{id::Generation, spec::SpecOrigin};
@@ -52,6 +52,16 @@ impl LocalChange {
     /// The miner accepted `generation` without counting further: it had nothing to change.
     pub fn settle(&mut self, generation: Generation) {
         self.settled = Some(generation);
+    }
+
+    /// With a clock that was set back since it was seen: it holds no longer than it was to.
+    fn as_of(self, now: SystemTime) -> Self {
+        match self.seen_at.duration_since(now) {
+            Ok(back) if !back.is_zero() => {
+                Self { seen_at: now, until: self.until.checked_sub(back).unwrap_or(now), ..self }
+            }
+            _ => self,
+        }
     }
 
     fn holds(&self, desired: Generation, now: SystemTime) -> bool {
@@ -141,11 +151,14 @@ pub fn judge(situation: &Situation<'_>, span: Duration, now: SystemTime) -> Judg
     let (Some(desired), Some(confirmed)) = (desired, confirmed) else {
         return judged(compared, local.cloned(), Vec::new());
     };
-    if !is_local(confirmed) || confirmed.control_generation > desired.generation {
+    // What one change made on the miner went back to is another.
+    let is_reverted = confirmed.origin == SpecOrigin::Reverted && local.is_some() && compared != Plan::InSync;
+    let is_local = is_local(confirmed) || is_reverted;
+    if !is_local || confirmed.control_generation > desired.generation {
         let end = |local: &LocalChange| Event::OverrideEnded { how: how_it_ended(local, confirmed, now) };
         return judged(compared, None, local.map(end).into_iter().collect());
     }
-    let known = local.filter(|local| local.generation == confirmed.generation).cloned();
+    let known = local.filter(|local| local.generation == confirmed.generation).cloned().map(|local| local.as_of(now));
     let is_new = known.is_none();
     let local = known.unwrap_or_else(|| LocalChange {
         generation: confirmed.generation,
@@ -193,8 +206,7 @@ fn settled(desired: &DesiredState, confirmed: &Confirmed) -> Plan {
         Some(spec) if !same_but_passwords(spec, &desired.wanted.spec) => Plan::Drifted(
             "the miner says that it holds the desired state and shows another; write a spec to take over".into(),
         ),
-        _ if confirmed.observed_generation < confirmed.generation => Plan::Wait(confirmed.waiting_for.clone()),
-        _ => Plan::InSync,
+        _ => in_force(confirmed),
     }
 }
 

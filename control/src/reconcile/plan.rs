@@ -2,7 +2,10 @@
 
 use super::{Agreement, Confirmed, SyncState};
 use crate::spec::{DesiredState, Left, merge::same_but_passwords};
-use mujina_core::{id::Generation, spec::SpecOrigin};
+use mujina_core::{
+    id::Generation,
+    spec::{MinerSpec, SpecOrigin},
+};
 use std::time::SystemTime;
 
 /// Refusals that may pass (somebody else wrote at the same time, the miner was busy) before a generation is given up.
@@ -25,6 +28,8 @@ pub enum Plan {
     Hold(SystemTime),
     /// It cannot be made true; only a new desired state can help.
     Rejected(String),
+    /// The miner accepted it and cannot do all of it: the rest is in force.
+    Impossible(String),
 }
 
 impl Plan {
@@ -42,7 +47,7 @@ impl Plan {
                     "somebody changed the spec on the miner itself; the desired state is applied again then".into();
                 return Agreement { state: SyncState::Overridden, reason, at: Some(*until) };
             }
-            Self::Rejected(reason) => (SyncState::Rejected, reason.as_str()),
+            Self::Rejected(reason) | Self::Impossible(reason) => (SyncState::Rejected, reason.as_str()),
         };
         Agreement { state, reason: reason.into(), at: None }
     }
@@ -107,7 +112,12 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if accepted < wanted || is_recovered {
         return send(desired, confirmed, memory);
     }
+    let is_same = |spec: &MinerSpec| same_but_passwords(spec, &desired.wanted.spec);
     if confirmed.origin == SpecOrigin::Reverted {
+        if confirmed.spec.as_ref().is_some_and(is_same) {
+            // A change made on the miner lapsed, and left what is wanted.
+            return in_force(confirmed);
+        }
         return Plan::Rejected(
             "the miner went back to the spec before, because this one was not confirmed in time".into(),
         );
@@ -115,13 +125,20 @@ pub fn plan(desired: Option<&DesiredState>, confirmed: Option<&Confirmed>, memor
     if confirmed.origin != SpecOrigin::Control {
         return Plan::Drifted("somebody changed the spec on the miner itself; write a spec to take over again".into());
     }
-    if confirmed.spec.as_ref().is_some_and(|spec| !same_but_passwords(spec, &desired.wanted.spec)) {
+    if confirmed.spec.as_ref().is_some_and(|spec| !is_same(spec)) {
         return Plan::Drifted("the miner holds a spec of another control plane; write a spec to take over".into());
     }
-    if confirmed.observed_generation < confirmed.generation {
-        return Plan::Wait(confirmed.waiting_for.clone());
+    in_force(confirmed)
+}
+
+/// How far a miner is that accepted it.
+pub(super) fn in_force(confirmed: &Confirmed) -> Plan {
+    match &confirmed.refused {
+        _ if confirmed.observed_generation >= confirmed.generation => Plan::InSync,
+        Some(reason) if confirmed.waiting_for.is_empty() => Plan::Impossible(reason.clone()),
+        _ if confirmed.waiting_for.is_empty() => Plan::Wait("the miner is making it true".into()),
+        _ => Plan::Wait(confirmed.waiting_for.clone()),
     }
-    Plan::InSync
 }
 
 /// Sends it, unless that is known to be in vain.

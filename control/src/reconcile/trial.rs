@@ -11,7 +11,8 @@
 //! The clock runs from the moment the change is sent, not from its answer, which is what a bad change may cost. The way back
 //! is a new generation with the previous spec; a miner that is cut off gets it when it is reached again.
 
-use super::evidence::{LiveLedger, has_new_share};
+use super::evidence::{LiveLedger, has_new_share, is_same_connection};
+use crate::spec::SpecParts;
 use mujina_core::{id::Generation, spec::SpecChange};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
@@ -37,6 +38,14 @@ pub struct Trial {
     /// The rollout that takes the change back by itself; empty = none does.
     #[serde(default)]
     pub rollout: String,
+    /// What it changed, and what goes back.
+    #[serde(default = "all_parts")]
+    pub parts: SpecParts,
+}
+
+/// Of trials that were stored before parts were told apart.
+fn all_parts() -> SpecParts {
+    SpecParts::ALL
 }
 
 /// How far a trial is.
@@ -109,14 +118,25 @@ impl Trial {
     /// A trial of a change that was just stored as `generation` over `previous`.
     #[must_use]
     pub fn new(generation: Generation, previous: Generation, within: Duration, needs_share: bool) -> Self {
-        let (before, state, rollout) = (None, TrialState::Stored, String::new());
-        Self { generation, previous, within, needs_share, before, state, rollout }
+        let (before, state, rollout, parts) = (None, TrialState::Stored, String::new(), SpecParts::ALL);
+        Self { generation, previous, within, needs_share, before, state, rollout, parts }
+    }
+
+    /// The same trial, gone on with by a newer generation that changes none of `parts`: the clock runs on, and what was tried
+    /// out must still be proved. The session takes it back, also where a rollout would have.
+    #[must_use]
+    pub fn carried(&self, generation: Generation, parts: SpecParts) -> Self {
+        let state = match &self.state {
+            TrialState::Running { sent_at, .. } => TrialState::Running { sent_at: *sent_at, heard_at: None },
+            _ => TrialState::Stored,
+        };
+        Self { generation, state, rollout: String::new(), parts, ..self.clone() }
     }
 
     /// Whether a change is one to try: all that says where and how a miner connects.
     #[must_use]
     pub fn is_due(changes: &[SpecChange]) -> bool {
-        changes.iter().any(|change| change.path.split(['.', '[']).next() == Some("pool_groups"))
+        SpecParts::of(changes).pool_groups
     }
 
     /// The change is about to be sent. The first time counts.
@@ -141,15 +161,22 @@ impl Trial {
             self.state = TrialState::Superseded;
         }
         if let TrialState::Stored | TrialState::Running { .. } = self.state
+            && evidence.desired == self.generation
             && let Some(why) = &evidence.rejected
         {
             self.state = TrialState::Reverting { because: format!("the miner refused it: {why}") };
         }
         if let TrialState::Running { sent_at, heard_at } = &mut self.state {
+            // A clock that was set back gives no more time than there was.
+            *sent_at = (*sent_at).min(now);
             let sent_at = *sent_at;
             let says_so = evidence.accepted == self.generation && evidence.in_force;
             if heard_at.is_none() && says_so {
                 *heard_at = evidence.heard_at.filter(|at| *at > sent_at);
+                if heard_at.is_some() && is_same_connection(self.before.as_ref(), evidence.live.as_ref()) {
+                    // What it counted before the change was in force proves nothing, and was read some time ago.
+                    self.before.clone_from(&evidence.live);
+                }
             }
             let is_heard = heard_at.is_some();
             let has_share = !self.needs_share || has_new_share(self.before.as_ref(), evidence.live.as_ref());

@@ -16,12 +16,11 @@ pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
     let spec = state.spec.clone().unwrap_or_default();
     let pools = spec.pool_groups.iter().flat_map(|group| &group.pools);
     let passwords_set = pools.filter(|pool| pool.password_set).filter_map(|pool| pool.name.parse().ok()).collect();
-    let applying = |section: &&v1::SpecSection| {
-        matches!(section.state(), v1::SpecSectionState::Applying | v1::SpecSectionState::Refused)
+    let those = |state_of: v1::SpecSectionState| {
+        let sections = state.sections.iter().filter(|section| section.state() == state_of);
+        let said: Vec<_> = sections.map(|section| format!("{}: {}", section.path, section.reason)).collect();
+        sanitise(&said.join("; "), PEER_TEXT_BYTES)
     };
-    let waiting: Vec<_> =
-        state.sections.iter().filter(applying).map(|section| format!("{}: {}", section.path, section.reason)).collect();
-    let waiting = if waiting.is_empty() { "the miner is making it true".into() } else { waiting.join("; ") };
     Confirmed {
         spec: SpecDraft::from(spec).check(None).ok(),
         passwords_set,
@@ -36,7 +35,8 @@ pub(super) fn confirmed(state: &v1::SpecState) -> Confirmed {
             // An origin that this version does not know is somebody else's.
             v1::SpecOrigin::Local | v1::SpecOrigin::Unspecified => SpecOrigin::Local,
         },
-        waiting_for: sanitise(&waiting, PEER_TEXT_BYTES),
+        waiting_for: those(v1::SpecSectionState::Applying),
+        refused: Some(those(v1::SpecSectionState::Refused)).filter(|said| !said.is_empty()),
     }
 }
 

@@ -5,6 +5,7 @@
 use super::{Miner, Registry, Remembered};
 use crate::{
     access::Caller,
+    finish::regardless,
     selector::{LabelError, Labels, check_label},
     store::{Store, StoreError},
 };
@@ -141,6 +142,9 @@ impl Registry {
     ///
     /// # Errors
     /// See [`MarkError`].
+    ///
+    /// # Cancel safety
+    /// Safe: what has begun comes to its end, and what is stored is in force.
     pub async fn label(
         &self,
         store: &Store,
@@ -149,13 +153,27 @@ impl Registry {
         by: &Caller,
         validate_only: bool,
     ) -> Result<Vec<MinerName>, MarkError> {
+        let (registry, store, miners) = (self.clone(), store.clone(), miners.to_vec());
+        let (change, by) = (change.clone(), by.clone());
+        regardless(async move { registry.label_to_the_end(&store, &miners, &change, &by, validate_only).await }).await
+    }
+
+    async fn label_to_the_end(
+        &self,
+        store: &Store,
+        miners: &[Arc<Miner>],
+        change: &LabelChange,
+        by: &Caller,
+        validate_only: bool,
+    ) -> Result<Vec<MinerName>, MarkError> {
         let mut write = store.write().await?;
-        let mut news = Vec::new();
+        let (mut news, mut known) = (Vec::new(), Vec::new());
         for miner in miners {
             let before = write.marks(&miner.name).await?;
             let mut after = before.changed(change, &miner.base);
             let labels = after.over(&miner.base);
             if labels == before.over(&miner.base) {
+                known.push((miner, before));
                 continue;
             }
             if labels.len() > MAX_LABELS {
@@ -167,7 +185,14 @@ impl Registry {
         }
         let names: Vec<_> = news.iter().map(|(miner, _)| miner.name.clone()).collect();
         // Dropping the changes undoes them.
-        if validate_only || names.is_empty() {
+        if validate_only {
+            return Ok(names);
+        }
+        // What the disk says already is in force as well.
+        for (miner, marks) in &known {
+            self.keep(&miner.name, marks);
+        }
+        if names.is_empty() {
             return Ok(names);
         }
         let target = match names.as_slice() {
@@ -190,7 +215,22 @@ impl Registry {
     ///
     /// # Errors
     /// See [`MarkError`].
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Registry::label`].
     pub async fn quarantine(
+        &self,
+        store: &Store,
+        name: &MinerName,
+        reason: &str,
+        by: &Caller,
+    ) -> Result<(), MarkError> {
+        let (registry, store, name) = (self.clone(), store.clone(), name.clone());
+        let (reason, by) = (reason.to_owned(), by.clone());
+        regardless(async move { registry.quarantine_to_the_end(&store, &name, &reason, &by).await }).await
+    }
+
+    async fn quarantine_to_the_end(
         &self,
         store: &Store,
         name: &MinerName,
@@ -203,6 +243,7 @@ impl Registry {
         let reason = mujina_core::text::sanitise(reason, mujina_core::text::PEER_TEXT_BYTES);
         let quarantine = Some(reason.clone());
         if before.quarantine == quarantine {
+            self.keep(name, &before);
             return Ok(());
         }
         let diff = json!([{ "path": "quarantine", "before": before.quarantine, "after": quarantine }]);
@@ -219,11 +260,22 @@ impl Registry {
     ///
     /// # Errors
     /// See [`MarkError`].
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Registry::label`].
     pub async fn release(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
+        let (registry, store, name, by) = (self.clone(), store.clone(), name.clone(), by.clone());
+        regardless(async move { registry.release_to_the_end(&store, &name, &by).await }).await
+    }
+
+    async fn release_to_the_end(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
         self.get(name).ok_or_else(|| MarkError::UnknownMiner(name.clone()))?;
         let mut write = store.write().await?;
         let before = write.marks(name).await?;
-        let Some(reason) = &before.quarantine else { return Err(MarkError::NotInQuarantine(name.clone())) };
+        let Some(reason) = &before.quarantine else {
+            self.keep(name, &before);
+            return Err(MarkError::NotInQuarantine(name.clone()));
+        };
         let diff = json!([{ "path": "quarantine", "before": reason, "after": null }]);
         let marks = Marks { quarantine: None, revision: before.revision + 1, ..before };
         write.set_marks(name, &marks).await?;
@@ -239,7 +291,15 @@ impl Registry {
     ///
     /// # Errors
     /// See [`MarkError`].
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Registry::label`].
     pub async fn remove(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
+        let (registry, store, name, by) = (self.clone(), store.clone(), name.clone(), by.clone());
+        regardless(async move { registry.remove_to_the_end(&store, &name, &by).await }).await
+    }
+
+    async fn remove_to_the_end(&self, store: &Store, name: &MinerName, by: &Caller) -> Result<(), MarkError> {
         let miner = self.get(name).ok_or_else(|| MarkError::UnknownMiner(name.clone()))?;
         if miner.address.is_some() {
             return Err(MarkError::Configured(name.clone()));
@@ -256,6 +316,10 @@ impl Registry {
 
     /// Remembers what was set of a miner, and has it in force.
     fn keep(&self, name: &MinerName, marks: &Marks) {
+        // Nothing was ever set.
+        if marks.revision == 0 {
+            return;
+        }
         self.0.kept.send_modify(|kept| {
             let known = Arc::make_mut(kept).entry(name.clone()).or_default();
             if known.revision < marks.revision {
@@ -327,5 +391,84 @@ mod tests {
         assert_eq!(fields(change(&[("a", "b")], &["a"])), ["remove"]);
         assert_eq!(fields(LabelChange::default()), ["set"]);
         assert!(fields(change(&[("a", "")], &["b"])).is_empty());
+    }
+    /// A registry that knows `rig1`, which enrolled.
+    async fn world() -> (tempfile::TempDir, Store, crate::store::FolderLock, Registry, Arc<Miner>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, lock) = Store::open(folder.path()).await.unwrap();
+        let registry = Registry::new(&BTreeMap::new(), Vec::new()).unwrap();
+        assert!(registry.enrolled(&rig1(), BTreeMap::new(), None));
+        let miner = registry.get(&rig1()).unwrap();
+        (folder, store, lock, registry, miner)
+    }
+
+    fn rig1() -> MinerName {
+        "rig1".parse().unwrap()
+    }
+
+    fn somebody() -> Caller {
+        Caller::itself("a test", "TEST")
+    }
+
+    /// Begins a call and goes away.
+    async fn cut<T>(call: impl Future<Output = T>) {
+        tokio::select! {
+            biased;
+            _ = call => panic!("the database answers at once"),
+            () = std::future::ready(()) => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_that_are_cut_come_to_their_end_on_disk_and_in_force() {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+        let (_folder, store, _lock, registry, miner) = world().await;
+        let (mut quarantine, by) = (miner.quarantine.subscribe(), somebody());
+        cut(registry.quarantine(&store, &rig1(), "it was used twice", &by)).await;
+        tokio::time::timeout(PATIENCE, quarantine.wait_for(Option::is_some)).await.unwrap().unwrap();
+        cut(registry.release(&store, &rig1(), &by)).await;
+        tokio::time::timeout(PATIENCE, quarantine.wait_for(Option::is_none)).await.unwrap().unwrap();
+        let mut miners = registry.0.miners.subscribe();
+        let miner = [miner];
+        cut(registry.label(&store, &miner, &change(&[("site", "b")], &[]), &by, false)).await;
+        let labelled = miners.wait_for(|miners| *miners[&rig1()].labels() == labels(&[("site", "b")]));
+        tokio::time::timeout(PATIENCE, labelled).await.unwrap().unwrap();
+        cut(registry.remove(&store, &rig1(), &by)).await;
+        tokio::time::timeout(PATIENCE, miners.wait_for(|miners| miners.is_empty())).await.unwrap().unwrap();
+        assert_eq!(store.all_marks().await.unwrap(), BTreeMap::new());
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_says_already_is_in_force_after_a_repeat() {
+        let (_folder, store, _lock, registry, miner) = world().await;
+        let marks = Marks {
+            labels: [("site".to_owned(), Some("b".to_owned()))].into(),
+            quarantine: Some("it was used twice".into()),
+            revision: 1,
+        };
+        let mut write = store.write().await.unwrap();
+        write.set_marks(&rig1(), &marks).await.unwrap();
+        write.commit().await.unwrap();
+        registry.quarantine(&store, &rig1(), "it was used twice", &somebody()).await.unwrap();
+        assert_eq!(miner.quarantine().as_deref(), Some("it was used twice"));
+        let mut write = store.write().await.unwrap();
+        let next = Marks { labels: [("site".to_owned(), Some("c".to_owned()))].into(), revision: 2, ..marks };
+        write.set_marks(&rig1(), &next).await.unwrap();
+        write.commit().await.unwrap();
+        let again = change(&[("site", "c")], &[]);
+        assert_eq!(registry.label(&store, &[miner.clone()], &again, &somebody(), false).await.unwrap(), []);
+        assert_eq!(*miner.labels(), labels(&[("site", "c")]));
+    }
+
+    #[tokio::test]
+    async fn miner_that_was_removed_leaves_no_answers_to_its_requests_behind() {
+        let (_folder, store, _lock, registry, _miner) = world().await;
+        let mut write = store.write().await.unwrap();
+        write.remember("spec/rig1", "a", "1").await.unwrap();
+        write.remember("spec/rig10", "a", "2").await.unwrap();
+        write.commit().await.unwrap();
+        registry.remove(&store, &rig1(), &somebody()).await.unwrap();
+        assert_eq!(store.answered("spec/rig1", "a").await.unwrap(), None);
+        assert_eq!(store.answered("spec/rig10", "a").await.unwrap().as_deref(), Some("2"));
     }
 }

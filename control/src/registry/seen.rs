@@ -1,8 +1,9 @@
 //! What is seen of a miner, as rollouts take it.
 
-use super::{Miner, session::live_ledger};
+use super::{Miner, Reachability, session::live_ledger};
 use crate::rollout::{FaultKey, Seen};
 use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
+use mujina_proto::types::v1;
 
 impl Miner {
     /// What is seen of it now.
@@ -10,7 +11,7 @@ impl Miner {
     pub(crate) fn seen(&self) -> Seen {
         let view = self.view();
         let status = view.status.as_ref();
-        let fault = |fault: &mujina_proto::types::v1::Fault| FaultKey {
+        let fault = |fault: &v1::Fault| FaultKey {
             reason: sanitise(&fault.reason, PEER_TEXT_BYTES),
             subject: sanitise(&fault.subject, PEER_TEXT_BYTES),
         };
@@ -19,8 +20,19 @@ impl Miner {
             desired: view.desired_generation,
             sync: view.agreement.state,
             reason: view.agreement.reason.clone(),
+            is_away: matches!(view.reachability, Reachability::Unreachable(_)),
+            has_status: status.is_some(),
+            // One from before a change in force proves nothing of it.
+            is_of_spec: status.is_some_and(|(status, _)| is_of(status, view.spec_state.as_deref())),
             live: status.and_then(|(status, _)| live_ledger(status)),
             faults: status.into_iter().flat_map(|(status, _)| &status.faults).map(fault).collect(),
         }
     }
+}
+
+/// Whether a status tree speaks of this spec, as far as that was in force.
+fn is_of(status: &v1::MinerStatus, spec: Option<&v1::SpecState>) -> bool {
+    spec.is_some_and(|spec| {
+        (status.generation, status.observed_generation) == (spec.generation, spec.observed_generation)
+    })
 }

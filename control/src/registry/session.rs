@@ -15,7 +15,7 @@ mod trials;
 
 use self::notes::Note;
 pub(crate) use self::notes::{Notes, notes};
-use super::{CallError, CallKind, Miner, MinerView, Reachability, Told, backoff, link::SpecReading};
+use super::{CallError, CallKind, Miner, MinerView, NotAtHome, Reachability, Told, backoff, link::SpecReading};
 use crate::{
     event::{EventKind, Events},
     reconcile::{
@@ -46,10 +46,16 @@ const LOOK_SELDOM: Duration = Duration::from_secs(32);
 /// A connection that lasted this long was a good one: the next failure counts as the first.
 const GOOD: Duration = Duration::from_secs(30);
 
+/// How long a miner that calls home has for that after a start of the control plane, which is when all of them do: the
+/// longest delay between their attempts, and as much again for the turn of each.
+const HOMECOMING: Duration = Duration::from_secs(120);
 /// Before the store is asked again after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 /// Longest sleep towards a time of day, which somebody may set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+
+/// The miner's count of specs, and of those in force.
+type Spoken = (u64, u64);
 
 /// What sessions work with.
 #[derive(Debug, Clone)]
@@ -70,8 +76,8 @@ pub(crate) struct Session {
     spec: Option<SpecReading>,
     /// When it said anything last.
     heard_at: Option<SystemTime>,
-    /// The ledger of the connection that its threads hash for.
-    live: Option<LiveLedger>,
+    /// The ledger of the connection that its threads hash for, and which spec the miner spoke of with it.
+    live: Option<(Spoken, LiveLedger)>,
     /// The change made on it, as it is stored.
     local: Option<LocalChange>,
     /// Changes on trial that are not over, as they are stored.
@@ -80,14 +86,28 @@ pub(crate) struct Session {
     trials_of: Option<Generation>,
     /// How often in a row it was asked and had nothing new to say.
     looks: u32,
+    /// The generation of which people were told that the miner cannot do all of it.
+    impossible: Option<Generation>,
 }
 
 impl Session {
     pub(crate) fn new(miner: Arc<Miner>, around: Around) -> Self {
         let desired = miner.desired.subscribe();
         let memory = Memory::default();
-        let (spec, heard_at, live, local, trials) = (None, None, None, None, Vec::new());
-        Self { miner, desired, around, memory, spec, heard_at, live, local, trials, trials_of: None, looks: 0 }
+        Self {
+            miner,
+            desired,
+            around,
+            memory,
+            spec: None,
+            heard_at: None,
+            live: None,
+            local: None,
+            trials: Vec::new(),
+            trials_of: None,
+            looks: 0,
+            impossible: None,
+        }
     }
 
     /// Runs until `cancel`. Being cut anywhere changes nothing on the miner that would not be found out again.
@@ -102,19 +122,24 @@ impl Session {
                 Err(error) => self.unstored(&error).await,
             }
         };
-        let mut failures = 0_u32;
+        let (mut failures, expected) = (0_u32, Instant::now() + HOMECOMING);
         loop {
             let miner = self.miner.clone();
             // A change that cut the miner off is taken back while it is away.
             let due = Box::pin(self.try_out_unreached()).await;
+            let is_untried = miner.view().reachability == Reachability::Untried;
             tokio::select! {
                 () = miner.link.opens() => {}
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => continue,
+                () = sleep_until(expected), if is_untried => {
+                    self.lost(NotAtHome);
+                    continue;
+                }
             }
             let begun = Instant::now();
             let Err(error) = Box::pin(self.stay_connected()).await;
             failures = if begun.elapsed() >= GOOD { 1 } else { failures.saturating_add(1) };
-            self.lost(&error);
+            self.lost(error);
             sleep(backoff(failures, rand::random())).await;
         }
     }
@@ -133,7 +158,7 @@ impl Session {
         }
     }
 
-    fn lost(&self, error: &CallError) {
+    fn lost(&self, error: impl std::error::Error) {
         let reason = error.to_string();
         let view = self.miner.view();
         if matches!(view.reachability, Reachability::Unreachable(_)) {
@@ -167,7 +192,7 @@ impl Session {
             view.spec_state = self.spec.as_ref().map(|spec| spec.message.clone());
             view.confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
         });
-        let mut failures = 0_u32;
+        let (mut failures, mut quarantines) = (0_u32, miner.quarantines());
         loop {
             // Boxed, because most of the time a session waits here.
             let look_again = Box::pin(self.reconcile(&mut failures)).await?;
@@ -183,8 +208,9 @@ impl Session {
                         Box::pin(self.read_spec()).await?;
                     }
                 }
-                // The sender lives as long as the miner that `self` holds.
+                // The senders live as long as the miner that `self` holds.
                 _ = self.desired.changed() => self.looks = 0,
+                _ = quarantines.changed() => self.looks = 0,
                 () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {
                     self.looks = self.looks.saturating_add(1);
                     Box::pin(self.read_spec()).await?;
@@ -209,7 +235,14 @@ impl Session {
 
     fn hear(&mut self, status: &v1::MinerStatus) {
         self.heard_at = Some(SystemTime::now());
-        self.live = live_ledger(status);
+        self.live = live_ledger(status).map(|live| ((status.generation, status.observed_generation), live));
+    }
+
+    /// The ledger, if it was read with the spec that was read last: one from before a change in force proves nothing of it.
+    fn live_now(&self) -> Option<LiveLedger> {
+        let spec = &self.spec.as_ref()?.message;
+        let (spoken, live) = self.live.as_ref()?;
+        (*spoken == (spec.generation, spec.observed_generation)).then(|| live.clone())
     }
 
     /// Does what the plan says until there is nothing to do; returns when to look again.
@@ -266,6 +299,17 @@ impl Session {
         for event in news {
             self.tell(&event);
         }
+        let (agreement, plan) = match (plan, self.miner.quarantine()) {
+            // It refused nothing: it is not asked.
+            (Plan::Send(_), Some(reason)) => {
+                let plan = Plan::Wait(format!(
+                    "nothing is sent to this miner, {reason}; find out which one is real, then release it"
+                ));
+                (plan.agreement(), plan)
+            }
+            (plan, _) => (agreement, plan),
+        };
+        self.tell_if_impossible(desired, &plan);
         self.publish(desired, agreement);
         plan
     }
@@ -355,6 +399,17 @@ impl Session {
     fn tell_if_given_up(&mut self) {
         if let Some(GaveUp { generation, reason }) = self.memory.gave_up() {
             let message = format!("the miner refused generation {generation}, which is not sent again: {reason}");
+            self.around.events.tell(EventKind::SpecRejected, Some(&self.miner.name), "", message);
+        }
+    }
+
+    /// Told once for each generation.
+    fn tell_if_impossible(&mut self, desired: Option<&DesiredState>, plan: &Plan) {
+        let (Plan::Impossible(reason), Some(generation)) = (plan, desired.map(|desired| desired.generation)) else {
+            return;
+        };
+        if self.impossible.replace(generation) != Some(generation) {
+            let message = format!("the miner cannot do all of generation {generation}; the rest is in force: {reason}");
             self.around.events.tell(EventKind::SpecRejected, Some(&self.miner.name), "", message);
         }
     }

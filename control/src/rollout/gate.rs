@@ -10,14 +10,22 @@
 //!
 //! **Hash rate.** Submitted work stands for hashes. Each miner's rate before, times its seconds of the soak, is the work Eᵢ
 //! that was to be expected of it. The rest says by how much everybody's rate moved: ρ = ΣW / ΣE over the rest. The wave's
-//! drop is 1 − ΣW / (ρ ΣE). Shares are found at random, so that a sum of n of them is known to 1/√n of it; hence the error
-//! of the drop is ε² = Σ Eᵢ² (1/nᵢ + 1/bᵢ) / (ΣE)² + the same of the rest, where bᵢ are the shares before, and nᵢ those
-//! that Eᵢ is worth at the mean work of a share during the soak. It fails when the drop exceeds `errors` · ε, 3 as a rule.
-//! For a group of equal miners ε² is 1/n + 1/b with the shares of the whole group.
+//! drop is 1 − ΣW / (ρ ΣE). Shares are found at random, so that a sum of n of the same work is known to 1/√n of it; hence
+//! the error of the drop is ε² = Σ Eᵢ² (1/nᵢ + 1/bᵢ) / (ΣE)² + the same of the rest, where bᵢ are the shares before, and nᵢ
+//! those that Eᵢ is worth at the work of a share during the soak. It fails when the drop exceeds `errors` · ε, 3 as a rule.
+//! For a group of equal miners ε² is 1/n + 1/b with the shares of the whole group. Where the work of a share changes, few
+//! great ones count for more: the variance of a sum is V = Σ w²/n over its buckets, bᵢ is W²/V, and a share is worth V/W.
 //!
-//! Where too little was counted to tell, that is said, and it does not fail the wave.
+//! **Silence.** Error bars of few shares are wide, but a miner that hands in none at all is told sooner: with b shares in
+//! the time t before, all b fall there and none into the soak s by chance (t / (t + ρs))ᵇ. It fails when that is less likely
+//! than 1 in 1000 for any miner of the wave, unless as many of the rest fell silent. Where nothing is known of a miner's
+//! time before, it is compared with the mean of the rest during the soak.
+//!
+//! Where too little was counted to tell, that is said, and it does not fail the wave. Where shares were due and the counts of
+//! the soak were not collected from anybody, it fails.
 
 mod fisher;
+mod silence;
 
 use super::Gates;
 use serde::{Deserialize, Serialize};
@@ -26,16 +34,30 @@ use std::time::Duration;
 /// What was counted of one miner over a span.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Time that the counts cover, which is less than was asked for where buckets are missing.
+    /// Time that the counts cover, with or without shares in it.
     pub span: Duration,
     /// Shares handed to pools.
     pub submitted: u64,
     /// Expected hashes of those.
     pub submitted_work: f64,
+    /// The variance of that: the square of each bucket's work divided by its shares, summed.
+    pub work_variance: f64,
     /// Of them, counted by the pools.
     pub accepted: u64,
     /// Of them, refused.
     pub rejected: u64,
+}
+
+impl Counts {
+    /// Whether something can be expected by them.
+    fn has_rate(&self) -> bool {
+        self.submitted > 0 && self.submitted_work > 0.0 && self.work_variance > 0.0 && !self.span.is_zero()
+    }
+
+    /// What a share is worth, each by its own weight; 0 without shares.
+    fn share(&self) -> f64 {
+        if self.submitted_work > 0.0 { self.work_variance / self.submitted_work } else { 0.0 }
+    }
 }
 
 /// What was counted of one miner.
@@ -45,6 +67,8 @@ pub struct Measured {
     pub before: Counts,
     /// During the soak.
     pub during: Counts,
+    /// Whether it is known what happened during the soak, or at least at its begin.
+    pub is_collected: bool,
 }
 
 /// What a gate found.
@@ -152,19 +176,18 @@ impl Group {
     /// Miners of which nothing is known from before count for nothing: nothing can be expected of them.
     fn of(miners: &[Measured]) -> Self {
         let mut group = Self::default();
-        for Measured { before, during } in miners {
+        for Measured { before, during, is_collected: _ } in miners {
             let (known, seconds) = (before.span.as_secs_f64(), during.span.as_secs_f64());
-            let is_known = before.submitted > 0 && before.submitted_work > 0.0 && known > 0.0;
-            if !is_known || seconds <= 0.0 {
+            if !before.has_rate() || seconds <= 0.0 {
                 continue;
             }
             let expected = before.submitted_work / known * seconds;
             // Without a share during the soak, one is taken to be worth what it was before.
-            let share = if during.submitted > 0 { during.submitted_work / float(during.submitted) } else { 0.0 };
-            let share = if share > 0.0 { share } else { before.submitted_work / float(before.submitted) };
+            let share = if during.share() > 0.0 { during.share() } else { before.share() };
             group.expected += expected;
             group.found += during.submitted_work;
-            group.variance += expected * share + expected * expected / float(before.submitted);
+            group.variance +=
+                expected * share + expected.powi(2) * before.work_variance / before.submitted_work.powi(2);
             group.shares = group.shares.saturating_add(during.submitted);
         }
         group
@@ -180,9 +203,17 @@ fn rate_gate(wave: &[Measured], rest: &[Measured], errors: f64, least_drop: f64)
     let (group, reference) = (Group::of(wave), Group::of(rest));
     // A rest that stands still says nothing of how miners do today.
     let (moved, rest_error) = reference.ratio().filter(|(ratio, _)| *ratio > 0.0).unwrap_or((1.0, 0.0));
+    let found = |verdict, detail| Finding { gate: Gate::HashRate, verdict, detail };
+    let mut due = wave.iter().filter(|one| one.before.has_rate()).peekable();
+    if due.peek().is_some() && due.all(|one| !one.is_collected) {
+        let detail = "hash rate unknown: no statistics of the soak were collected; see the connections and the clocks";
+        return found(Verdict::Fails, detail.into());
+    }
+    if let Some(detail) = silence::found(wave, rest, moved) {
+        return found(Verdict::Fails, detail);
+    }
     let Some((ratio, error)) = group.ratio() else {
-        let detail = "no shares of before to compare with".into();
-        return Finding { gate: Gate::HashRate, verdict: Verdict::CannotTell, detail };
+        return found(Verdict::CannotTell, "no shares of before to compare with".into());
     };
     let drop = 1.0 - ratio / moved;
     let bar = errors * (error + rest_error).sqrt();
@@ -200,7 +231,7 @@ fn rate_gate(wave: &[Measured], rest: &[Measured], errors: f64, least_drop: f64)
         100.0 * (moved - 1.0),
         reference.shares,
     );
-    Finding { gate: Gate::HashRate, verdict, detail }
+    found(verdict, detail)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur, and statistics bear the rounding")]

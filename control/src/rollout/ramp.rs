@@ -2,14 +2,11 @@
 //!
 //! Pausing or resuming a miner moves its whole draw at once. What a ramp limits is the sum of those moves: in no span of one
 //! second, wherever it begins, do more watts switch than the budget per second allows. Measured from decision to decision;
-//! what a miner takes to obey comes on top.
+//! what a miner takes to obey comes on top. Times are those that passed since the ramp began, by a clock that nobody sets.
 
 use mujina_core::{id::MinerName, units::Watts};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::VecDeque,
-    time::{Duration, SystemTime},
-};
+use std::{collections::VecDeque, time::Duration};
 
 /// The span that a budget is for.
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,9 +17,9 @@ pub struct Ramp {
     /// Milliwatts in any second: whole numbers, so that nothing is lost in sums.
     budget: u64,
     waiting: VecDeque<(MinerName, u64)>,
-    recent: VecDeque<(SystemTime, u64)>,
-    /// Newest time that was told; a clock that steps back does not bring a budget back.
-    latest: SystemTime,
+    recent: VecDeque<(Duration, u64)>,
+    /// Newest time that was told; an earlier one does not bring a budget back.
+    latest: Duration,
 }
 
 /// Why switches cannot be spread so.
@@ -51,7 +48,7 @@ pub struct Switching {
     /// Switch these.
     pub now: Vec<MinerName>,
     /// Then ask again at this time; `None` when nobody is left.
-    pub next: Option<SystemTime>,
+    pub next: Option<Duration>,
 }
 
 impl Ramp {
@@ -73,12 +70,12 @@ impl Ramp {
             }
             waiting.push_back((miner.clone(), moved));
         }
-        Ok(Self { budget: allowed, waiting, recent: VecDeque::new(), latest: SystemTime::UNIX_EPOCH })
+        Ok(Self { budget: allowed, waiting, recent: VecDeque::new(), latest: Duration::ZERO })
     }
 
-    /// Whom to switch at `now`. Whoever is named counts as switched: write the ramp down before switching, so that a
+    /// Whom to switch when `now` has passed since the begin. Whoever is named counts as switched: write the ramp down before switching, so that a
     /// restart neither switches twice nor too much.
-    pub fn step(&mut self, now: SystemTime) -> Switching {
+    pub fn step(&mut self, now: Duration) -> Switching {
         let now = self.latest.max(now);
         self.latest = now;
         self.recent.retain(|(at, _)| *at + SECOND > now);
@@ -97,7 +94,7 @@ impl Ramp {
     }
 
     /// When enough of the last second's switches are over for the first that waits.
-    fn next(&self) -> Option<SystemTime> {
+    fn next(&self) -> Option<Duration> {
         let (_, moved) = self.waiting.front()?;
         let mut used: u64 = self.recent.iter().map(|(_, moved)| *moved).fold(0, u64::saturating_add);
         for (at, over) in &self.recent {
@@ -124,7 +121,7 @@ impl Ramp {
         let mut at = Some(begin);
         while let Some(now) = at {
             let Switching { now: switched, next } = ramp.step(now);
-            let after = now.duration_since(begin).unwrap_or_default();
+            let after = now.saturating_sub(begin);
             plan.extend(switched.into_iter().map(|miner| (after, miner)));
             at = next;
         }

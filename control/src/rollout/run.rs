@@ -3,12 +3,14 @@
 //! A control plane that is killed anywhere goes on with the next step: what was performed and not told is answered by its
 //! request id as it was the first time.
 
-use super::{Action, Measurements, Outcome, Phase, Rollout, Rollouts, Status, Target, measure::measure, overlaid};
+use super::{
+    Action, Measurements, Outcome, Phase, Rollout, Rollouts, Status, Target, clock::Look, measure::measure, overlaid,
+};
 use crate::{
     access::Caller,
     profile::resolve::{Subject, resolve},
     spec::{Base, Claim, Restore, SpecError, SpecOutcome, SpecParts, SpecRequest, said_after},
-    store::{self, StoreError, StoredRollout, Write},
+    store::{StoreError, StoredRollout, Write},
 };
 use mujina_core::{id::MinerName, spec::SpecDraft};
 use std::{
@@ -85,11 +87,11 @@ impl Rollouts {
     /// Drives one rollout to its end.
     async fn drive(&self, id: &str) {
         let (mut changes, mut seen) = (self.changes(), self.registry.changes());
-        let mut measured = None;
+        let (mut measured, mut clock) = (None, Look::take());
         loop {
             changes.borrow_and_update();
             seen.borrow_and_update();
-            let wake = match self.go_on(id, &mut measured).await {
+            let wake = match self.go_on(id, &mut measured, &mut clock).await {
                 Ok(Next::Ended) => return,
                 Ok(Next::Look(at)) => at,
                 Err(error) => {
@@ -112,20 +114,31 @@ impl Rollouts {
     }
 
     /// One step with its actions.
-    async fn go_on(&self, id: &str, measured: &mut Option<Measurements>) -> Result<Next, StoreError> {
+    async fn go_on(&self, id: &str, measured: &mut Option<Measurements>, clock: &mut Look) -> Result<Next, StoreError> {
         let Some(stored) = self.store.rollout(id).await? else { return Ok(Next::Ended) };
         let span = info_span!(parent: None, "rollout.step", rollout.id = id);
         stored.trace_parent.adopt(&span);
-        self.step(stored, measured).instrument(span).await
+        self.step(stored, measured, clock).instrument(span).await
     }
 
-    async fn step(&self, stored: StoredRollout, measured: &mut Option<Measurements>) -> Result<Next, StoreError> {
+    async fn step(
+        &self,
+        stored: StoredRollout,
+        measured: &mut Option<Measurements>,
+        clock: &mut Look,
+    ) -> Result<Next, StoreError> {
         let mut next = stored.rollout.clone();
+        let look = Look::take();
+        if let Some(by) = look.set_ahead_since(clock) {
+            warn!(rollout.id = next.course.id, seconds = by.as_secs(), "the clock was set ahead; waits begin anew");
+            next.clock_set_ahead(by, look.now);
+        }
         let miner = |name: &MinerName| Some((name.clone(), self.registry.get(name)?.seen()));
         let seen: BTreeMap<_, _> = next.targets.keys().filter_map(miner).collect();
-        let actions = next.step(store::now(), &seen, measured.as_ref());
+        let actions = next.step(look.now, &seen, measured.as_ref());
         // Somebody steered meanwhile: look again.
         let Some(saved) = self.save(stored, &next).await? else { return Ok(Next::Look(Instant::now())) };
+        *clock = look;
         if matches!(next.course.status, Status::Planned | Status::Finished { .. }) {
             self.profiles.look_again();
             return Ok(Next::Ended);
@@ -135,7 +148,11 @@ impl Rollouts {
             match action {
                 Action::WaitUntil(at) => wake = wake.min(Instant::now() + until(at)),
                 Action::Measure { wave, miners, before, during } => {
-                    *measured = measure(&self.store, &self.registry, wave, &miners, before, during).await?;
+                    let are_judged = |name: &MinerName| {
+                        saved.rollout.targets.get(name).is_some_and(|target| target.phase == Phase::Proved)
+                    };
+                    let (store, registry) = (&self.store, &self.registry);
+                    *measured = measure(store, registry, wave, &miners, before, during, are_judged).await?;
                     wake = wake.min(Instant::now() + if measured.is_some() { Duration::ZERO } else { AGAIN });
                 }
                 Action::Paused(_) | Action::Finished(_) => {}
@@ -219,14 +236,15 @@ impl Rollouts {
             Action::RollBack { miner, to, over, request_id } => {
                 let claim = Claim::BeforeProfiles;
                 let by = Caller::itself(&rollout.created_by, "rollout");
-                let restore = Restore { miner: miner.clone(), to, over, request_id, claim, by };
+                let parts = SpecParts::ALL;
+                let restore = Restore { miner: miner.clone(), to, parts, over, request_id, claim, by };
                 match self.specs.restore(restore).await {
                     Ok(Some(outcome)) => next.reverting(&miner, outcome.desired.generation),
                     Ok(None) => next.superseded(&miner),
                     Err(error @ SpecError::Store(_)) => return Err(error),
                     Err(error) => {
                         warn!(miner.name = %miner, %error, "a miner cannot be taken back");
-                        next.superseded(&miner);
+                        next.revert_refused(&miner, &error.to_string());
                     }
                 }
             }

@@ -144,10 +144,14 @@ pub struct WaveReport {
 pub struct Target {
     /// How far it is.
     pub phase: Phase,
-    /// The ledger of its live connection when it was ordered.
+    /// The ledger of its live connection when it was ordered; `None` = it had none, or `has_baseline` is not set.
     pub ledger_before: Option<LiveLedger>,
-    /// Its faults when its wave began; of targets that are not touched yet, when the newest wave began.
-    pub faults_before: BTreeSet<FaultKey>,
+    /// Whether its status was known when it was ordered. Otherwise the first one since counts as that.
+    #[serde(default)]
+    pub has_baseline: bool,
+    /// Its faults when its wave began; of targets that are not touched yet, when the newest wave began. `None` = its status
+    /// was not known then, and has not arrived since.
+    pub faults_before: Option<BTreeSet<FaultKey>>,
     /// What was stored for it.
     pub applied: Option<Applied>,
     /// Why it failed.
@@ -179,7 +183,8 @@ pub enum Phase {
     Reverting,
     /// It is back.
     Reverted,
-    /// It could not be brought back in time; what is wanted of it is its previous generation all the same.
+    /// It could not be brought back in time; what is wanted of it is its previous generation all the same. Where that was
+    /// refused, the failure says so, and what the rollout brought stays.
     RevertFailed,
     /// Somebody else wrote a newer generation; it is no longer ours to judge or to take back.
     Superseded,
@@ -225,10 +230,23 @@ pub struct Seen {
     pub sync: SyncState,
     /// Why not.
     pub reason: String,
+    /// Whether it is known not to be reached.
+    pub is_away: bool,
+    /// Whether its status has arrived since the control plane started, which the rest is of.
+    pub has_status: bool,
+    /// Whether that status speaks of the spec that `sync` does.
+    pub is_of_spec: bool,
     /// The ledger of the connection that its threads hash for.
     pub live: Option<LiveLedger>,
     /// Its faults.
     pub faults: BTreeSet<FaultKey>,
+}
+
+impl Seen {
+    /// Whether its shares and faults are those of now.
+    pub(super) fn is_current(&self) -> bool {
+        self.has_status && !self.is_away
+    }
 }
 
 /// Counts that an [`Action::Measure`] asked for.
@@ -262,7 +280,7 @@ pub enum Action {
         request_id: String,
     },
     /// Store the spec of generation `to` as a new generation, but only if `over` is still the newest, under this request id.
-    /// Tell [`Rollout::reverting`] or [`Rollout::superseded`].
+    /// Tell [`Rollout::reverting`], [`Rollout::superseded`] or [`Rollout::revert_refused`].
     RollBack {
         /// Whom.
         miner: MinerName,

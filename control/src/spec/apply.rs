@@ -36,6 +36,8 @@ pub(crate) struct Restore {
     pub(crate) miner: MinerName,
     /// The generation to bring back.
     pub(crate) to: Generation,
+    /// What of it; the rest stays as it is.
+    pub(crate) parts: SpecParts,
     /// Only while this one is the newest.
     pub(crate) over: Generation,
     /// See [`SpecRequest`].
@@ -101,7 +103,7 @@ impl Specs {
     }
 
     async fn restore_to_the_end(&self, restore: Restore) -> Result<Option<SpecOutcome>, SpecError> {
-        let Restore { miner: name, to, over, request_id, claim, by } = restore;
+        let Restore { miner: name, to, parts, over, request_id, claim, by } = restore;
         let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
         let mut write = self.store.write().await?;
         if let Some(outcome) = repeated(&mut write, &miner, &request_id).await? {
@@ -109,13 +111,13 @@ impl Specs {
         }
         let latest = write.latest_desired(&name).await?;
         let former = write.desired(&name, to).await?;
-        let Some(former) = former.filter(|_| latest.as_ref().is_some_and(|latest| latest.generation == over)) else {
+        let (Some(former), Some(newest)) = (former, latest.as_ref().filter(|latest| latest.generation == over)) else {
             return Ok(None);
         };
         let confirmed = miner.view().confirmed.clone();
         let base = Base { desired: latest.as_ref().map(|latest| &latest.wanted), confirmed: confirmed.as_deref() };
         let draft = former.wanted.draft();
-        let (said, wanted) = ((&draft, SpecParts::ALL), former.wanted);
+        let (said, wanted) = ((&draft, parts), newest.wanted.clone().with(parts, &former.wanted));
         let step = Step { miner: &miner, latest: latest.as_ref(), base, said, wanted };
         // It was in force before, and is not to be proved again.
         let confirm_within = Some(Duration::ZERO);
@@ -178,7 +180,11 @@ impl Step<'_> {
         if let Some(own) = own {
             write.put_own_fragment(name, &own).await?;
         }
-        let checked = Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
+        let on_trial = write.open_trial(name, latest).await?;
+        let on_trial = on_trial.as_ref();
+        let changed = &changes;
+        let checked =
+            Checked { miner: name, latest, on_trial, base, wanted, changes: changed, confirm_within, claim, rollout };
         let new = new_desired(checked);
         store_new(&mut write, std::slice::from_ref(&new)).await?;
         let outcome = SpecOutcome { desired: new.desired.clone(), changes, previous: new.previous };

@@ -1,6 +1,6 @@
 //! One new generation of one miner, within a transaction that may hold many.
 
-use super::{Base, Claim, DesiredState, SpecError, WantedSpec};
+use super::{Base, Claim, DesiredState, SpecError, SpecParts, WantedSpec};
 use crate::{
     access::{
         Caller,
@@ -52,6 +52,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) miner: &'a MinerName,
     /// What is wanted of it now.
     pub(crate) latest: Option<&'a DesiredState>,
+    /// Whether that is still on trial.
+    pub(crate) on_trial: Option<&'a Trial>,
     /// What is known of it.
     pub(crate) base: Base<'a>,
     /// What is to be wanted.
@@ -73,7 +75,9 @@ pub(crate) struct NewDesired {
     origin: Option<DesiredState>,
     /// The new generation.
     pub(crate) desired: Arc<DesiredState>,
-    /// The one to go back to.
+    /// The one before; 0 = the first.
+    pub(crate) before: Generation,
+    /// The one to go back to: that before, or, where that was not proved itself, the last that was.
     pub(crate) previous: Generation,
     /// What it has to stand, if anything.
     pub(crate) trial: Option<Trial>,
@@ -92,7 +96,7 @@ pub(crate) async fn store_new(write: &mut Write, new: &[NewDesired]) -> Result<(
 
 /// The generation that a change makes.
 pub(crate) fn new_desired(change: Checked<'_>) -> NewDesired {
-    let Checked { miner, latest, base, wanted, changes, confirm_within, claim, rollout } = change;
+    let Checked { miner, latest, on_trial, base, wanted, changes, confirm_within, claim, rollout } = change;
     // A miner that obeyed a control plane before (a lost database) must take this one for newer.
     let accepted = base.confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default();
     let before = latest.map(|latest| latest.generation);
@@ -122,13 +126,27 @@ pub(crate) fn new_desired(change: Checked<'_>) -> NewDesired {
         trace_parent: TraceParent::current(),
         taken_over,
     });
-    let previous = before.unwrap_or_default();
+    let before = before.unwrap_or_default();
+    let on_trial = on_trial.filter(|trial| trial.generation == before && !trial.is_over());
+    let touched = SpecParts::of(changes);
     let usual = || Trial::is_due(changes).then_some(CONFIRM);
     let within = confirm_within.map_or_else(usual, |within| (!within.is_zero()).then_some(within));
-    let trial = within
-        .filter(|_| has_way_back)
-        .map(|within| Trial { rollout: rollout.into(), ..Trial::new(generation, previous, within, needs_share) });
-    NewDesired { origin, desired, previous, trial }
+    let (previous, trial) = match (within.filter(|_| has_way_back), on_trial) {
+        (Some(within), on_trial) => {
+            // What was not proved is nothing to go back to.
+            let previous = on_trial.map_or(before, |trial| trial.previous);
+            let parts = on_trial.map_or(touched, |trial| trial.parts.or(touched));
+            let trial = Trial::new(generation, previous, within, needs_share);
+            (previous, Some(Trial { rollout: rollout.into(), parts, ..trial }))
+        }
+        (None, Some(trial)) => {
+            // This change says nothing of the rest, which is as little proved as before.
+            let parts = trial.parts.without(touched);
+            (before, (parts != SpecParts::NONE).then(|| trial.carried(generation, parts)))
+        }
+        (None, None) => (before, None),
+    };
+    NewDesired { origin, desired, before, previous, trial }
 }
 
 /// A desired state that was only checked: generation and etag are those before.
@@ -141,5 +159,60 @@ pub(super) fn unstored(miner: &MinerName, latest: Option<&DesiredState>, wanted:
         stored_at: latest.map_or_else(SystemTime::now, |latest| latest.stored_at),
         trace_parent: TraceParent::default(),
         taken_over: latest.map(|latest| latest.taken_over).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::TrialState;
+
+    const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
+
+    fn paths(paths: &[&str]) -> Vec<SpecChange> {
+        let change = |path: &&str| SpecChange { path: (*path).into(), before: String::new(), after: String::new() };
+        paths.iter().map(change).collect()
+    }
+
+    /// What follows generation 6, which is on trial against 5.
+    fn over_a_trial(changed: &[&str], confirm_within: Option<Duration>) -> NewDesired {
+        let miner = "rig1".parse().unwrap();
+        let latest = DesiredState { generation: Generation(6), ..unstored(&miner, None, WantedSpec::default()) };
+        let trial = Trial::new(Generation(6), Generation(5), Duration::from_secs(300), true);
+        let trial = Trial { parts: SpecParts::POOL_GROUPS, rollout: "r".into(), ..trial };
+        new_desired(Checked {
+            miner: &miner,
+            latest: Some(&latest),
+            on_trial: Some(&trial),
+            base: Base::default(),
+            wanted: WantedSpec::default(),
+            changes: &paths(changed),
+            confirm_within,
+            claim: Claim::FromProfiles,
+            rollout: "",
+        })
+    }
+
+    #[test]
+    fn what_was_not_proved_is_nothing_to_go_back_to() {
+        let new = over_a_trial(&["pool_groups[main].pools[main].url", "paused"], None);
+        assert_eq!((new.before, new.previous), (Generation(6), Generation(5)));
+        let trial = new.trial.unwrap();
+        assert_eq!((trial.generation, trial.previous, trial.state), (Generation(7), Generation(5), TrialState::Stored));
+        assert_eq!(trial.parts, SpecParts { paused: true, ..SpecParts::POOL_GROUPS });
+    }
+
+    #[test]
+    fn change_of_other_parts_goes_on_with_a_trial_and_one_of_the_same_parts_may_end_it() {
+        for within in [None, Some(Duration::ZERO)] {
+            let new = over_a_trial(&["paused"], within);
+            assert_eq!(new.previous, Generation(6));
+            let trial = new.trial.unwrap();
+            let carried = (trial.generation, trial.previous, trial.parts, trial.rollout.as_str());
+            assert_eq!(carried, (Generation(7), Generation(5), SpecParts::POOL_GROUPS, ""));
+        }
+        // Somebody says that these pools need no proof.
+        assert_eq!(over_a_trial(&["pool_groups[main].pools[main].url"], Some(Duration::ZERO)).trial, None);
+        assert_eq!(over_a_trial(&["paused"], MINUTE).trial.unwrap().previous, Generation(5));
     }
 }

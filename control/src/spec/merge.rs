@@ -73,6 +73,17 @@ impl WantedSpec {
         }
     }
 
+    /// With these parts as `other` has them, its passwords included.
+    #[must_use]
+    pub fn with(self, parts: SpecParts, other: &Self) -> Self {
+        let (mine, theirs) = (self.spec, &other.spec);
+        let pool_groups = if parts.pool_groups { theirs.pool_groups.clone() } else { mine.pool_groups };
+        let boards = if parts.boards { theirs.boards.clone() } else { mine.boards };
+        let paused = if parts.paused { theirs.paused } else { mine.paused };
+        let left_to_miner = if parts.pool_groups { other.left_to_miner.clone() } else { self.left_to_miner };
+        Self { spec: MinerSpec { pool_groups, paused, boards }, left_to_miner }
+    }
+
     /// The spec with a stand-in for each password that is left to the miner.
     fn marked(&self, mark: impl Fn(Left) -> &'static str) -> MinerSpec {
         let mut spec = self.spec.clone();

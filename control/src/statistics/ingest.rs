@@ -4,7 +4,7 @@
 use super::{BucketPage, PageError};
 use crate::store::{Collected, Hand, NotStored, Store, StoreError, Together, Write, Writer as StoreWriter, together};
 use mujina_core::id::MinerName;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 /// Takes pages. Cheap to clone.
@@ -68,6 +68,6 @@ impl Together for Pages {
     }
 
     async fn store(&self, write: &mut Write, items: &[Self::Item]) -> Result<Vec<Self::Answer>, StoreError> {
-        write.collect(items).await
+        write.collect(items, SystemTime::now()).await
     }
 }

@@ -12,6 +12,10 @@ const USUAL_POINTS: u64 = 200;
 const USUAL_RANGE: Duration = Duration::from_secs(60 * 60);
 /// Length of a bucket, in milliseconds.
 const BUCKET: i64 = 10_000;
+/// Longest range of which the buckets themselves are read, in days: as long as they are kept by default.
+const BUCKET_DAYS: i64 = 7;
+/// A day, in milliseconds.
+const DAY: i64 = 24 * 60 * 60_000;
 
 /// A range of whole steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,11 @@ pub enum PlanError {
     /// More than [`MAX_POINTS`].
     #[error("gives {0} points; use a wider step, for at most {MAX_POINTS}")]
     TooManyPoints(u64),
+    /// Sums do not fit, and there would be too many buckets.
+    #[error(
+        "is not a multiple of a minute, which needs every bucket; use whole minutes, or at most {BUCKET_DAYS} days"
+    )]
+    TooManyBuckets,
 }
 
 /// What was counted over one step.
@@ -57,6 +66,9 @@ pub struct Point {
     pub stale: u64,
     /// Expected hashes of the accepted shares.
     pub accepted_work: f64,
+    /// Variance of that: the squares of the work of each share, summed. Within one row that was stored all shares are taken to
+    /// be as hard; what is known of them is their number.
+    pub work_variance: f64,
 }
 
 /// Plans a series. The range is widened to whole steps; of the sums those are read that are widest, for they are kept for
@@ -100,6 +112,9 @@ pub fn plan(
         return Err(PlanError::TooManyPoints(points));
     }
     let resolution_ms = RESOLUTIONS.into_iter().rev().find(|resolution| step % resolution == 0);
+    if resolution_ms.is_none() && end_ms.saturating_sub(begin_ms) > BUCKET_DAYS * DAY + 2 * step.min(DAY) {
+        return Err(PlanError::TooManyBuckets);
+    }
     Ok(Plan { begin_ms, end_ms, step_ms: step, resolution_ms })
 }
 
@@ -118,14 +133,12 @@ impl Point {
         from_millis(self.begin_ms)
     }
 
-    /// Hashes per second by the accepted shares over the length of the step, and one standard error of it: that of a count of
-    /// independent events, relative to the rate, is one over its square root.
+    /// Hashes per second by the accepted shares over the length of the step, and one standard error of it: that of independent
+    /// events, each of its own weight. Few hard shares weigh more in it than many easy ones. 0 when there were none.
     #[must_use]
     pub fn hash_rate(&self, step: Duration) -> (f64, f64) {
-        let rate = self.accepted_work / step.as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "an error bar needs no more than 53 bits")]
-        let accepted = self.accepted as f64;
-        (rate, if self.accepted == 0 { 0.0 } else { rate / accepted.sqrt() })
+        let seconds = step.as_secs_f64();
+        (self.accepted_work / seconds, self.work_variance.sqrt() / seconds)
     }
 }
 
@@ -175,8 +188,18 @@ mod tests {
     }
 
     #[test]
-    fn error_bar_follows_the_number_of_shares() {
-        let point = Point { accepted: 100, accepted_work: 6e13, ..Point::default() };
+    fn buckets_themselves_are_read_for_a_week_at_most() {
+        let week = 7 * 24 * 60 * 60;
+        assert_eq!(planned(Some(NOW - week), Some(610)).unwrap().resolution_ms, None);
+        assert_eq!(planned(Some(NOW - week - 2000), Some(610)), Err(PlanError::TooManyBuckets));
+        assert_eq!(planned(Some(NOW - 60), Some(10 * 24 * 60 * 60 + 10)), Err(PlanError::TooManyBuckets));
+        assert!(planned(Some(NOW - 100 * week), Some(10 * 24 * 60 * 60)).is_ok(), "sums are few");
+    }
+
+    #[test]
+    fn error_bar_follows_the_number_of_shares_and_their_weight() {
+        let point =
+            Point { accepted: 100, accepted_work: 6e13, work_variance: 100.0 * 6e11 * 6e11, ..Point::default() };
         assert_eq!(point.hash_rate(Duration::from_secs(60)), (1e12, 1e11));
         assert_eq!(Point::default().hash_rate(Duration::from_secs(60)), (0.0, 0.0));
     }

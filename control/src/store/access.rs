@@ -4,6 +4,7 @@ use super::{Store, StoreError, Write, from_millis, millis};
 use crate::access::{Binding, token::Token};
 use sqlx::{Row, sqlite::SqliteRow};
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -34,6 +35,16 @@ impl Store {
         let rows =
             sqlx::query("SELECT * FROM operator_tokens ORDER BY created_at DESC, id").fetch_all(&self.readers).await?;
         rows.iter().map(read_token).collect()
+    }
+
+    /// The ids of all tokens that count at this time.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn living_tokens(&self, now: SystemTime) -> Result<HashSet<String>, StoreError> {
+        let living = "SELECT id FROM operator_tokens WHERE revoked_at IS NULL AND expires_at > ?";
+        let ids = sqlx::query_scalar(living).bind(millis(now)).fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// The token of this name.

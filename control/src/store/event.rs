@@ -6,7 +6,7 @@ use mujina_core::id::MinerName;
 use sqlx::{Row, sqlite::SqliteRow};
 
 /// Events that are kept.
-const HISTORY: u64 = 10_000;
+const HISTORY: i64 = 10_000;
 
 impl Store {
     /// Number of the newest event; 0 = there is none.
@@ -62,10 +62,13 @@ impl Write {
                 .execute(&mut *self.transaction)
                 .await?;
         }
-        sqlx::query("DELETE FROM events WHERE sequence <= ?")
-            .bind(count(newest.saturating_sub(HISTORY)))
-            .execute(&mut *self.transaction)
-            .await?;
+        // Counted, because numbers are left out: those that were lost, and very many by a restore.
+        sqlx::query(
+            "DELETE FROM events WHERE sequence <= (SELECT sequence FROM events ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
+        )
+        .bind(HISTORY)
+        .execute(&mut *self.transaction)
+        .await?;
         Ok(newest)
     }
 }

@@ -89,8 +89,18 @@ impl Write {
                 .execute(&mut *self.transaction)
                 .await?;
         }
+        // Another miner of the name makes requests of its own.
+        sqlx::query("DELETE FROM requests WHERE scope = ?")
+            .bind(answers_of(miner))
+            .execute(&mut *self.transaction)
+            .await?;
         Ok(())
     }
+}
+
+/// Where answers to writes of a miner's spec are remembered (`spec::apply`).
+fn answers_of(miner: &MinerName) -> String {
+    format!("spec/{miner}")
 }
 
 fn name(row: &SqliteRow) -> Result<MinerName, StoreError> {

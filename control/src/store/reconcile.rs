@@ -1,7 +1,10 @@
 //! What the reconciler must not forget with its process: changes made on miners themselves, and changes on trial.
 
 use super::{Store, StoreError, Write, count};
-use crate::reconcile::{LocalChange, Trial};
+use crate::{
+    reconcile::{LocalChange, Trial},
+    spec::DesiredState,
+};
 use mujina_core::id::{Generation, MinerName};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -66,6 +69,28 @@ impl Write {
         };
         query.execute(&mut *self.transaction).await?;
         Ok(())
+    }
+
+    /// The trial of the newest desired state of a miner, if it is not over.
+    pub(crate) async fn open_trial(
+        &mut self,
+        miner: &MinerName,
+        latest: Option<&DesiredState>,
+    ) -> Result<Option<Trial>, StoreError> {
+        let Some(latest) = latest else { return Ok(None) };
+        let row = sqlx::query("SELECT miner, state FROM trials WHERE miner = ? AND generation = ? AND is_over = 0")
+            .bind(miner.as_str())
+            .bind(count(latest.generation.0))
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|(_, trial)| trial))
+    }
+
+    /// Changes on trial that are not over, as they are for the rest of this write.
+    pub(crate) async fn open_trials(&mut self) -> Result<Vec<(MinerName, Trial)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT miner, state FROM trials WHERE is_over = 0").fetch_all(&mut *self.transaction).await?;
+        rows.iter().map(read).collect()
     }
 
     /// Keeps trials as they stand, the last of each generation, and drops those of the miners that are over and too old to

@@ -8,14 +8,18 @@ use super::{
     remember::{read_profile, write_profile},
 };
 use crate::{
+    access::{Permission, content},
     profile::{Busy, Fragment, Profile},
-    rollout::{Course, Rollout, Status, Target},
+    rollout::{Approvals, Course, Rollout, Status, Target},
     trace::TraceParent,
 };
 use mujina_core::id::{MinerName, ProfileName};
 use serde::Serialize;
 use sqlx::{Row, Sqlite, sqlite::SqliteRow};
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 /// Ended rollouts that are kept.
 const HISTORY: i64 = 200;
@@ -31,6 +35,10 @@ pub struct StoredRollout {
     pub change: Fragment,
     /// The profile that is stored when all waves held, with the etag of the one that it replaces; `change` is what it says.
     pub profile: Option<Profile>,
+    /// What somebody must be permitted who lets it change miners.
+    pub needs: BTreeSet<Permission>,
+    /// Who approved it.
+    pub approvals: Approvals,
     /// Who planned it.
     pub created_by: String,
     /// How far it is.
@@ -50,6 +58,10 @@ pub struct PlannedRollout {
     pub change: Fragment,
     /// See [`StoredRollout`].
     pub profile: Option<Profile>,
+    /// See [`StoredRollout`].
+    pub needs: BTreeSet<Permission>,
+    /// How many must approve it.
+    pub approvals: Approvals,
     /// When it was planned.
     pub created_at: SystemTime,
     /// Who planned it.
@@ -96,12 +108,14 @@ impl Store {
 impl Write {
     /// Stores a new rollout, and drops ended ones that are too old to matter.
     pub async fn insert_rollout(&mut self, planned: PlannedRollout) -> Result<StoredRollout, StoreError> {
-        let PlannedRollout { rollout, change, profile, created_at, created_by, trace_parent } = planned;
+        let PlannedRollout { rollout, change, profile, needs, approvals, created_at, created_by, trace_parent } =
+            planned;
         let Rollout { course, targets } = &rollout;
         let said = profile.as_ref().map(write_profile).transpose()?.unwrap_or_default();
         let number = sqlx::query(
-            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent, profile, created_by)
-             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)",
+            "INSERT INTO rollouts (id, change, course, status, revision, created_at, trace_parent, profile, created_by, needs,
+                 approvals_needed, approvals)
+             VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&course.id)
         .bind(fragment::write(&change)?)
@@ -111,6 +125,9 @@ impl Write {
         .bind(trace_parent.to_string())
         .bind(said)
         .bind(&created_by)
+        .bind(json(&needs)?)
+        .bind(approvals.needed)
+        .bind(json(&approvals.given)?)
         .execute(&mut *self.transaction)
         .await?
         .last_insert_rowid();
@@ -119,7 +136,18 @@ impl Write {
             .bind(number.saturating_sub(HISTORY))
             .execute(&mut *self.transaction)
             .await?;
-        Ok(StoredRollout { number, revision: 1, change, profile, created_by, rollout, created_at, trace_parent })
+        Ok(StoredRollout {
+            number,
+            revision: 1,
+            change,
+            profile,
+            needs,
+            approvals,
+            created_by,
+            rollout,
+            created_at,
+            trace_parent,
+        })
     }
 
     /// One rollout, as it is for the rest of this write.
@@ -157,6 +185,23 @@ impl Write {
         .fetch_optional(&mut *self.transaction)
         .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Writes down who approved a plan; `None` when somebody wrote since `before` was read, and then nothing is written.
+    pub async fn save_approvals(
+        &mut self,
+        before: &StoredRollout,
+        approvals: Approvals,
+    ) -> Result<Option<StoredRollout>, StoreError> {
+        let written =
+            sqlx::query("UPDATE rollouts SET approvals = ?, revision = revision + 1 WHERE number = ? AND revision = ?")
+                .bind(json(&approvals.given)?)
+                .bind(before.number)
+                .bind(count(before.revision))
+                .execute(&mut *self.transaction)
+                .await?;
+        let revision = before.revision.saturating_add(1);
+        Ok((written.rows_affected() > 0).then(|| StoredRollout { revision, approvals, ..before.clone() }))
     }
 
     /// Writes down how far a rollout is; `None` when somebody wrote since `before` was read, and then nothing is written.
@@ -210,7 +255,7 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
     let number: i64 = row.try_get("number")?;
     let (id, change, course, trace_parent): (String, String, String, String) =
         (row.try_get("id")?, row.try_get("change")?, row.try_get("course")?, row.try_get("trace_parent")?);
-    let profile: String = row.try_get("profile")?;
+    let (profile, needs): (String, Option<String>) = (row.try_get("profile")?, row.try_get("needs")?);
     let bad = || StoreError::corrupt(format!("rollout {id}"));
     let course: Course = serde_json::from_str(&course).map_err(|_| bad())?;
     let rows = sqlx::query::<Sqlite>("SELECT miner, state FROM rollout_targets WHERE rollout = ?")
@@ -227,6 +272,15 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
         revision: counted(row.try_get("revision")?),
         change: fragment::read(&change, &id)?,
         profile: if profile.is_empty() { None } else { Some(read_profile(&profile)?) },
+        needs: match needs {
+            Some(needs) => serde_json::from_str(&needs).map_err(|_| bad())?,
+            // Planned before this was kept: it may be anything.
+            None => content::OF_SPECS.into(),
+        },
+        approvals: Approvals {
+            needed: row.try_get("approvals_needed")?,
+            given: serde_json::from_str(&row.try_get::<String, _>("approvals")?).map_err(|_| bad())?,
+        },
         created_by: row.try_get("created_by")?,
         rollout: Rollout { course, targets },
         created_at: from_millis(row.try_get("created_at")?),

@@ -3,6 +3,7 @@
 
 mod collect;
 mod prune;
+mod reading;
 mod series;
 
 use super::{Store, StoreError, Write, count, counted, from_millis, millis, span_millis};
@@ -13,8 +14,9 @@ use mujina_core::{
     share::{RejectReason, ShareBucket, ShareTotals},
     units::Difficulty,
 };
+use reading::{LONGEST, unread};
 pub(crate) use series::{Points, SeriesRow};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Connection, Row, sqlite::SqliteRow};
 use std::time::{Duration, SystemTime};
 
 /// Where a bucket stands in the order of time; pages continue after it.
@@ -111,6 +113,9 @@ impl Store {
     }
 
     /// Sums over the buckets of some miners, or of all that there ever were.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] when there are too many of them.
     pub(crate) async fn summarize_shares(
         &self,
         miners: Option<&[MinerName]>,
@@ -124,7 +129,8 @@ impl Store {
             "(?1 IS NULL OR miner IN (SELECT share_texts.id FROM share_texts JOIN json_each(?1) ON text = value))
             AND begin_ms >= ?2 AND begin_ms < ?3";
         // One moment for all three sums.
-        let mut moment = self.readers.begin().await?;
+        let mut reading = self.reading(LONGEST).await?;
+        let mut moment = reading.connection().begin().await?;
         let row = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT count(*) AS buckets, min(begin_ms) AS since, coalesce(sum(found), 0) AS found,
                  coalesce(sum(stale), 0) AS stale, coalesce(sum(duplicate), 0) AS duplicate,
@@ -141,7 +147,8 @@ impl Store {
         .bind(begin)
         .bind(end)
         .fetch_one(&mut *moment)
-        .await?;
+        .await
+        .map_err(unread)?;
         let rejects = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT json_group_object(reason, refused) FROM (
                  SELECT one.key AS reason, sum(one.value) AS refused FROM share_rows, json_each(rejects) AS one
@@ -152,7 +159,8 @@ impl Store {
         .bind(begin)
         .bind(end)
         .fetch_one(&mut *moment)
-        .await?;
+        .await
+        .map_err(unread)?;
         let missing = sqlx::query(
             "SELECT coalesce(sum(missing), 0) FROM share_gaps
              WHERE (?1 IS NULL OR miner IN (SELECT value FROM json_each(?1))) AND begin_ms >= ?2 AND begin_ms < ?3",
@@ -161,7 +169,8 @@ impl Store {
         .bind(begin)
         .bind(end)
         .fetch_one(&mut *moment)
-        .await?;
+        .await
+        .map_err(unread)?;
         let mut totals = totals(&row)?;
         add_rejects(&mut totals, rejects.try_get(0)?)?;
         totals.pending = counted(row.try_get("pending_delta")?);

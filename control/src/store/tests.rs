@@ -30,6 +30,11 @@ fn bucket(sequence: u64) -> ShareBucket {
     }
 }
 
+/// After all buckets.
+fn after_all() -> SystemTime {
+    bucket(1000).begin
+}
+
 fn page(database: &str, sequences: std::ops::RangeInclusive<u64>) -> BucketPage {
     let oldest_sequence = *sequences.start();
     BucketPage { database_id: database.into(), buckets: sequences.map(bucket).collect(), oldest_sequence }
@@ -37,7 +42,7 @@ fn page(database: &str, sequences: std::ops::RangeInclusive<u64>) -> BucketPage 
 
 async fn collect(store: &Store, page: &BucketPage) -> Collected {
     let mut write = store.write().await.unwrap();
-    let collected = write.collect(&[(miner(), page.clone())]).await.unwrap().remove(0).unwrap();
+    let collected = write.collect(&[(miner(), page.clone())], after_all()).await.unwrap().remove(0).unwrap();
     write.commit().await.unwrap();
     collected
 }
@@ -66,7 +71,7 @@ async fn page_that_was_not_committed_is_stored_by_the_next_attempt_and_never_twi
     assert_eq!(collect(&store, &page("d", 1..=5)).await, Collected { buckets: 5, missing: 0, after: 5 });
     // Killed between the rows and the commit.
     let mut write = store.write().await.unwrap();
-    write.collect(&[(miner(), page("d", 6..=9))]).await.unwrap();
+    write.collect(&[(miner(), page("d", 6..=9))], after_all()).await.unwrap();
     drop(write);
     store.close().await;
     drop((store, lock));
@@ -98,7 +103,7 @@ async fn new_database_has_a_cursor_of_its_own_and_gaps_are_counted() {
 }
 
 #[tokio::test]
-async fn buckets_come_back_as_they_were_in_pages_and_old_ones_can_be_dropped() {
+async fn buckets_come_back_as_they_were_in_pages() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
     collect(&store, &page("d", 1..=7)).await;
@@ -107,13 +112,56 @@ async fn buckets_come_back_as_they_were_in_pages_and_old_ones_can_be_dropped() {
     let rest = store.share_buckets(&miner(), range, Some(first[2].position), 9).await.unwrap();
     let found: Vec<_> = first.into_iter().chain(rest).map(|one| one.bucket).collect();
     assert_eq!(found, (2..=6).map(bucket).collect::<Vec<_>>());
-    let (day, now) = (Duration::from_secs(24 * 60 * 60), bucket(4).begin + Duration::from_secs(60));
-    let keep = KeepStatistics { ten_seconds: Duration::from_secs(60), ..KeepStatistics::all(day) };
-    assert_eq!(store.prune_shares(&keep, now).await.unwrap(), 3);
-    assert_eq!(store.prune_shares(&keep, now).await.unwrap(), 0);
-    assert_eq!(sequences(&store).await, [4, 5, 6, 7]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn old_buckets_are_dropped_and_a_clock_that_jumps_makes_none_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    let (day, minute) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60));
+    let keep = KeepStatistics { ten_seconds: minute, ..KeepStatistics::all(day) };
+    collect(&store, &page("d", 1..=300)).await;
+    let ahead = bucket(300).begin + 1000 * day;
+    assert_eq!(store.prune_shares(&keep, ahead).await.unwrap(), 0, "too few to bear a time out");
+    collect(&store, &page("d", 301..=369)).await;
+    // The time that counts is that of bucket 10: an hour of buckets is not older.
+    assert_eq!(store.prune_shares(&keep, bucket(9).begin).await.unwrap(), 2, "it is never later than the clock says");
+    assert_eq!(store.prune_shares(&keep, ahead).await.unwrap(), 1);
+    assert_eq!(store.prune_shares(&keep, ahead).await.unwrap(), 0);
+    assert_eq!(sequences(&store).await, (4..=369).collect::<Vec<_>>());
     // What was dropped with age is not collected again.
     assert_eq!(collect(&store, &page("d", 1..=7)).await.buckets, 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn answers_are_forgotten_by_age_and_the_newest_are_kept_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    // As a clock leaves them that jumped ahead by decades since.
+    let old = |first: i64, last: i64| {
+        sqlx::query(
+            "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+             INSERT INTO requests (scope, request_id, answer, answered_at) SELECT 'a', 'old-' || i, '1', i FROM n",
+        )
+        .bind(first)
+        .bind(last)
+        .execute(&store.writer)
+    };
+    old(1, 2).await.unwrap();
+    let remember = async |id: &str| {
+        let mut write = store.write().await.unwrap();
+        write.remember("a", id, "2").await.unwrap();
+        write.commit().await.unwrap();
+    };
+    remember("new-1").await;
+    assert!(store.answered("a", "old-1").await.unwrap().is_some());
+    old(3, 1000).await.unwrap();
+    remember("new-2").await;
+    assert!(store.answered("a", "old-1").await.unwrap().is_none());
+    assert!(store.answered("a", "old-2").await.unwrap().is_some());
+    assert!(store.answered("a", "new-1").await.unwrap().is_some());
     store.close().await;
 }
 

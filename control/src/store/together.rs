@@ -4,7 +4,8 @@
 //! many tasks ── hand in, wait ──▶ queue ──▶ writer: all that is there, one commit ──▶ each is answered
 //! ```
 //! Whoever hands something in waits until it is on disk. What comes while one transaction is on its way goes into the next,
-//! so a thousand changes need a few tens of transactions and one needs its own at once.
+//! so a thousand changes need a few tens of transactions and one needs its own at once. Should a transaction fail, its items
+//! are tried once more, each by itself: one that cannot be stored does not hold up the others.
 
 use super::{Store, StoreError, Write};
 use std::{
@@ -16,13 +17,16 @@ use std::{
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{debug, error};
 
 /// Items that wait, in all: one for each miner of a large fleet. Who finds it full waits, which slows down its own work alone.
 const QUEUE: usize = 1024;
+
+/// How long items are tried one by one before others have their turn: a disk that fails for all is not asked for each.
+const ONE_BY_ONE: Duration = Duration::from_secs(5);
 
 /// How items of one kind are stored.
 pub(crate) trait Together: Send + Sync + Sized + 'static {
@@ -42,7 +46,8 @@ pub(crate) trait Together: Send + Sync + Sized + 'static {
         1
     }
 
-    /// Stores items in their order; an answer for each.
+    /// Stores items in their order; an answer for each. Where that fails, nothing of them is stored and each comes again by
+    /// itself, as if it had been handed in alone.
     fn store(
         &self,
         write: &mut Write,
@@ -162,22 +167,45 @@ impl<T: Together> Writer<T> {
             waiting.push(stored);
         }
         self.waiting.weight.fetch_sub(weight, Ordering::Relaxed);
-        let mut answers = match self.store(&items).await {
-            Ok(answers) => {
-                self.how.stored();
-                answers.into_iter()
-            }
+        let answers = match self.store(&items).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(error) if items.len() > 1 => self.one_by_one(&items, &error).await,
             Err(error) => {
-                let error = &error as &(dyn std::error::Error + 'static);
-                error!(error, what = T::WHAT, items = items.len(), "changes are not stored; trying again");
-                Vec::new().into_iter()
+                not_stored::<T>(&error, 1);
+                Vec::new()
             }
         };
-        for stored in waiting {
-            // Whoever handed it in may be gone.
-            let _ = stored.send(answers.next().ok_or(NotStored));
+        if answers.iter().any(Result::is_ok) {
+            self.how.stored();
+        }
+        // Who has no answer learns that it was not stored, and whoever handed it in may be gone.
+        for (stored, answer) in waiting.into_iter().zip(answers) {
+            let _ = stored.send(answer);
         }
         true
+    }
+
+    /// Tries each item by itself, as long as that does not hold up others for too long; answers for those that were tried.
+    async fn one_by_one(&self, items: &[T::Item], error: &StoreError) -> Vec<Result<T::Answer, NotStored>> {
+        not_together::<T>(error, items.len());
+        let (mut answers, mut last) = (Vec::with_capacity(items.len()), None);
+        let begun = Instant::now();
+        for item in items.iter().map(std::slice::from_ref) {
+            if begun.elapsed() > ONE_BY_ONE {
+                break;
+            }
+            answers.push(match self.store(item).await {
+                Ok(stored) => stored.into_iter().next().ok_or(NotStored),
+                Err(error) => {
+                    last = Some(error);
+                    Err(NotStored)
+                }
+            });
+        }
+        if let Some(error) = last {
+            not_stored::<T>(&error, items.len() - answers.iter().filter(|answer| answer.is_ok()).count());
+        }
+        answers
     }
 
     async fn store(&self, items: &[T::Item]) -> Result<Vec<T::Answer>, StoreError> {
@@ -185,5 +213,64 @@ impl<T: Together> Writer<T> {
         let answers = self.how.store(&mut write, items).await?;
         write.commit().await?;
         Ok(answers)
+    }
+}
+
+fn not_together<T: Together>(error: &StoreError, items: usize) {
+    let error = error as &(dyn std::error::Error + 'static);
+    debug!(error, what = T::WHAT, items, "changes are not stored together; each is tried by itself");
+}
+
+fn not_stored<T: Together>(error: &StoreError, items: usize) {
+    let error = error as &(dyn std::error::Error + 'static);
+    error!(error, what = T::WHAT, items, "changes are not stored; trying again");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    /// Remembers requests of one scope; which is there already, fails the transaction.
+    #[derive(Default)]
+    struct Requests {
+        stored: Arc<AtomicBool>,
+    }
+
+    impl Together for Requests {
+        type Item = &'static str;
+        type Answer = &'static str;
+        const WHAT: &'static str = "requests";
+        const MOST: usize = 100;
+
+        async fn store(&self, write: &mut Write, items: &[&'static str]) -> Result<Vec<&'static str>, StoreError> {
+            for item in items {
+                write.remember("scope", item, "answer").await?;
+            }
+            Ok(items.to_vec())
+        }
+
+        fn stored(&self) {
+            self.stored.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_item_that_cannot_be_stored_does_not_hold_up_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _lock) = Store::open(folder.path()).await.unwrap();
+        let mut write = store.write().await.unwrap();
+        write.remember("scope", "taken", "before").await.unwrap();
+        write.commit().await.unwrap();
+        let how = Requests::default();
+        let stored = Arc::clone(&how.stored);
+        let (hand, mut writer) = together(store.clone(), how);
+        // All are in the queue before the writer looks.
+        let all = async { tokio::join!(hand.store("a"), hand.store("taken"), hand.store("b")) };
+        let (answers, _) = tokio::join!(all, writer.step());
+        assert_eq!(answers, (Ok("a"), Err(NotStored), Ok("b")));
+        assert!(stored.load(Ordering::Relaxed));
+        assert_eq!(store.answered("scope", "b").await.unwrap().as_deref(), Some("answer"));
+        assert_eq!(store.answered("scope", "taken").await.unwrap().as_deref(), Some("before"));
     }
 }

@@ -268,8 +268,14 @@ async fn nothing_is_sent_to_a_miner_in_quarantine_until_it_is_released() {
     let (targets, _) = until_ended(&control, &start(&control, reconnect()).await.operation_id).await;
     assert_eq!((targets[0].error_code, targets[0].error_reason.as_str()), (9, "IDENTITY_QUARANTINED"));
     assert!(miner.state().reconnect_calls.is_empty());
+    // What is wanted of it waits: it refused nothing.
+    control.apply(crate::world::paused("rig1")).await;
+    let waits = control.until("rig1", "it waits", |miner| miner.sync_reason.contains("it was used twice")).await;
+    assert_eq!(waits.sync_state(), v1::SyncState::Applying);
+    assert!(miner.state().applied.is_empty());
     let release = v1::ReleaseMinerRequest { name: "rig1".into() };
     control.registry().release_miner(release.clone()).await.unwrap();
+    control.until_sync("rig1", v1::SyncState::InSync).await;
     let (_, ended) = until_ended(&control, &start(&control, reconnect()).await.operation_id).await;
     assert_eq!(ended.state(), v1::OperationState::Succeeded);
     let again = Failure::from(&control.registry().release_miner(release).await.unwrap_err());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
+mod approvals;
 mod door;
 mod fleet;
 mod host;
@@ -12,6 +13,7 @@ mod payouts;
 mod process;
 mod profiles;
 mod relay;
+mod rights;
 mod rollouts;
 mod series;
 mod specs;

@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) reverts: bool,
     /// The newest change waits to be confirmed.
     pub(crate) reverts_at: bool,
+    /// Its status trees speak of the generation before, and of the shares of its connection.
+    pub(crate) lagging: bool,
     /// Accounts for which the pool accepts nothing.
     pub(crate) unknown_users: Vec<String>,
 }
@@ -146,8 +148,8 @@ impl FakeMiner {
         v1::MinerStatus {
             miner_id: "fake".into(),
             boot_id: state.boot_id.clone(),
-            generation: state.generation,
-            observed_generation: state.observed,
+            generation: state.generation - u64::from(state.lagging),
+            observed_generation: state.observed - u64::from(state.lagging),
             pools: pools(&state),
             ..v1::MinerStatus::default()
         }
@@ -209,9 +211,10 @@ fn accept(state: &mut State, request: wire::ApplySpecRequest) -> Result<(), Stat
 
 /// The pool that it works for, on one connection for each generation.
 fn live(pool: &v1::PoolSpec, state: &State) -> v1::PoolStatus {
-    let accepted = if state.unknown_users.contains(&pool.user) { 0 } else { state.accepted };
+    let is_known = state.lagging || !state.unknown_users.contains(&pool.user);
+    let accepted = if is_known { state.accepted } else { 0 };
     let connection = v1::PoolConnection {
-        connection_id: state.generation,
+        connection_id: state.generation - u64::from(state.lagging),
         totals: Some(v1::ShareTotals { accepted, ..v1::ShareTotals::default() }),
         ..v1::PoolConnection::default()
     };

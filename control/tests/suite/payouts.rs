@@ -28,7 +28,7 @@ fn list(user: &str) -> v1::ProposePayoutChangeRequest {
 }
 
 /// The pools of `spec` with another account, as part of a spec.
-fn pools_of(user: &str) -> v1::SpecFragment {
+pub(crate) fn pools_of(user: &str) -> v1::SpecFragment {
     let mut groups = spec(None).pool_groups;
     groups.iter_mut().flat_map(|group| &mut group.pools).for_each(|pool| pool.user = user.into());
     v1::SpecFragment { pool_groups: Some(v1::PoolGroupList { groups }), ..v1::SpecFragment::default() }
@@ -42,7 +42,7 @@ fn assert_refused(refused: &Failure, field: &str, says: &str) {
 }
 
 /// Somebody with a token of an operator, bound to a role.
-async fn bearer(admin: &Client, operator: &str, role: &str) -> MetadataValue<Ascii> {
+pub(crate) async fn bearer(admin: &Client, operator: &str, role: &str) -> MetadataValue<Ascii> {
     let mut access = AccessServiceClient::new(admin.clone());
     let binding = v1::Binding { subject: format!("operator:{operator}"), role: role.into(), ..v1::Binding::default() };
     access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
@@ -51,7 +51,7 @@ async fn bearer(admin: &Client, operator: &str, role: &str) -> MetadataValue<Asc
     format!("Bearer {text}").parse().unwrap()
 }
 
-fn by<T>(bearer: &MetadataValue<Ascii>, message: T) -> Request<T> {
+pub(crate) fn by<T>(bearer: &MetadataValue<Ascii>, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", bearer.clone());
     request

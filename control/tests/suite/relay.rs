@@ -75,6 +75,7 @@ async fn calls_that_change_the_spec_or_name_no_miner_are_refused() {
     let mut client = MinerServiceClient::new(control.client.clone());
     for failure in [
         refused(client.apply_spec(to("rig1", wire::ApplySpecRequest::default())).await),
+        refused(client.confirm_spec(to("rig1", wire::ConfirmSpecRequest { generation: 1 })).await),
         refused(client.pause(to("rig1", wire::PauseRequest::default())).await),
         refused(client.resume(to("rig1", wire::ResumeRequest::default())).await),
     ] {

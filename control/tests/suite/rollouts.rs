@@ -92,7 +92,7 @@ fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
             ..v1::RolloutStrategy::default()
         }),
         request_id: "plan".into(),
-        validate_only: false,
+        ..v1::PlanRolloutRequest::default()
     }
 }
 
@@ -145,18 +145,22 @@ async fn canary_that_finds_no_share_is_taken_back_and_the_others_are_never_touch
     control.stop().await;
 }
 
-/// Shares of one miner over a span: `bob` has half of rig1's refused, and with `carol` it finds half as many.
+/// Shares of one miner over a span: `bob` has half of rig1's refused, and with `carol` it finds half as many. With `dave` it
+/// finds none, and leaves the bucket out.
 fn bucket(
     sequence: u64,
     begin: SystemTime,
     length: Duration,
     (miner, account): (usize, &str),
-) -> types::v1::ShareBucket {
+) -> Option<types::v1::ShareBucket> {
+    if (miner, account) == (0, "dave") {
+        return None;
+    }
     let usual = u64::try_from(length.as_millis()).unwrap() * 2;
     let submitted = if (miner, account) == (0, "carol") { usual / 2 } else { usual };
     let rejected = if (miner, account) == (0, "bob") { submitted / 2 } else { 0 };
     let begin = timestamp(begin);
-    types::v1::ShareBucket {
+    Some(types::v1::ShareBucket {
         sequence,
         begin: Some(begin),
         length: Some(duration(length)),
@@ -174,7 +178,7 @@ fn bucket(
         }),
         pending_delta: 0,
         hashes: 0.0,
-    }
+    })
 }
 
 /// Counts of the last minutes, and from now on of each fifth of a second.
@@ -186,7 +190,7 @@ fn count_shares(fleet: &Fleet) -> JoinSet<()> {
         let miner = miner.clone();
         counting.spawn(async move {
             let begun = SystemTime::now();
-            let old = (1..=30_u32).map(|i| bucket(i.into(), begun - LONG * (31 - i), LONG, (index, "alice")));
+            let old = (1..=30_u32).filter_map(|i| bucket(i.into(), begun - LONG * (31 - i), LONG, (index, "alice")));
             miner.change(|state| state.buckets = old.collect());
             let (mut ticks, mut end) = (tokio::time::interval(SHORT), begun);
             ticks.tick().await;
@@ -197,7 +201,7 @@ fn count_shares(fleet: &Fleet) -> JoinSet<()> {
                     miner.change(|state| {
                         let account = if state.spec.pool_groups.is_empty() { String::new() } else { user(&state.spec) };
                         let sequence = state.buckets.last().map_or(1, |newest| newest.sequence + 1);
-                        state.buckets.push(bucket(sequence, end, SHORT, (index, &account)));
+                        state.buckets.extend(bucket(sequence, end, SHORT, (index, &account)));
                     });
                     end += SHORT;
                 }
@@ -259,6 +263,25 @@ async fn more_rejects_or_fewer_hashes_than_chance_gives_stop_a_wave_and_a_person
     let accounts: Vec<_> = fleet.told(0).into_iter().map(|(_, account)| account).collect();
     assert_eq!(accounts, ["alice", "bob", "carol", "bob"]);
     assert!(fleet.told(1).iter().all(|(_, account)| account != "carol"), "the next wave was not touched");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn canary_that_stops_hashing_after_its_first_share_stops_the_rollout() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let _counting = count_shares(&fleet);
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let gates = v1::RolloutGates { skip_rejects: true, ..v1::RolloutGates::default() };
+    let id = start(&control, judged_change_to("dave", v1::RolloutFailureAction::RollBack, gates)).await;
+    // The miner has to be asked for buckets in vain, which takes it a while to answer.
+    let rollout = timeout(PATIENCE * 4, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::RolledBack, "{rollout:?}");
+    assert!(rollout.reason.contains("1 of 1 miners handed in no share during the soak"), "{}", rollout.reason);
+    let accounts: Vec<_> = fleet.told(0).into_iter().map(|(_, account)| account).collect();
+    assert_eq!(accounts, ["alice", "dave", "alice"]);
+    assert_eq!(fleet.told(1), [(1, "alice".into())], "the next wave was not touched");
     control.stop().await;
 }
 
@@ -408,5 +431,27 @@ async fn profile_that_a_rollout_brings_is_stored_when_all_waves_held() {
         assert!(resolved.stored && resolved.origins[0].profile == "pools", "{resolved:?}");
         assert_eq!(fleet.told(miner), [(1, "alice".into()), (2, "bob".into())]);
     }
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn rollout_that_has_ended_is_not_taken_back_while_another_changes_its_miners() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let first = start(&control, change_to("bob", 600)).await;
+    let rollout = timeout(PATIENCE, ended(&control, &first)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::Succeeded, "{rollout:?}");
+    let mut next = v1::PlanRolloutRequest { request_id: "next".into(), ..change_to("carol", 600) };
+    next.strategy.as_mut().unwrap().soak = Some(duration(Duration::from_secs(24 * 60 * 60)));
+    let second = start(&control, next).await;
+    let back = v1::RollBackRolloutRequest { rollout_id: first, reason: String::new() };
+    let refused = crate::door::failure(control.rollouts().roll_back_rollout(back.clone()).await);
+    assert_eq!(refused.reason, "MINER_IN_ROLLOUT", "{refused:?}");
+    let abort = v1::AbortRolloutRequest { rollout_id: second.clone(), reason: String::new() };
+    control.rollouts().abort_rollout(abort).await.unwrap();
+    timeout(PATIENCE, ended(&control, &second)).await.unwrap();
+    control.rollouts().roll_back_rollout(back).await.unwrap();
     control.stop().await;
 }

@@ -13,7 +13,7 @@ use mujina_proto::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A minute of long ago.
-const BEGIN: u64 = 1_790_000_040;
+const BEGIN: u64 = 1_700_000_040;
 
 fn at(seconds: u64) -> Option<prost_types::Timestamp> {
     Some(timestamp(UNIX_EPOCH + Duration::from_secs(BEGIN + seconds)))
@@ -150,7 +150,7 @@ async fn files_hold_the_same_rows() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 1 + 15, "{text}");
     assert!(lines[0].starts_with("miner,pool,begin,step_seconds,"));
-    assert!(lines[1].starts_with("rig1,main,2026-09-21T14:14:00Z,10,10,5,4,1,0,4000000000000,"), "{}", lines[1]);
+    assert!(lines[1].starts_with("rig1,main,2023-11-14T22:14:00Z,10,10,5,4,1,0,4000000000000,"), "{}", lines[1]);
     let parquet = file(v1::ExportFormat::Parquet).await;
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     control.stop().await;

@@ -215,46 +215,29 @@ async fn change_of_pools_stays_only_when_a_share_was_accepted_since() {
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
     control.until_connected("rig1").await;
     miner.change(|state| state.reverts = true);
-    let trial = async || {
-        let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
-        read.desired.unwrap().trial.map(|trial| trial.state())
-    };
     control.apply(whole("rig1", None)).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
-    assert_eq!(trial().await, Some(v1::SpecTrialState::Running));
+    assert_eq!(trial(&control).await, Some(v1::SpecTrialState::Running));
     assert!(miner.state().applied[0].confirm_within.is_some_and(|within| (290..=300).contains(&within.seconds)));
     miner.change(|state| state.accepted += 1);
     miner.until("confirmed", |state| !state.reverts_at).await;
     miner.change(|state| state.accepted += 1);
-    while trial().await != Some(v1::SpecTrialState::Confirmed) {
+    while trial(&control).await != Some(v1::SpecTrialState::Confirmed) {
         tokio::task::yield_now().await;
     }
     // Nobody needs a proof that a miner is paused, unless it is asked for.
     control.apply(paused("rig1")).await;
-    assert_eq!(trial().await, None);
+    assert_eq!(trial(&control).await, None);
     control.stop().await;
 }
 
 #[tokio::test]
 async fn change_that_a_miner_refuses_or_takes_back_is_replaced_by_the_spec_before() {
     let folder = tempfile::tempdir().unwrap();
-    let miner = FakeMiner::new(folder.path(), "rig1");
-    let _serving = miner.serve().await;
-    let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    control.until_connected("rig1").await;
-    control.apply(whole("rig1", Some("good"))).await;
+    let (miner, _serving, control) = proved(folder.path(), Some("good")).await;
+    control.apply(misled("nobody")).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
-    let mut bad = whole("rig1", None);
-    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = "nobody".into();
-    control.apply(bad).await;
-    control.until_sync("rig1", v1::SyncState::InSync).await;
-    miner.change(|state| {
-        // It did not hear a confirmation in time.
-        state.spec.pool_groups[0].pools[0].user = "alice".into();
-        state.origin = types::v1::SpecOrigin::Reverted;
-        state.generation += 1;
-        state.observed = state.generation;
-    });
+    go_back(&miner);
     let back = control.until("rig1", "back", |miner| miner.acknowledged_generation == 3).await;
     assert_eq!(back.desired_generation, 3);
     control.until_sync("rig1", v1::SyncState::InSync).await;
@@ -262,6 +245,105 @@ async fn change_that_a_miner_refuses_or_takes_back_is_replaced_by_the_spec_befor
     assert_eq!(last.pool_groups[0].pools[0].user, "alice");
     assert_eq!(last.pool_groups[0].pools[0].password.as_deref(), Some("good"));
     control.until_event("SPEC_REVERTED").await;
+    control.stop().await;
+}
+
+/// A spec with the pool account of nobody whom the pool knows.
+fn misled(user: &str) -> v1::ApplySpecRequest {
+    let mut bad = whole("rig1", None);
+    bad.spec.as_mut().unwrap().pool_groups[0].pools[0].user = user.into();
+    bad
+}
+
+/// What a miner does that did not hear a confirmation in time: it goes back to the account that was confirmed last.
+fn go_back(miner: &FakeMiner) {
+    miner.change(|state| {
+        state.spec.pool_groups[0].pools[0].user = "alice".into();
+        state.spec.paused = false;
+        state.origin = types::v1::SpecOrigin::Reverted;
+        state.generation += 1;
+        state.observed = state.generation;
+    });
+}
+
+/// How the newest change stands.
+async fn trial(control: &Control) -> Option<v1::SpecTrialState> {
+    let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
+    read.desired.unwrap().trial.map(|trial| trial.state())
+}
+
+/// A miner whose first pools are confirmed, with the fleet that it belongs to.
+async fn proved(folder: &std::path::Path, password: Option<&str>) -> (FakeMiner, crate::host::Hosted, Control) {
+    let miner = FakeMiner::new(folder, "rig1");
+    let serving = miner.serve().await;
+    let control = Control::start(config(folder, &[("rig1", &miner)])).await;
+    control.until_connected("rig1").await;
+    miner.change(|state| (state.reverts, state.unknown_users) = (true, vec!["nobody".into(), "noone".into()]));
+    control.apply(whole("rig1", password)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    miner.change(|state| state.accepted += 1);
+    miner.until("confirmed", |state| !state.reverts_at).await;
+    // Told to the miner first, then written down.
+    while trial(&control).await != Some(v1::SpecTrialState::Confirmed) {
+        tokio::task::yield_now().await;
+    }
+    (miner, serving, control)
+}
+
+#[tokio::test]
+async fn pause_amid_a_trial_neither_ends_it_nor_is_taken_back_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (miner, _serving, control) = proved(folder.path(), None).await;
+    control.apply(misled("nobody")).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    control.apply(paused("rig1")).await;
+    control.until("rig1", "paused", |miner| miner.acknowledged_generation == 3).await;
+    assert!(miner.state().applied[2].confirm_within.is_some(), "the miner must go back by itself still");
+    assert!(miner.state().reverts_at);
+    go_back(&miner);
+    control.until("rig1", "back", |miner| miner.acknowledged_generation == 4).await;
+    let last = miner.state().applied.last().unwrap().spec.clone().unwrap();
+    assert_eq!((last.pool_groups[0].pools[0].user.as_str(), last.paused), ("alice", true));
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn second_change_that_fails_goes_back_to_what_was_proved_and_not_to_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (miner, _serving, control) = proved(folder.path(), None).await;
+    for user in ["nobody", "noone"] {
+        control.apply(misled(user)).await;
+        control.until_sync("rig1", v1::SyncState::InSync).await;
+    }
+    go_back(&miner);
+    control.until("rig1", "back", |miner| miner.acknowledged_generation == 4).await;
+    let last = miner.state().applied.last().unwrap().spec.clone().unwrap();
+    assert_eq!(last.pool_groups[0].pools[0].user, "alice");
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn share_of_the_pool_before_proves_nothing_of_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (miner, _serving, control) = proved(folder.path(), None).await;
+    control.apply(misled("nobody")).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    // Told with the spec before, as a tree that was on its way is.
+    miner.change(|state| (state.lagging, state.accepted) = (true, 7));
+    let mut trees = control.registry().watch_miners(v1::WatchMinersRequest::default()).await.unwrap().into_inner();
+    let news = async {
+        while let Some(news) = trees.message().await.unwrap() {
+            let accepted = |miner: &v1::Miner| {
+                miner.status.as_ref()?.pools.first()?.connection.as_ref()?.totals.as_ref().map(|totals| totals.accepted)
+            };
+            if news.miners.iter().any(|miner| accepted(miner) == Some(7)) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), news).await.unwrap();
+    assert_eq!(trial(&control).await, Some(v1::SpecTrialState::Running));
+    assert!(miner.state().reverts_at, "nobody confirmed it");
     control.stop().await;
 }
 

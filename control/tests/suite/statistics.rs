@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tonic::Code;
 
 fn bucket(sequence: u64) -> types::v1::ShareBucket {
-    let begin = timestamp(UNIX_EPOCH + Duration::from_secs(1_790_000_000 + 10 * sequence));
+    let begin = timestamp(UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 10 * sequence));
     let rejected_by_reason = [("stale".to_owned(), 1)].into();
     types::v1::ShareBucket {
         sequence,

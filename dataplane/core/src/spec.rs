@@ -26,7 +26,7 @@ pub struct MinerSpec {
     pub pool_groups: Vec<PoolGroup>,
     /// No hashing; pool connections stay up.
     pub paused: bool,
-    /// What is wanted of boards, by board id or by model; the id wins.
+    /// What is wanted of boards, by board id or by model; the id wins field by field.
     pub boards: BTreeMap<String, BoardTuning>,
 }
 

@@ -21,6 +21,7 @@ use crate::{backplane::BoardRefusal, transport::device::BoardDevice};
 use mujina_core::{
     board::{BoardReport, BoardTuning, SafeStateReport, SelfTestStep},
     id::BoardId,
+    units::Celsius,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -45,15 +46,34 @@ pub(crate) enum TaskOrder {
 pub(crate) struct Wishes {
     /// Whether the miner is paused.
     pub(crate) paused: bool,
-    /// By board id or by model; the id wins.
+    /// By board id or by model; field by field, the id wins.
     pub(crate) tuning: BTreeMap<String, BoardTuning>,
 }
 
 impl Wishes {
-    /// What is wanted of this board; the defaults of its model when nothing is.
+    /// What is wanted of this board; the defaults of its model when nothing is. An entry of its own says the mode; limits and
+    /// fan target that it does not name stay as they are wanted of the model, so that nobody loosens them by a mode alone.
     pub(crate) fn tuning_of(&self, id: &BoardId, model: &str) -> BoardTuning {
-        let wanted = self.tuning.get(id.as_str()).or_else(|| self.tuning.get(model));
-        wanted.cloned().unwrap_or_default()
+        match (self.tuning.get(id.as_str()), self.tuning.get(model)) {
+            (Some(own), Some(all)) => over(own, all),
+            (own, all) => own.or(all).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// What is wanted of a board, over what is wanted of all of its model.
+fn over(own: &BoardTuning, all: &BoardTuning) -> BoardTuning {
+    let BoardTuning { mode, soft_limits, hard_limits, fan_target } = own.clone();
+    let limits = |own: BTreeMap<String, Celsius>, all: &BTreeMap<String, Celsius>| {
+        let mut limits = all.clone();
+        limits.extend(own);
+        limits
+    };
+    BoardTuning {
+        mode,
+        soft_limits: limits(soft_limits, &all.soft_limits),
+        hard_limits: limits(hard_limits, &all.hard_limits),
+        fan_target: fan_target.or(all.fan_target),
     }
 }
 

@@ -2,10 +2,14 @@
 
 pub(super) mod world;
 
-use self::world::{World, failure, within};
+use self::world::{DEADLINE, World, failure, within};
 use super::*;
 use mujina_proto::{
-    dataplane::v1::{self, watch_shares_response::Event},
+    dataplane::v1::{
+        self, miner_service_client::MinerServiceClient, pool_service_client::PoolServiceClient,
+        watch_shares_response::Event,
+    },
+    dial::dial,
     failure::Failure,
     types,
 };
@@ -258,6 +262,24 @@ async fn reconnect_fails_with_its_cause_and_its_span_leads_to_the_connection() {
 
 fn parent_of(spans: &[types::v1::Span], name: &str) -> String {
     spans.iter().find(|span| span.name == name).map(|span| span.parent_span_id.clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn nobody_in_particular_may_look_over_tcp_and_change_nothing() {
+    let world = World::new().await;
+    let client = dial(&world.tcp, DEADLINE).await.unwrap();
+    let mut miner = MinerServiceClient::new(client.clone());
+    within(miner.get_miner(v1::GetMinerRequest {})).await.unwrap();
+    within(miner.watch_miner(v1::WatchMinerRequest::default())).await.unwrap();
+    let pause = || v1::PauseRequest { reason: "because".into(), ..Default::default() };
+    let refused = failure(within(miner.pause(pause())).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::PermissionDenied, "ANONYMOUS_CHANGE"));
+    assert!(refused.message.contains("unix socket"), "{refused}");
+    let tested = within(PoolServiceClient::new(client).test_pool(test_of("stratum+tcp://127.0.0.1:1"))).await;
+    assert_eq!(failure(tested).reason, "ANONYMOUS_CHANGE");
+    // The owner of the socket may.
+    within(world.miner().pause(pause())).await.unwrap();
+    world.end().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Statistics in closed buckets of ten seconds per pool, kept for a day, so that a control plane can collect what it missed.
+//! Statistics in closed buckets of ten seconds per pool, kept for a day or more, so that a control plane can collect what it
+//! missed.
 //!
 //! ```text
 //! scheduler's ledgers ─every 10 s─▶ buckets (cut) ─▶ store (one transaction) ─▶ readers with a cursor
@@ -140,6 +141,8 @@ pub(super) struct History {
     source: watch::Receiver<Arc<source::Snapshot>>,
     cutter: Cutter,
     waiting: VecDeque<Cut>,
+    /// Cuts before those that wait which nobody will ever see; their numbers are left out.
+    lost: u64,
     store: watch::Sender<Shared>,
     newest: watch::Sender<u64>,
     failure: watch::Sender<Option<String>>,
@@ -165,6 +168,7 @@ impl History {
             source,
             cutter: Cutter::new(SystemTime::now()),
             waiting: VecDeque::new(),
+            lost: 0,
             store,
             newest,
             failure,
@@ -204,6 +208,7 @@ impl History {
         let excess = self.waiting.len().saturating_sub(MOST_WAITING);
         if excess > 0 {
             self.waiting.drain(..excess);
+            self.lost = self.lost.saturating_add(u64::try_from(excess).unwrap_or(u64::MAX));
             error!(buckets = excess, "statistics wait too long for the disk; the oldest are lost");
         }
         self.flush().await;
@@ -226,6 +231,7 @@ impl History {
     async fn flush(&mut self) {
         let store = self.store.borrow().clone();
         let writing = Writing {
+            lost: self.lost,
             cuts: self.waiting.iter().cloned().collect(),
             accounts: accounts(&self.source.borrow().clone()),
             counted: Arc::clone(&self.scheduler.borrow()),
@@ -245,6 +251,7 @@ impl History {
         match writing.await {
             Ok(Ok((store, Written { newest, lifetimes }))) => {
                 self.waiting.clear();
+                self.lost = 0;
                 if self.lifetimes.replace(lifetimes.clone()).is_none() {
                     self.shown_lifetimes.send_replace(Some(Arc::new(lifetimes)));
                 }
@@ -278,6 +285,7 @@ impl History {
 
 /// What one transaction is made of.
 struct Writing {
+    lost: u64,
     cuts: Vec<Cut>,
     accounts: Vec<Account>,
     counted: Arc<Snapshot>,
@@ -293,7 +301,7 @@ struct Written {
 impl Writing {
     /// Takes up what earlier processes counted, where that was not done yet, and writes buckets and lifetime totals.
     fn write(&self, store: &Store, now: SystemTime) -> Result<Written, StoreError> {
-        let Self { cuts, accounts, counted, lifetimes } = self;
+        let Self { lost, cuts, accounts, counted, lifetimes } = self;
         let mut lifetimes = match lifetimes {
             Some(lifetimes) => lifetimes.clone(),
             None => {
@@ -303,8 +311,8 @@ impl Writing {
             }
         };
         let totals = lifetimes.take_stock(&counted.pools, store.id());
-        let nothing = cuts.is_empty() && totals.is_empty();
-        let newest = if nothing { store.newest()? } else { store.append(cuts, &totals, now)? };
+        let nothing = *lost == 0 && cuts.is_empty() && totals.is_empty();
+        let newest = if nothing { store.newest()? } else { store.append(*lost, cuts, &totals, now)? };
         lifetimes.stored();
         Ok(Written { newest, lifetimes })
     }

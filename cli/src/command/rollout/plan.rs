@@ -14,22 +14,41 @@ use crate::{
 };
 use mujina_proto::{
     control::v1::{
-        GetRolloutRequest, PlanRolloutRequest, PlanRolloutResponse, RolloutChange, RolloutFailureAction, RolloutGates,
-        RolloutStrategy, rollout_change::Change,
+        GetRolloutRequest, PlanRolloutRequest, PlanRolloutResponse, Rollout, RolloutChange, RolloutFailureAction,
+        RolloutGates, RolloutStrategy, rollout_change::Change,
     },
     convert,
 };
 use std::path::Path;
 
+/// What a plan is to be.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// How it goes about.
+    pub(super) strategy: Waves,
+    /// How many must approve it.
+    pub(super) approvals: u32,
+}
+
+/// What is to be done with a plan that is kept, and by whom.
+pub(super) fn next(rollout: &Rollout) -> String {
+    let (id, planner) = (&rollout.rollout_id, &rollout.created_by);
+    match view::approvals_missing(rollout) {
+        0 => format!("`mujinactl rollout start {id}` begins with it"),
+        missing => format!(
+            "it lacks {missing} of its {} approvals: people other than {planner} give them with `mujinactl rollout approve {id}`, then `mujinactl rollout start {id}` begins with it",
+            rollout.approvals_needed
+        ),
+    }
+}
+
 pub(super) async fn run(args: RolloutPlan, service: &Service, context: &mut Context<'_>) -> Result<(), CliError> {
-    let RolloutPlan { file, dry_run, selection, strategy } = args;
+    let RolloutPlan { file, dry_run, approvals, selection, strategy } = args;
     let change = change(&file, &selection, context).await?;
-    let answer = send(change, strategy, dry_run, service).await?;
+    let answer = send(change, Asked { strategy, approvals }, dry_run, service).await?;
     message::show(context, &answer, |paint| view::rollout_plan(&answer, paint))?;
     match &answer.rollout {
-        Some(rollout) if !dry_run => {
-            context.confirm(&format!("planned; `mujinactl rollout start {}` begins with it", rollout.rollout_id))
-        }
+        Some(rollout) if !dry_run => context.confirm(&format!("planned; {}", next(rollout))),
         _ => context.confirm("nothing was kept (dry run)"),
     }
 }
@@ -46,23 +65,22 @@ pub(super) async fn agreed(id: &str, service: &mut Service, context: &mut Contex
     context.agree(&plan, rollout.targets.len()).await
 }
 
-/// Plans what a file says, asks about it, and keeps it; its id.
+/// Plans what a file says, asks about it, and keeps it.
 pub(super) async fn agreed_file(
     file: &Path,
     selection: &Selection,
-    strategy: Waves,
+    asked: Asked,
     service: &Service,
     context: &mut Context<'_>,
-) -> Result<String, CliError> {
+) -> Result<PlanRolloutResponse, CliError> {
     let change = change(file, selection, context).await?;
     if !context.can_agree() {
         // Nobody will agree: a plan that would be refused is not kept.
-        let answer = send(change.clone(), strategy.clone(), true, service).await?;
+        let answer = send(change.clone(), asked.clone(), true, service).await?;
         context.agree(&view::rollout_plan(&answer, context.paint_of_errors()), touched(&answer)).await?;
     }
-    let answer = send(change, strategy, false, service).await?;
-    let id = answer.rollout.clone().unwrap_or_default().rollout_id;
-    let kept = format!("the plan is kept; `mujinactl rollout start {id}` begins with it");
+    let answer = send(change, asked, false, service).await?;
+    let kept = format!("the plan is kept; {}", next(&answer.rollout.clone().unwrap_or_default()));
     context.goes_on = Some(kept.clone());
     let plan = view::rollout_plan(&answer, context.paint_of_errors());
     if let Err(error) = context.agree(&plan, touched(&answer)).await {
@@ -70,7 +88,7 @@ pub(super) async fn agreed_file(
         return Err(error);
     }
     context.goes_on = None;
-    Ok(id)
+    Ok(answer)
 }
 
 /// Miners that a plan would change.
@@ -106,15 +124,16 @@ async fn change(path: &Path, flags: &Selection, context: &mut Context<'_>) -> Re
 
 async fn send(
     change: RolloutChange,
-    strategy: Waves,
+    asked: Asked,
     validate_only: bool,
     service: &Service,
 ) -> Result<PlanRolloutResponse, CliError> {
     let request = PlanRolloutRequest {
         change: Some(change),
-        strategy: Some(wire(strategy)),
+        strategy: Some(wire(asked.strategy)),
         request_id: request_id(),
         validate_only,
+        approvals: asked.approvals,
     };
     let call = || {
         let (mut service, request) = (service.clone(), request.clone());

@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) asked: Vec<String>,
     /// The newest plan of a rollout.
     pub(super) planned: Option<PlanRolloutRequest>,
+    /// A rollout is never seen to start.
+    pub(super) start_hangs: bool,
     /// How rollouts end.
     pub(super) rollout_ends: RolloutState,
     /// Something is wrong with the audit log.

@@ -378,13 +378,25 @@ impl RolloutService for FakeControl {
 
     async fn plan_rollout(&self, request: Request<PlanRolloutRequest>) -> Answer<PlanRolloutResponse> {
         let names = self.state().names.clone();
+        let approvals_needed = request.get_ref().approvals;
         self.state().planned = Some(request.into_inner());
-        let planned = rollout(RolloutState::Planned, &names);
+        let planned = Rollout { approvals_needed, ..rollout(RolloutState::Planned, &names) };
         answer(PlanRolloutResponse { rollout: Some(planned), effects: effects(&names) })
+    }
+
+    async fn approve_rollout(&self, request: Request<ApproveRolloutRequest>) -> Answer<ApproveRolloutResponse> {
+        self.note("approve rollout", &request);
+        let names = self.state().names.clone();
+        let approvals = vec![RolloutApproval { who: "operator:bob".into(), at: sample::at(60) }];
+        let rollout = Rollout { approvals_needed: 2, approvals, ..rollout(RolloutState::Planned, &names) };
+        answer(ApproveRolloutResponse { rollout: Some(rollout) })
     }
 
     async fn start_rollout(&self, request: Request<StartRolloutRequest>) -> Answer<StartRolloutResponse> {
         self.note("start rollout", &request);
+        if self.state().start_hangs {
+            std::future::pending::<()>().await;
+        }
         let names = self.state().names.clone();
         answer(StartRolloutResponse { rollout: Some(rollout(RolloutState::Running, &names)) })
     }

@@ -122,9 +122,9 @@ async fn rollouts_are_planned_listed_and_steered() {
         "rollout list",
         "rollout show ro-1",
         "rollout pause ro-1",
-        "rollout resume ro-1 --accept-wave",
+        "rollout resume ro-1 --accept-wave --yes",
         "rollout abort ro-1 --reason noise",
-        "rollout rollback ro-1",
+        "rollout rollback ro-1 --yes",
     ] {
         said.push_str(&format!("$ {line}\n{}", world.answer(line).await));
     }
@@ -134,6 +134,10 @@ async fn rollouts_are_planned_listed_and_steered() {
         (format!("rollout plan -f {fragment}"), "for which miners?"),
         (format!("rollout plan -f {} --all", world.file("north.yaml", PROFILE)), "a profile says itself"),
         ("rollout start ro-1".into(), "--yes"),
+        ("rollout resume ro-1".into(), "this changes 3 miners"),
+        ("rollout rollback ro-1".into(), "this changes 3 miners"),
+        ("rollout start ro-1 --approvals 1".into(), "cannot be used with"),
+        (format!("rollout plan -f {fragment} --all --approvals 6"), "--approvals"),
         ("rollout start".into(), "required"),
     ] {
         let ran = world.run(&line).await;
@@ -162,6 +166,11 @@ async fn operations_run_on_selections_after_their_plan_is_agreed_to() {
     }
     insta::assert_snapshot!("operations", said);
     assert_eq!(world.run("op watch op-1").await.code, exit::OK);
+    world.control.state().failing.extend(["rig1", "rig2"]);
+    let ran = world.run("op retry op-1").await;
+    assert_eq!(ran.code, exit::USAGE);
+    assert!(ran.err.starts_with("try again on 2 miners: rig1, rig2\n") && ran.err.contains("--yes"), "{}", ran.err);
+    assert_eq!(world.run("op retry op-1 --yes").await.code, exit::OK);
     assert_eq!(world.answer("op bundle op-1 rig1").await, "{\"miner\":\"rig1\"}\n");
     let to = world.path("bundle.json");
     world.answer(&format!("op bundle op-1 rig2 --to {}", to.display())).await;
@@ -185,4 +194,43 @@ async fn interrupted_command_says_how_to_come_back() {
     });
     assert_eq!(ran.code, exit::INTERRUPTED);
     assert!(ran.err.contains("come back with `mujinactl rollout watch ro-1`"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn plan_that_takes_approvals_says_who_must_do_what() {
+    let world = World::of_control(&three()).await;
+    let path = world.file("north.yaml", PROFILE);
+    let ran = world.run(&format!("rollout plan -f {path} --approvals 2")).await;
+    assert_eq!(ran.code, exit::OK, "{}", ran.err);
+    assert!(ran.out.contains("approvals 0 of 2\n"), "{}", ran.out);
+    let next = "it lacks 2 of its 2 approvals: people other than operator:alice give them with `mujinactl rollout approve ro-1`";
+    assert!(ran.err.contains(next) || ran.out.contains(next), "{}{}", ran.out, ran.err);
+    let ran = world.run(&format!("rollout start -f {path} --approvals 2 --yes")).await;
+    assert_eq!(ran.code, exit::OK, "{}", ran.err);
+    assert!(ran.err.contains(next) || ran.out.contains(next), "{}{}", ran.out, ran.err);
+    assert!(world.control.state().asked.iter().all(|call| call != "start rollout"), "it waits for its approvals");
+    let ran = world.run("rollout approve ro-1").await;
+    assert_eq!(ran.code, exit::OK, "{}", ran.err);
+    assert!(ran.out.contains("rollout ro-1: planned (1 of 2 approved)"), "{}", ran.out);
+    assert_eq!(world.control.state().asked.last().unwrap(), "approve rollout");
+    let ran = world.run(&format!("rollout start -f {path} --yes")).await;
+    assert_eq!(ran.code, exit::OK, "{}", ran.err);
+    assert_eq!(world.control.state().asked.last().unwrap(), "start rollout");
+}
+
+#[tokio::test]
+async fn command_that_is_interrupted_while_it_starts_a_rollout_says_that_it_may_have_started() {
+    let world = World::of_control(&["rig1"]).await;
+    world.control.state().start_hangs = true;
+    let environment = world.environment();
+    let interrupt = environment.interrupt.clone();
+    let control = world.control.clone();
+    let (ran, ()) = tokio::join!(world.run_in(environment, "rollout start ro-1"), async move {
+        while control.state().asked.last().is_none_or(|call| call != "start rollout") {
+            tokio::task::yield_now().await;
+        }
+        interrupt.cancel();
+    });
+    assert_eq!(ran.code, exit::INTERRUPTED);
+    assert!(ran.err.contains("rollout ro-1 may have been started; see `mujinactl rollout list`"), "{}", ran.err);
 }

@@ -13,7 +13,25 @@ use mujina_proto::{
 /// What a rollout would do.
 pub(crate) fn rollout_plan(answer: &PlanRolloutResponse, paint: Paint) -> String {
     let rollout = answer.rollout.clone().unwrap_or_default();
-    format!("{}{}", effects(&answer.effects, paint), waves(&rollout, paint))
+    format!("{}{}{}", effects(&answer.effects, paint), waves(&rollout, paint), approvals(&rollout))
+}
+
+/// Approvals that a plan still lacks.
+pub(crate) fn approvals_missing(rollout: &Rollout) -> usize {
+    usize::try_from(rollout.approvals_needed).unwrap_or(usize::MAX).saturating_sub(rollout.approvals.len())
+}
+
+/// Who approved a plan and how many must.
+fn approvals(rollout: &Rollout) -> String {
+    if rollout.approvals_needed == 0 && rollout.approvals.is_empty() {
+        return String::new();
+    }
+    let given = rollout.approvals.iter().map(|one| format!("  {}  {}\n", clock(time(one.at)), clean(&one.who)));
+    format!("approvals {}\n{}", approved(rollout), given.collect::<String>())
+}
+
+fn approved(rollout: &Rollout) -> String {
+    format!("{} of {}", rollout.approvals.len(), rollout.approvals_needed)
 }
 
 fn waves(rollout: &Rollout, paint: Paint) -> String {
@@ -66,7 +84,7 @@ pub(crate) fn rollouts(rollouts: &[Rollout], paint: Paint) -> String {
 
 /// One rollout with its waves and miners.
 pub(crate) fn rollout(rollout: &Rollout, paint: Paint) -> String {
-    let mut text = format!("{}\n{}", rollout_line(rollout), waves(rollout, paint));
+    let mut text = format!("{}\n{}{}", rollout_line(rollout), waves(rollout, paint), approvals(rollout));
     if !rollout.targets.is_empty() {
         let mut table = Table::new(&["MINER", "STATE", ">GENERATION", ">BEFORE", "REASON"]);
         for target in &rollout.targets {
@@ -141,7 +159,11 @@ fn state(rollout: &Rollout) -> (String, Tone) {
         RolloutState::Aborted | RolloutState::RolledBack => Tone::Bad,
         RolloutState::Planned | RolloutState::Unspecified => Tone::Dim,
     };
-    (word(state.as_str_name(), "ROLLOUT_STATE"), tone)
+    let word = word(state.as_str_name(), "ROLLOUT_STATE");
+    if state == RolloutState::Planned && rollout.approvals_needed > 0 {
+        return (format!("{word} ({} approved)", approved(rollout)), tone);
+    }
+    (word, tone)
 }
 
 /// What a reader of a rollout was told already.

@@ -6,7 +6,7 @@ use crate::{
         profile::{fragment_message, message as profile_message},
     },
     rollout::{
-        Gates, OnFailure, Order, Outcome, Phase, Size, Stage, Status, Strategy, Target,
+        Approval, Gates, OnFailure, Order, Outcome, Phase, Size, Stage, Status, Strategy, Target,
         gate::{Finding, Gate, Verdict},
     },
     store::StoredRollout,
@@ -176,8 +176,18 @@ fn strategy_message(strategy: &Strategy) -> v1::RolloutStrategy {
 
 /// A rollout for readers.
 pub(super) fn message(stored: &StoredRollout, shown: &Shown<'_>) -> v1::Rollout {
-    let StoredRollout { number: _, revision: _, change, profile, created_by, rollout, created_at, trace_parent } =
-        stored;
+    let StoredRollout {
+        number: _,
+        revision: _,
+        change,
+        profile,
+        needs: _,
+        approvals,
+        created_by,
+        rollout,
+        created_at,
+        trace_parent,
+    } = stored;
     let course = &rollout.course;
     let (state, reason, finished_at) = status(&course.status);
     let (stage, stage_until) = match &course.status {
@@ -220,7 +230,14 @@ pub(super) fn message(stored: &StoredRollout, shown: &Shown<'_>) -> v1::Rollout 
             skipped: count(&[Phase::Superseded]),
         }),
         trace_id: trace_parent.trace_id(),
+        approvals_needed: approvals.needed,
+        approvals: approvals.given.iter().map(approval).collect(),
     }
+}
+
+fn approval(approval: &Approval) -> v1::RolloutApproval {
+    let Approval { who, at } = approval;
+    v1::RolloutApproval { who: who.clone(), at: Some(timestamp(*at)) }
 }
 
 fn status(status: &Status) -> (v1::RolloutState, String, Option<SystemTime>) {

@@ -1,6 +1,9 @@
 //! Series over time, and files of them: which miners, which groups, which steps.
 
-use super::super::{Parts, problem, storage};
+use super::{
+    super::{Parts, problem, storage},
+    unread,
+};
 use crate::{
     access::{Caller, Permission},
     registry::{Miner, select},
@@ -136,11 +139,22 @@ impl Question {
         let Plan { step_ms, resolution_ms, .. } = self.plan;
         let by_pool = self.groupings.contains(&Grouping::Pool);
         let points = Points { groups: self.miners.clone(), by_pool, begin_ms, end_ms, step_ms, resolution_ms };
-        self.parts.store.share_series(&points, most).await.map_err(|error| storage(&error))
+        self.parts.store.share_series(&points, most).await.map_err(|error| unread(&error))
     }
 
     fn named(&self, row: SeriesRow) -> Result<ExportRow, Failure> {
-        let SeriesRow { begin_ms, group, pool, covered_ms, submitted, accepted, rejected, stale, accepted_work } = row;
+        let SeriesRow {
+            begin_ms,
+            group,
+            pool,
+            covered_ms,
+            submitted,
+            accepted,
+            rejected,
+            stale,
+            accepted_work,
+            work_variance,
+        } = row;
         let unknown = || Failure::new(Code::Internal, "UNKNOWN_GROUP", "a group is not known; please report this");
         let values = self.groups.get(group).ok_or_else(unknown)?;
         let value = |(grouping, value): (&Grouping, &String)| match grouping {
@@ -148,13 +162,14 @@ impl Question {
             Grouping::Miner | Grouping::Label(_) => value.clone(),
         };
         let group = self.groupings.iter().zip(values).map(value).collect();
-        let point = Point { begin_ms, covered_ms, submitted, accepted, rejected, stale, accepted_work };
+        let point = Point { begin_ms, covered_ms, submitted, accepted, rejected, stale, accepted_work, work_variance };
         Ok(ExportRow { group, point })
     }
 
     fn message(&self, point: &Point) -> v1::StatisticsPoint {
         let (hash_rate_hps, hash_rate_error_hps) = point.hash_rate(self.plan.step());
-        let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work } = *point;
+        let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work, work_variance: _ } =
+            *point;
         v1::StatisticsPoint {
             begin: Some(timestamp(point.begin())),
             covered: Some(duration(Duration::from_millis(covered_ms))),
@@ -204,7 +219,7 @@ fn grouping(i: usize, text: &str) -> Result<Grouping, Problem> {
 fn refused(error: &PlanError) -> Failure {
     let field = match error {
         PlanError::EndBeforeBegin => "end",
-        PlanError::Step | PlanError::TooManyPoints(_) => "step",
+        PlanError::Step | PlanError::TooManyPoints(_) | PlanError::TooManyBuckets => "step",
     };
     Failure::invalid_field(field, error.to_string())
 }

@@ -149,6 +149,7 @@ async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
         let checked = crate::spec::Checked {
             miner: name,
             latest: None,
+            on_trial: None,
             base,
             wanted,
             changes: &[],

@@ -36,6 +36,7 @@ impl Miner {
             control_generation: Generation(control_generation),
             origin: SpecOrigin::Control,
             waiting_for: String::new(),
+            refused: None,
         })
     }
 
@@ -110,6 +111,30 @@ fn change_made_on_the_miner_is_respected_for_a_day_and_then_undone_with_events_f
     let ended = Event::OverrideEnded { how: OverrideEnd::Expired };
     assert_eq!(session.events, [Event::Overridden { until: at(10 + DAY) }, ended]);
     assert_eq!(session.local, None);
+}
+
+#[test]
+fn change_on_the_miner_that_lapses_leaves_the_one_before_it_or_what_is_wanted() {
+    let mut session = Session::new();
+    session.miner.write(false, SpecOrigin::Local);
+    session.look(at(0));
+    // A second one was tried there, and went back to the first.
+    session.miner.write(false, SpecOrigin::Reverted);
+    let agreement = session.look(at(60));
+    assert_eq!((agreement.state, agreement.at), (SyncState::Overridden, Some(at(60 + DAY))));
+    assert_eq!(session.look(at(60 + DAY)).state, SyncState::InSync);
+    // One that was only tried leaves what is wanted.
+    session.miner.write(true, SpecOrigin::Reverted);
+    assert_eq!((session.look(at(2 * DAY)).state, session.sent), (SyncState::InSync, 1));
+}
+
+#[test]
+fn clock_that_is_set_back_does_not_lengthen_an_override() {
+    let mut session = Session::new();
+    session.miner.write(false, SpecOrigin::Local);
+    session.look(at(400 * DAY));
+    assert_eq!(session.look(at(0)).at, Some(at(DAY)));
+    assert_eq!(session.look(at(DAY)).state, SyncState::InSync);
 }
 
 #[test]

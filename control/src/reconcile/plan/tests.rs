@@ -25,6 +25,7 @@ fn confirmed(control_generation: u64, origin: SpecOrigin) -> Confirmed {
         control_generation: Generation(control_generation),
         origin,
         waiting_for: String::new(),
+        refused: None,
     }
 }
 
@@ -52,6 +53,19 @@ fn accepted_generation_is_in_sync_once_it_is_in_force() {
     seen.observed_generation = Generation(8);
     seen.waiting_for = "pool_groups: connecting".into();
     assert_eq!(decide(&desired(2), &seen), Plan::Wait("pool_groups: connecting".into()));
+}
+
+#[test]
+fn what_a_miner_cannot_do_is_told_once_nothing_will_come_by_waiting() {
+    let refused = Some("boards[bitaxe-gamma]: 40 W are above its limit".to_owned());
+    let seen =
+        Confirmed { observed_generation: Generation(8), refused: refused.clone(), ..confirmed(2, SpecOrigin::Control) };
+    assert_eq!(decide(&desired(2), &seen), Plan::Impossible(refused.clone().unwrap()));
+    assert_eq!(decide(&desired(2), &seen).agreement().state, SyncState::Rejected);
+    let waiting = Confirmed { waiting_for: "pool_groups: connecting".into(), ..seen.clone() };
+    assert_eq!(decide(&desired(2), &waiting), Plan::Wait("pool_groups: connecting".into()));
+    // A refusal of an older generation, whose boards are gone.
+    assert_eq!(decide(&desired(2), &Confirmed { observed_generation: Generation(9), ..seen }), Plan::InSync);
 }
 
 #[test]

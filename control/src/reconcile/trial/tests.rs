@@ -93,6 +93,46 @@ fn refused_change_is_taken_back_at_once_and_one_that_somebody_wrote_over_is_not(
 }
 
 #[test]
+fn refusal_of_another_generation_is_no_matter() {
+    let mut trial = trial();
+    let evidence = Evidence { desired: Generation(5), rejected: Some("no such pool".into()), ..Evidence::default() };
+    assert_eq!(trial.step(&evidence, at(1)), Some(TrialAction::WaitUntil(at(300))));
+}
+
+#[test]
+fn shares_that_the_same_connection_counted_before_the_change_was_in_force_prove_nothing() {
+    let mut trial = trial();
+    // Connection 1 had 40 when that was read, and 45 when the change was in force.
+    let wait = Some(TrialAction::WaitUntil(at(300)));
+    assert_eq!(trial.step(&in_force(10, ledger(1, 45)), at(10)), wait);
+    assert_eq!(trial.step(&in_force(11, ledger(1, 45)), at(11)), wait);
+    assert_eq!(trial.step(&in_force(12, ledger(1, 46)), at(12)), None);
+    assert!(trial.is_over());
+}
+
+#[test]
+fn trial_that_is_carried_on_keeps_its_deadline_and_must_be_proved_anew() {
+    let mut first = trial();
+    first.step(&in_force(10, ledger(2, 0)), at(10));
+    let mut second = Trial { rollout: "r".into(), ..first }.carried(Generation(7), SpecParts::POOL_GROUPS);
+    assert_eq!((second.generation, second.previous, second.rollout.as_str()), (Generation(7), Generation(5), ""));
+    second.sending(None, at(200));
+    let of_it = |seconds, live| Evidence { desired: Generation(7), accepted: Generation(7), ..in_force(seconds, live) };
+    assert_eq!(second.step(&of_it(210, ledger(2, 0)), at(210)), Some(TrialAction::WaitUntil(at(300))));
+    let revert = Some(TrialAction::Revert { to: Generation(5), over: Generation(7) });
+    assert_eq!(second.step(&of_it(300, ledger(2, 0)), at(300)), revert);
+}
+
+#[test]
+fn clock_that_is_set_back_gives_no_more_time() {
+    let mut trial = trial();
+    let back = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    let end = back + Duration::from_secs(300);
+    assert_eq!(trial.step(&Evidence::default(), back), Some(TrialAction::WaitUntil(end)));
+    assert_eq!(trial.step(&Evidence::default(), end), REVERT);
+}
+
+#[test]
 fn paused_spec_is_proved_by_word_alone() {
     let mut trial = Trial { needs_share: false, ..trial() };
     assert_eq!(trial.step(&in_force(5, None), at(5)), None);

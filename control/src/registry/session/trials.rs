@@ -7,7 +7,7 @@ use crate::{
     event::EventKind,
     reconcile::{Evidence, Plan, Trial, TrialAction, TrialState},
     registry::{CallError, CallKind, Told},
-    spec::{Claim, DesiredState, Restore},
+    spec::{Claim, DesiredState, Restore, SpecError, SpecParts},
     store,
 };
 use mujina_core::id::Generation;
@@ -41,7 +41,7 @@ impl Session {
 
     /// A desired state is about to be sent: its clock runs from now on.
     pub(super) async fn sending(&mut self, desired: &DesiredState) {
-        let live = self.live.clone();
+        let live = self.live.as_ref().map(|(_, live)| live.clone());
         let found = self.trials.iter().find(|trial| trial.generation == desired.generation).cloned();
         if let Some(mut trial) = found {
             trial.sending(live, store::now());
@@ -54,7 +54,9 @@ impl Session {
         let trial = self.trials.iter().find(|trial| trial.generation == generation)?;
         let TrialState::Running { sent_at, .. } = trial.state else { return None };
         let (least, most) = BOUNDS;
-        Some((sent_at + trial.within).duration_since(store::now()).unwrap_or_default().clamp(least, most))
+        let left = (sent_at + trial.within).duration_since(store::now()).unwrap_or_default();
+        // A clock that was set back gives no more time than there was.
+        Some(left.min(trial.within).clamp(least, most))
     }
 
     /// Goes on with the trials of a miner that is not reached; returns when to look again.
@@ -65,7 +67,7 @@ impl Session {
         let evidence = Evidence {
             desired: desired.map(|desired| desired.generation).unwrap_or_default(),
             heard_at: self.heard_at,
-            live: self.live.clone(),
+            live: self.live_now(),
             ..Evidence::default()
         };
         let mut due = None;
@@ -91,13 +93,19 @@ impl Session {
             self.hear(&status);
         }
         let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
+        // What boards cannot do is no matter of where it connects.
+        let tries_boards = self.trials.iter().any(|trial| trial.parts.boards);
         let evidence = Evidence {
             desired: desired.map(|desired| desired.generation).unwrap_or_default(),
             accepted: confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default(),
-            in_force: *plan == Plan::InSync,
+            in_force: matches!(plan, Plan::InSync) || matches!(plan, Plan::Impossible(_) if !tries_boards),
             heard_at: self.heard_at,
-            live: self.live.clone(),
-            rejected: if let Plan::Rejected(reason) = plan { Some(reason.clone()) } else { None },
+            live: self.live_now(),
+            rejected: match plan {
+                Plan::Rejected(reason) => Some(reason.clone()),
+                Plan::Impossible(reason) if tries_boards => Some(reason.clone()),
+                _ => None,
+            },
         };
         let mut due = None;
         for before in self.trials.clone() {
@@ -154,23 +162,29 @@ impl Session {
             // The rollout brings it back, and judges itself by that.
             return None;
         }
-        let name = &self.miner.name;
+        let (name, parts) = (&self.miner.name, trial.parts);
         let because =
             if let TrialState::Reverting { because } = &trial.state { because.clone() } else { String::new() };
-        let restore = Restore {
+        let restore = |parts| Restore {
             miner: name.clone(),
             to,
+            parts,
             over,
             request_id: format!("trial/{over}"),
             claim: Claim::BeforeProfiles,
             by: Caller::itself("the trial of a change", "revert"),
         };
-        match self.around.specs.restore(restore).await {
+        let mut restored = self.around.specs.restore(restore(parts)).await;
+        if let (Err(SpecError::Invalid(_)), SpecParts { pool_groups: true, .. }) = (&restored, parts) {
+            // Limits that a profile says cannot be taken away from one miner: what it connects to must go back all the same.
+            restored = self.around.specs.restore(restore(SpecParts::POOL_GROUPS)).await;
+        }
+        match restored {
             Ok(Some(outcome)) => {
                 let generation = outcome.desired.generation;
                 trial.reverted(generation);
                 let message = format!(
-                    "generation {over} was taken back, and generation {generation} is as {to} was: {because}; see the miner and its pools, then write it again"
+                    "generation {over} was taken back, and generation {generation} is as {to} was: {because}; see the miner and its pools, then write it again (where a profile says it, `mujinactl profile clear-override {name}` lets the profile count again)"
                 );
                 self.around.events.tell(EventKind::SpecReverted, Some(name), "", message);
                 None
@@ -179,7 +193,7 @@ impl Session {
                 trial.superseded();
                 None
             }
-            Err(crate::spec::SpecError::Store(error)) => {
+            Err(SpecError::Store(error)) => {
                 warn!(miner.name = %name, error = &error as &dyn std::error::Error, "a change cannot be taken back now");
                 Some(Instant::now() + STORE_RETRY)
             }

@@ -7,13 +7,15 @@ fn counts(seconds: u64, submitted: u64, share: f64, rejected: u64) -> Counts {
         span: Duration::from_secs(seconds),
         submitted,
         submitted_work: float(submitted) * share,
+        work_variance: float(submitted) * share * share,
         accepted: submitted - rejected,
         rejected,
     }
 }
 
 fn measured(before: (u64, u64), during: (u64, u64)) -> Measured {
-    Measured { before: counts(3600, before.0, 1e9, before.1), during: counts(600, during.0, 1e9, during.1) }
+    let (before, during) = (counts(3600, before.0, 1e9, before.1), counts(600, during.0, 1e9, during.1));
+    Measured { before, during, is_collected: true }
 }
 
 fn verdict(wave: &[Measured], rest: &[Measured], gate: Gate) -> Verdict {
@@ -78,15 +80,58 @@ fn standing_still_fails_where_shares_were_due_and_cannot_be_told_where_they_were
 }
 
 #[test]
+fn miner_that_falls_silent_fails_the_wave_unless_chance_or_the_rest_explain_it() {
+    let (busy, slow, silent) = (measured((60, 0), (10, 0)), measured((60, 0), (9, 0)), measured((60, 0), (0, 0)));
+    let mut wave = [busy; 10];
+    assert_eq!(verdict(&wave, &[busy; 10], Gate::HashRate), Verdict::Holds);
+    // A tenth less is within the error bars; one that was due ten shares and found none is not.
+    wave[3] = silent;
+    let finding = &judge(&wave, &[busy; 10], &Gates::default())[1];
+    assert_eq!(finding.verdict, Verdict::Fails);
+    assert_eq!(finding.detail, "hash rate: 1 of 10 miners handed in no share during the soak");
+    assert_eq!(verdict(&wave, &[busy, silent, slow], Gate::HashRate), Verdict::Holds, "the rest falls silent as well");
+    // Five due shares are too few to tell, by its own time before and by that of others.
+    assert_eq!(verdict(&[measured((30, 0), (0, 0))], &[busy; 10], Gate::HashRate), Verdict::CannotTell);
+    let new = |during| Measured { before: Counts::default(), ..measured((0, 0), (during, 0)) };
+    assert_eq!(verdict(&[new(0)], &[new(5); 20], Gate::HashRate), Verdict::CannotTell);
+    assert_eq!(verdict(&[new(0)], &[new(10); 20], Gate::HashRate), Verdict::Fails);
+    // One that was idle before may stay so.
+    assert_eq!(verdict(&[measured((0, 0), (0, 0))], &[busy; 10], Gate::HashRate), Verdict::CannotTell);
+}
+
+#[test]
+fn soak_of_which_nothing_was_collected_is_not_passed_where_shares_were_due() {
+    let unknown = |before| Measured { during: Counts::default(), is_collected: false, ..measured((before, 0), (0, 0)) };
+    assert_eq!(verdict(&[unknown(600)], &[measured((600, 0), (100, 0))], Gate::HashRate), Verdict::Fails);
+    assert_eq!(verdict(&[unknown(0)], &[measured((600, 0), (100, 0))], Gate::HashRate), Verdict::CannotTell);
+    // One that is away does not speak for the others.
+    assert_eq!(verdict(&[unknown(600), measured((600, 0), (100, 0))], &[], Gate::HashRate), Verdict::Holds);
+}
+
+#[test]
 fn certain_but_tiny_drop_does_not_fail_and_difficulty_of_the_new_pool_does_not_matter() {
     let huge = Measured {
         before: counts(3600, 60_000_000, 1e9, 0),
         // 0.5 % less, some 15 standard errors.
         during: counts(600, 9_950_000, 1e9, 0),
+        is_collected: true,
     };
     assert_eq!(verdict(&[huge], &[], Gate::HashRate), Verdict::Holds);
-    let harder = Measured { before: counts(3600, 6000, 1e9, 0), during: counts(600, 10, 1e11, 0) };
+    let (before, during) = (counts(3600, 6000, 1e9, 0), counts(600, 10, 1e11, 0));
+    let harder = Measured { before, during, is_collected: true };
     assert_eq!(verdict(&[harder], &[], Gate::HashRate), Verdict::Holds);
+}
+
+#[test]
+fn few_great_shares_among_many_small_ones_widen_the_error_bars() {
+    // Half of the work before in 3000 shares, half of it in 30 that are worth a hundred each.
+    let mixed = Counts { submitted: 3030, work_variance: 3000.0 * 1e18 + 30.0 * 1e22, ..counts(3600, 6000, 1e9, 0) };
+    let miner = |before| Measured { before, during: counts(600, 850, 1e9, 0), is_collected: true };
+    assert_eq!(verdict(&[miner(counts(3600, 6000, 1e9, 0))], &[], Gate::HashRate), Verdict::Fails);
+    let finding = &judge(&[miner(mixed)], &[], &Gates::default())[1];
+    // √(1/1000 + (3000 + 300,000)/6000²) = 9.7 %.
+    assert_eq!(finding.verdict, Verdict::Holds);
+    assert!(finding.detail.contains("-15.00% ± 29.1"), "{}", finding.detail);
 }
 
 #[test]
@@ -117,7 +162,7 @@ fn gates_raise_no_more_false_alarms_than_they_say() {
                 let submitted = poisson(&mut rng, mean);
                 counts(seconds, submitted, 1e9, poisson(&mut rng, mean * 0.02).min(submitted))
             };
-            Measured { before: some(3600, 120.0), during: some(600, 20.0) }
+            Measured { before: some(3600, 120.0), during: some(600, 20.0), is_collected: true }
         };
         let wave: Vec<_> = (0..4).map(|_| miner()).collect();
         let rest: Vec<_> = (0..12).map(|_| miner()).collect();

@@ -20,13 +20,12 @@ fn switches_are_spread_over_seconds() {
 #[test]
 fn step_that_comes_late_does_not_catch_up_within_a_second() {
     let mut ramp = ramp(&[600.0; 3], 1000.0);
-    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    let start = Duration::from_secs(7);
     assert_eq!(ramp.step(start).next, Some(start + SECOND));
     let late = start + Duration::from_millis(1800);
     assert_eq!(ramp.step(late), Switching { now: vec!["rig1".parse().unwrap()], next: Some(late + SECOND) });
     assert_eq!(ramp.step(start + Duration::from_millis(2000)).now, []);
-    // A clock that steps back gives nothing.
-    assert_eq!(ramp.step(SystemTime::UNIX_EPOCH).now, []);
+    assert_eq!(ramp.step(Duration::ZERO).now, []);
     assert_eq!(ramp.step(late + SECOND), Switching { now: vec!["rig2".parse().unwrap()], next: None });
 }
 
@@ -50,8 +49,8 @@ proptest! {
         delays in prop::collection::vec(-300..1500_i64, 200),
     ) {
         let mut ramp = ramp(&watts, budget);
-        let mut now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        let mut switched: Vec<(SystemTime, usize)> = Vec::new();
+        let mut now = Duration::from_secs(7);
+        let mut switched: Vec<(Duration, usize)> = Vec::new();
         let mut latest = now;
         let mut delays = delays.into_iter();
         loop {
@@ -62,7 +61,7 @@ proptest! {
             switched.extend(step.now.iter().map(|name| (latest, name.as_str()[3..].parse().unwrap())));
             let Some(next) = step.next else { break };
             prop_assert!(next > latest);
-            // Early, on time, late, or with a clock that stepped back; never early for ever.
+            // Early, on time or late; never early for ever.
             match delays.next() {
                 Some(delay) if delay < 0 => now = next - Duration::from_millis(delay.unsigned_abs()),
                 Some(delay) => now = next + Duration::from_millis(delay.unsigned_abs()),

@@ -6,7 +6,7 @@ use mujina_core::{
     id::{Generation, MinerName},
     spec::{Problem, Problems},
 };
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Why a rollout does not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +127,27 @@ impl Rollout {
         }
     }
 
+    /// Somebody set the clock ahead by so much: what is awaited is awaited no shorter for that, and a wave that is watched is
+    /// watched anew, as what was counted bears other times than the clock.
+    pub fn clock_set_ahead(&mut self, by: Duration, now: SystemTime) {
+        let later = |at: SystemTime| at.checked_add(by).map_or(now, |at| at.min(now));
+        match &mut self.course.stage {
+            Stage::Changing { .. } => {}
+            Stage::Soaking { begun, .. } | Stage::Judging { begun, .. } => {
+                self.course.stage = Stage::Soaking { begun: *begun, since: now };
+            }
+            Stage::Resting { until } => *until = until.checked_add(by).unwrap_or(*until),
+        }
+        for target in self.targets.values_mut() {
+            if let (Phase::Applying | Phase::InForce, Some(applied)) = (target.phase, &mut target.applied) {
+                applied.at = later(applied.at);
+            }
+            if let (Phase::Reverting, Some(revert)) = (target.phase, &mut target.revert) {
+                revert.since = later(revert.since);
+            }
+        }
+    }
+
     /// The change is stored as `generation`, over `previous`. Telling it twice changes nothing.
     pub fn applied(&mut self, miner: &MinerName, generation: Generation, previous: Generation, now: SystemTime) {
         if let Some(target) = self.targets.get_mut(miner)
@@ -162,6 +183,18 @@ impl Rollout {
             && let Some(Revert { generation: known @ None, .. }) = &mut target.revert
         {
             *known = Some(generation);
+        }
+    }
+
+    /// The previous spec may not be stored again, and is not; what this rollout brought stays in force.
+    pub fn revert_refused(&mut self, miner: &MinerName, why: &str) {
+        if let Some(target) = self.targets.get_mut(miner)
+            && target.phase == Phase::Reverting
+        {
+            target.phase = Phase::RevertFailed;
+            let refused = format!("cannot be brought back: {why}");
+            let failure = target.failure.take();
+            target.failure = Some(failure.map_or_else(|| refused.clone(), |first| format!("{first}; it {refused}")));
         }
     }
 

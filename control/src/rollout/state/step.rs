@@ -5,7 +5,7 @@ mod actions;
 mod target;
 mod wave;
 
-use super::{Action, Measurements, Outcome, Phase, Rollout, Seen, Status};
+use super::{Action, Measurements, Outcome, Phase, Rollout, Seen, Stage, Status};
 use crate::rollout::OnFailure;
 use mujina_core::id::MinerName;
 use std::{collections::BTreeMap, time::SystemTime};
@@ -22,12 +22,32 @@ impl Rollout {
         measured: Option<&Measurements>,
     ) -> Vec<Action> {
         if !matches!(self.course.status, Status::Planned | Status::Finished { .. }) {
+            self.begin_nothing_later_than(now);
             for (name, target) in &mut self.targets {
                 target.observe(seen.get(name), &self.course.strategy, now);
             }
             while self.advance(now, seen, measured) {}
         }
         self.actions(now)
+    }
+
+    /// Times that lie ahead were written before somebody set the clock back: what began then begins now.
+    fn begin_nothing_later_than(&mut self, now: SystemTime) {
+        self.course.stage = match self.course.stage {
+            Stage::Changing { since } => Stage::Changing { since: since.min(now) },
+            Stage::Soaking { begun, since } => Stage::Soaking { begun: begun.min(now), since: since.min(now) },
+            Stage::Judging { begun, until, .. } if until > now => Stage::Soaking { begun: begun.min(now), since: now },
+            Stage::Resting { until } => Stage::Resting { until: until.min(now + self.course.strategy.pause_between) },
+            judging @ Stage::Judging { .. } => judging,
+        };
+        for target in self.targets.values_mut() {
+            if let Some(applied) = &mut target.applied {
+                applied.at = applied.at.min(now);
+            }
+            if let Some(revert) = &mut target.revert {
+                revert.since = revert.since.min(now);
+            }
+        }
     }
 
     /// Whether the rollout as a whole moved, so that there may be more to move.
@@ -40,8 +60,9 @@ impl Rollout {
                 self.finish_when_landed(outcome, now)
             }
             Status::RollingBack { because } => {
-                let outcome = Outcome::RolledBack(because.clone());
+                let because = because.clone();
                 self.order_reverts(now);
+                let outcome = Outcome::RolledBack(self.with_those_not_back(because));
                 self.finish_when_landed(outcome, now)
             }
         }
@@ -62,6 +83,17 @@ impl Rollout {
             };
             if is_due {
                 target.revert(now);
+            }
+        }
+    }
+
+    /// A reason, and how many targets could not be brought back.
+    fn with_those_not_back(&self, because: String) -> String {
+        match self.count(&[Phase::RevertFailed]) {
+            0 => because,
+            failed => {
+                let all = self.targets.values().filter(|target| target.revert.is_some()).count();
+                format!("{because}; {failed} of {all} targets could not be brought back")
             }
         }
     }

@@ -27,6 +27,7 @@ fn confirmed(has_password: bool) -> Confirmed {
         control_generation: Generation(0),
         origin: SpecOrigin::Local,
         waiting_for: String::new(),
+        refused: None,
     }
 }
 

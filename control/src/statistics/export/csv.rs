@@ -44,7 +44,8 @@ impl Format for Csv {
 fn write(writer: &mut Writer<Vec<u8>>, row: &ExportRow, step: Duration) -> Result<(), ExportError> {
     let ExportRow { group, point } = row;
     let (rate, error) = point.hash_rate(step);
-    let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work } = point;
+    let Point { begin_ms: _, covered_ms, submitted, accepted, rejected, stale, accepted_work, work_variance: _ } =
+        point;
     let numbers = [
         timestamp(point.begin()).to_string(),
         step.as_secs_f64().to_string(),
@@ -76,6 +77,7 @@ mod tests {
             rejected: 1,
             stale: 2,
             accepted_work: 6e12,
+            work_variance: 9e24,
         };
         let row = |site: &str| ExportRow { group: vec![site.into(), "main".into()], point };
         let mut bytes = file.rows(&[row("a,\"b\"")]).unwrap();

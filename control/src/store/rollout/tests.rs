@@ -22,6 +22,8 @@ async fn insert(store: &Store, rollout: &Rollout) -> StoredRollout {
         rollout: rollout.clone(),
         change: fragment(),
         profile: None,
+        needs: [Permission::Limits, Permission::AnyPool].into(),
+        approvals: Approvals { needed: 2, given: Vec::new() },
         created_at: now(),
         created_by: "alice".into(),
         trace_parent: place,
@@ -45,6 +47,14 @@ async fn rollout_reads_back_as_it_was_written_after_every_step() {
     let mut stored = insert(&store, &rollout("r1", 12)).await;
     assert_eq!(store.rollout("r1").await.unwrap().as_ref(), Some(&stored));
     assert_eq!(store.open_rollouts().await.unwrap(), Vec::<String>::new());
+    let mut approvals = stored.approvals.clone();
+    assert_eq!(approvals.give("alice", "bob", now()), Ok(true));
+    let mut write = store.write().await.unwrap();
+    let approved = write.save_approvals(&stored, approvals.clone()).await.unwrap().unwrap();
+    assert_eq!(write.save_approvals(&stored, Approvals::default()).await.unwrap(), None, "of an older revision");
+    write.commit().await.unwrap();
+    assert_eq!((&approved.approvals, approved.revision), (&approvals, 2));
+    stored = approved;
     let mut next = stored.rollout.clone();
     next.start(now()).unwrap();
     let actions = next.step(now(), &BTreeMap::<MinerName, Seen>::new(), None);
@@ -56,7 +66,7 @@ async fn rollout_reads_back_as_it_was_written_after_every_step() {
     drop((store, lock));
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.rollout("r1").await.unwrap().as_ref(), Some(&stored));
-    assert_eq!((stored.revision, store.open_rollouts().await.unwrap()), (3, vec!["r1".to_owned()]));
+    assert_eq!((stored.revision, store.open_rollouts().await.unwrap()), (4, vec!["r1".to_owned()]));
     assert_eq!(store.rollout("r2").await.unwrap(), None);
     store.close().await;
 }
@@ -94,5 +104,19 @@ async fn ended_rollouts_are_dropped_with_age_and_others_are_not() {
     assert_eq!((ids.len(), ids[0], ids[ids.len() - 1]), (201, "r209", "r3"));
     let next = store.rollouts(Some(page[4].number), 2).await.unwrap();
     assert_eq!(next.iter().map(|stored| stored.number).collect::<Vec<_>>(), [page[5].number, page[6].number]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn rollout_of_an_older_version_takes_every_permission_that_a_spec_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    insert(&store, &rollout("r1", 1)).await;
+    let mut write = store.write().await.unwrap();
+    sqlx::query("UPDATE rollouts SET needs = NULL").execute(&mut *write.transaction).await.unwrap();
+    write.commit().await.unwrap();
+    let needs = store.rollout("r1").await.unwrap().unwrap().needs;
+    assert_eq!(needs, content::OF_SPECS.into());
+    assert!(needs.contains(&Permission::Limits) && needs.contains(&Permission::AnyPool));
     store.close().await;
 }

@@ -12,6 +12,7 @@ use sqlx::{Row, Sqlite, query::Query, sqlite::SqliteArguments};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::LazyLock,
+    time::SystemTime,
 };
 
 /// Rows that one statement takes, most first: each statement costs a trip to the thread of its connection.
@@ -98,13 +99,14 @@ impl Write {
     pub(crate) async fn collect(
         &mut self,
         pages: &[(MinerName, BucketPage)],
+        now: SystemTime,
     ) -> Result<Vec<Result<Collected, PageError>>, StoreError> {
         let mut cursors = self.cursors(pages).await?;
         let (mut answers, mut batches) = (Vec::with_capacity(pages.len()), Vec::new());
         let mut moved = BTreeSet::new();
         for (miner, page) in pages {
             let key = (miner.clone(), page.database_id.clone());
-            match batch(position(&cursors, &key), page) {
+            match batch(position(&cursors, &key), page, now) {
                 Ok(Batch { buckets, gaps, after }) => {
                     let missing = gaps.iter().map(|(_, missing)| missing).sum();
                     answers.push(Ok(Collected { buckets: buckets.len(), missing, after }));

@@ -1,6 +1,9 @@
 //! Sums over time, by group and pool.
 
-use super::{Store, StoreError, counted};
+use super::{
+    Store, StoreError, counted,
+    reading::{LONGEST, unread},
+};
 use mujina_core::id::MinerName;
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
@@ -35,10 +38,15 @@ pub(crate) struct SeriesRow {
     pub(crate) rejected: u64,
     pub(crate) stale: u64,
     pub(crate) accepted_work: f64,
+    /// See [`Point::work_variance`](crate::statistics::Point::work_variance).
+    pub(crate) work_variance: f64,
 }
 
 impl Store {
     /// At most `most` sums, in order of time, group and pool.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`] when there is too much to sum up.
     pub(crate) async fn share_series(&self, points: &Points, most: usize) -> Result<Vec<SeriesRow>, StoreError> {
         let Points { groups, by_pool, begin_ms, end_ms, step_ms, resolution_ms } = points;
         let groups: BTreeMap<_, _> = groups.iter().map(|(miner, group)| (miner.as_str(), group)).collect();
@@ -49,11 +57,13 @@ impl Store {
         };
         // A span is covered once, whatever pools were worked for; a pool's own time is that of its own buckets.
         let (pool, covered) = if *by_pool { ("r.pool", "r.length_ms") } else { ("0", "r.first_ms") };
+        let mut reading = self.reading(LONGEST).await?;
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT sums.*, coalesce(share_texts.text, '') AS pool_name FROM (
                  SELECT r.begin_ms - r.begin_ms % ?4 AS point, chosen.grp AS grp, {pool} AS pool_id,
                      sum({covered}) AS covered, sum(r.submitted) AS submitted, sum(r.accepted) AS accepted,
-                     sum(r.rejected) AS rejected, sum(r.stale) AS stale, sum(r.accepted_work) AS accepted_work
+                     sum(r.rejected) AS rejected, sum(r.stale) AS stale, sum(r.accepted_work) AS accepted_work,
+                     sum(iif(r.accepted > 0, r.accepted_work * r.accepted_work / r.accepted, 0.0)) AS work_variance
                  FROM (SELECT t.id AS miner, one.value AS grp FROM json_each(?1) AS one JOIN share_texts AS t ON t.text = one.key)
                      AS chosen
                  CROSS JOIN {table} AS r ON {resolution} AND r.miner = chosen.miner AND r.begin_ms >= ?2 AND r.begin_ms < ?3
@@ -68,8 +78,9 @@ impl Store {
         .bind(by_pool)
         .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .bind(resolution_ms.unwrap_or_default())
-        .fetch_all(&self.readers)
-        .await?;
+        .fetch_all(reading.connection())
+        .await
+        .map_err(unread)?;
         rows.iter().map(read).collect()
     }
 }
@@ -87,5 +98,6 @@ fn read(row: &SqliteRow) -> Result<SeriesRow, StoreError> {
         rejected: counter("rejected")?,
         stale: counter("stale")?,
         accepted_work: row.try_get("accepted_work")?,
+        work_variance: row.try_get("work_variance")?,
     })
 }

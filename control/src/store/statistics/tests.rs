@@ -21,6 +21,11 @@ fn name(text: &str) -> MinerName {
     text.parse().unwrap()
 }
 
+/// After all buckets.
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_790_100_000)
+}
+
 /// A bucket of ten seconds; two pools take turns in one span.
 fn bucket(sequence: u64) -> ShareBucket {
     let mut added = ShareTotals { found: 9, stale: 1, submitted: 8, accepted: 6, ..ShareTotals::default() };
@@ -56,7 +61,7 @@ async fn many_miners_go_into_one_transaction_and_a_bad_page_spoils_its_own_miner
     // The same miner twice: what overlaps counts once.
     pages.push((name("rig0"), page(4..10)));
     let mut write = store.write().await.unwrap();
-    let answers = write.collect(&pages).await.unwrap();
+    let answers = write.collect(&pages, now()).await.unwrap();
     write.commit().await.unwrap();
     let stored: Vec<_> = answers.iter().map(|answer| answer.as_ref().map(|one| one.buckets).ok()).collect();
     assert_eq!((stored[0], stored[7], stored[301]), (Some(6), None, Some(2)));
@@ -68,12 +73,52 @@ async fn many_miners_go_into_one_transaction_and_a_bad_page_spoils_its_own_miner
 }
 
 #[tokio::test]
+async fn impossible_numbers_of_one_miner_leave_the_statistics_of_all_others_whole() {
+    let (_folder, store, _lock) = open().await;
+    let mut impossible = page(2..5);
+    impossible.buckets[1].added.accepted = u64::MAX;
+    let mut without_hashes = page(2..5);
+    without_hashes.buckets[1].hashes = f64::NAN;
+    let pages = [(name("rig1"), page(2..5)), (name("bad1"), impossible), (name("bad2"), without_hashes)];
+    let mut write = store.write().await.unwrap();
+    let answers = write.collect(&pages, now()).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
+    let summary = store.summarize_shares(None, TimeRange::default()).await.unwrap();
+    assert_eq!((summary.buckets, summary.totals.accepted), (3, 18));
+}
+
+#[tokio::test]
+async fn error_bar_of_a_fleet_is_that_of_its_hardest_shares() {
+    let (_folder, store, _lock) = open().await;
+    let (mut hard, mut idle) = (page(2..3), page(2..3));
+    hard.buckets[0].added = ShareTotals { submitted: 1, accepted: 1, accepted_work: 1e14, ..ShareTotals::default() };
+    idle.buckets[0].added = ShareTotals::default();
+    let pages = [(name("easy"), page(2..3)), (name("hard"), hard), (name("idle"), idle)];
+    let mut write = store.write().await.unwrap();
+    write.collect(&pages, now()).await.unwrap();
+    write.commit().await.unwrap();
+    for resolution in [None].into_iter().chain(RESOLUTIONS.map(Some)) {
+        let mut points = points(&["easy", "hard", "idle"], 24 * 60 * 60_000, resolution, false);
+        // In percent of a share of 1e14.
+        let errors =
+            |rows: Vec<SeriesRow>| rows.iter().map(|row| (row.work_variance.sqrt() / 1e12).round()).collect::<Vec<_>>();
+        // Six shares of 1e12, one of 1e14 and none, each a group of its own: √6 %, 100 %, nothing.
+        assert_eq!(errors(store.share_series(&points, 10).await.unwrap()), [2.0, 100.0, 0.0]);
+        points.groups.values_mut().for_each(|group| *group = 0);
+        let rows = store.share_series(&points, 10).await.unwrap();
+        // Seven shares of their mean would give 40 %.
+        assert_eq!((rows[0].accepted, errors(rows)), (7, vec![100.0]));
+    }
+}
+
+#[tokio::test]
 async fn sums_follow_the_buckets_in_every_width_even_where_pages_cut_a_span_and_come_again() {
     let (_folder, store, _lock) = open().await;
     // Pages end between the two pools of a span, and overlap.
-    for cut in [2..5, 4..9, 3..9, 9..20, 20..743] {
+    for cut in [2..5, 4..9, 3..9, 9..20, 20..380, 380..740, 740..743] {
         let mut write = store.write().await.unwrap();
-        write.collect(&[(name("rig1"), page(cut))]).await.unwrap();
+        write.collect(&[(name("rig1"), page(cut))], now()).await.unwrap();
         write.commit().await.unwrap();
     }
     let total = |rows: &[SeriesRow]| {
@@ -136,7 +181,7 @@ async fn database_of_an_earlier_version_keeps_its_buckets_and_gets_their_sums() 
     assert_eq!(found, (2..14).map(bucket).collect::<Vec<_>>());
     // Collecting goes on, and the sums of before and after are one.
     let mut write = store.write().await.unwrap();
-    write.collect(&[(name("rig1"), page(10..16))]).await.unwrap();
+    write.collect(&[(name("rig1"), page(10..16))], now()).await.unwrap();
     write.commit().await.unwrap();
     for resolution in RESOLUTIONS {
         let rows = store.share_series(&points(&["rig1"], resolution, Some(resolution), false), 100).await.unwrap();

@@ -85,7 +85,7 @@ fn flatten(spec: &MinerSpec) -> BTreeMap<String, Leaf> {
     }
     for (name, tuning) in boards {
         let said = of_board(&tuning.into());
-        // Who names a board and wants nothing of it overrules what is wanted of its model.
+        // Who names a board and wants nothing of it overrules the mode that is wanted of its model.
         let said = if said.is_empty() { vec![("mode".to_owned(), "default".to_owned())] } else { said };
         for (field, value) in said {
             put(format!("boards[{name}].{field}"), value, false);

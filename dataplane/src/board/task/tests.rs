@@ -11,7 +11,7 @@ use fake::{Bench, Benches, device};
 use mujina_core::{
     board::{BoardState, LedState, TuningMode},
     fault::FaultReason,
-    units::{Celsius, Frequency, Volts, Watts},
+    units::{Frequency, Volts, Watts},
 };
 use tokio::{
     task::JoinSet,
@@ -103,4 +103,29 @@ impl World {
 fn fixed(megahertz: f64, millivolts: u32) -> BoardTuning {
     let (frequency, voltage) = (Frequency::from_megahertz(megahertz), Volts::from_millivolts(millivolts));
     BoardTuning { mode: TuningMode::Fixed { frequency, voltage }, ..BoardTuning::default() }
+}
+
+#[test]
+fn entry_of_a_board_leaves_the_limits_of_its_model_that_it_does_not_name() {
+    let degrees = Celsius::from_degrees;
+    let limits = |all: &[(&str, f64)]| all.iter().map(|(name, at)| ((*name).to_owned(), degrees(*at))).collect();
+    let all = BoardTuning {
+        mode: TuningMode::Power(Watts::from_watts(15.0)),
+        soft_limits: limits(&[("asic", 60.0)]),
+        hard_limits: limits(&[("asic", 68.0), ("vr", 80.0)]),
+        fan_target: Some(degrees(55.0)),
+    };
+    let own = BoardTuning {
+        mode: TuningMode::Power(Watts::from_watts(20.0)),
+        hard_limits: limits(&[("vr", 75.0)]),
+        ..BoardTuning::default()
+    };
+    let tuning = [("bitaxe-gamma".to_owned(), all.clone()), ("gamma-1".to_owned(), own.clone())].into();
+    let wishes = Wishes { paused: false, tuning };
+    let of = |id: &str, model| wishes.tuning_of(&id.parse().unwrap(), model);
+    let merged = BoardTuning { mode: own.mode, hard_limits: limits(&[("asic", 68.0), ("vr", 75.0)]), ..all.clone() };
+    assert_eq!(of("gamma-1", "bitaxe-gamma"), merged);
+    assert_eq!(of("gamma-2", "bitaxe-gamma"), all);
+    assert_eq!(of("gamma-1", "emberone"), own);
+    assert_eq!(of("gamma-2", "emberone"), BoardTuning::default());
 }

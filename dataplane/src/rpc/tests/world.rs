@@ -37,6 +37,8 @@ pub(in crate::rpc) struct World {
     pub(super) telemetry: TelemetryHandle,
     pub(super) stop: CancellationToken,
     client: Client,
+    /// Where it is besides its socket.
+    pub(super) tcp: Address,
     miner: Miner,
     stop_mining: CancellationToken,
     stop_rest: CancellationToken,
@@ -82,6 +84,7 @@ impl World {
         let telemetry = telemetry::start(plan, &mut supervisor, &stop_rest);
 
         let (address, listeners) = listen(folder.path()).await;
+        let tcp = listeners.addresses().remove(1);
         let plan = RpcPlan { miner: miner.handle(), spec, telemetry: telemetry.clone(), spans };
         let mut serving = JoinSet::new();
         serving.spawn(Api::new(plan, CancellationToken::clone(&stop)).serve(listeners));
@@ -90,6 +93,7 @@ impl World {
             telemetry,
             stop,
             client,
+            tcp,
             miner,
             stop_mining,
             stop_rest,
@@ -140,9 +144,9 @@ fn identity() -> Identity {
     Identity { miner_id: "m1".parse().unwrap(), name: "rig".into(), boot_id: "b".into() }
 }
 
-/// A socket in a folder.
+/// A socket in a folder, and a loopback port beside it.
 pub(in crate::rpc) async fn listen(folder: &Path) -> (Address, Listeners) {
-    let on = ListenOn { socket: Some(folder.join("api.sock")), tcp: None };
+    let on = ListenOn { socket: Some(folder.join("api.sock")), tcp: Some(([127, 0, 0, 1], 0).into()) };
     let listeners = Listeners::bind(&on).await.unwrap();
     (listeners.addresses().remove(0), listeners)
 }

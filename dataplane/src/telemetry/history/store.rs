@@ -29,6 +29,9 @@ const FACTS: TableDefinition<'_, &str, &str> = TableDefinition::new("facts");
 const FORMAT: &str = "1";
 /// How long buckets are kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Buckets that are kept whatever their age: a day of one pool, so that a clock that jumps ahead drops nothing that nobody
+/// collected yet.
+const LEAST_KEPT: u64 = 8640;
 /// Most buckets that are kept, whatever their times say: a day of four pools.
 const MOST_KEPT: u64 = 4 * 8640;
 /// Memory for the cache: the newest buckets are read, the rest rarely.
@@ -94,10 +97,11 @@ impl Store {
         Ok(next_sequence(&facts)?.saturating_sub(1))
     }
 
-    /// Numbers and stores buckets, stores the lifetime totals of some accounts and forgets old buckets, all or nothing.
-    /// Returns the greatest sequence.
+    /// Numbers and stores buckets, stores the lifetime totals of some accounts and forgets old buckets, all or nothing. The
+    /// numbers of `lost` buckets before them are left out, so that who collects sees the gap. Returns the greatest sequence.
     pub(super) fn append(
         &self,
+        lost: u64,
         cuts: &[Cut],
         lifetimes: &BTreeMap<String, lifetime::Totals>,
         now: SystemTime,
@@ -107,7 +111,7 @@ impl Store {
             let mut buckets = transaction.open_table(BUCKETS)?;
             let mut lifetime = transaction.open_table(LIFETIME)?;
             let mut facts = transaction.open_table(FACTS)?;
-            let mut next = next_sequence(&facts)?;
+            let mut next = next_sequence(&facts)?.saturating_add(lost);
             for cut in cuts {
                 buckets.insert(next, &*encode(&Record::from(cut)))?;
                 next += 1;
@@ -184,7 +188,9 @@ fn next_sequence(facts: &impl ReadableTable<&'static str, &'static str>) -> Resu
 fn prune(buckets: &mut redb::Table<'_, u64, &'static [u8]>, next: u64, now: SystemTime) -> Result<(), StoreError> {
     let horizon = now.checked_sub(KEPT).unwrap_or(UNIX_EPOCH);
     while let Some((sequence, old)) = oldest(buckets)? {
-        if next - sequence <= MOST_KEPT && old.is_none_or(|begin| begin >= horizon) {
+        let kept = next - sequence;
+        let is_old = kept > LEAST_KEPT && old.is_some_and(|begin| begin < horizon);
+        if kept <= MOST_KEPT && !is_old {
             break;
         }
         buckets.remove(sequence)?;
@@ -218,7 +224,8 @@ impl From<&Cut> for Record {
         totals.add(added);
         Self {
             begin_unix_seconds: begin.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-            length_seconds: length.as_secs(),
+            // A clock that jumped is not told as time.
+            length_seconds: length.min(&KEPT).as_secs(),
             pool: pool.to_string(),
             added: totals,
             pending_delta: *pending_delta,

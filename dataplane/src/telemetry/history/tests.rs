@@ -79,12 +79,12 @@ fn sequences_and_lifetime_go_on_over_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.redb");
     let first = Store::open(&path).unwrap();
-    assert_eq!(first.append(&[cut(0, 1), cut(10, 2)], &lifetimes(3), at(20)).unwrap(), 2);
+    assert_eq!(first.append(0, &[cut(0, 1), cut(10, 2)], &lifetimes(3), at(20)).unwrap(), 2);
     let id = first.id().to_owned();
     drop(first);
     let second = Store::open(&path).unwrap();
     assert_eq!((second.id(), second.newest().unwrap()), (id.as_str(), 2));
-    assert_eq!(second.append(&[cut(20, 4)], &lifetimes(7), at(30)).unwrap(), 3);
+    assert_eq!(second.append(0, &[cut(20, 4)], &lifetimes(7), at(30)).unwrap(), 3);
     let page = second.read(1, 10).unwrap();
     assert_eq!(page.buckets.iter().map(|one| (one.sequence, one.added.accepted)).collect::<Vec<_>>(), [(2, 2), (3, 4)]);
     assert_eq!(second.lifetimes().unwrap(), lifetimes(7));
@@ -94,14 +94,27 @@ fn sequences_and_lifetime_go_on_over_restarts() {
 fn buckets_of_yesterday_are_forgotten_and_their_numbers_not_reused() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("history.redb")).unwrap();
-    store.append(&[cut(0, 1), cut(10, 1)], &BTreeMap::new(), at(20)).unwrap();
     let day = KEPT_SECONDS;
-    store.append(&[cut(day + 10, 1)], &BTreeMap::new(), at(day + 5)).unwrap();
+    let cuts: Vec<_> = (0..day / 10 + 2).map(|i| cut(10 * i, 1)).collect();
+    store.append(0, &cuts, &BTreeMap::new(), at(day + 20)).unwrap();
+    let page = store.read(0, 1).unwrap();
+    assert_eq!((page.oldest_sequence, page.buckets.len()), (3, 1));
+    assert_eq!(store.append(0, &[cut(day + 20, 1)], &BTreeMap::new(), at(day + 30)).unwrap(), day / 10 + 3);
+    assert_eq!(store.read(0, 1).unwrap().oldest_sequence, 4);
+}
+
+#[test]
+fn clock_that_jumps_ahead_forgets_no_bucket_and_is_not_told_as_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("history.redb")).unwrap();
+    let year = 365 * KEPT_SECONDS;
+    store.append(0, &[cut(0, 1), cut(10, 1)], &BTreeMap::new(), at(20)).unwrap();
+    let long = Cut { length: Duration::from_secs(year), ..cut(20, 1) };
+    store.append(0, &[long], &BTreeMap::new(), at(year + 20)).unwrap();
+    store.append(0, &[cut(year + 20, 1)], &BTreeMap::new(), at(year + 30)).unwrap();
     let page = store.read(0, 10).unwrap();
-    assert_eq!((page.oldest_sequence, page.buckets.len()), (2, 2));
-    store.append(&[], &BTreeMap::new(), at(3 * day)).unwrap();
-    let page = store.read(0, 10).unwrap();
-    assert_eq!((page.oldest_sequence, page.buckets.len(), store.newest().unwrap()), (4, 0, 3));
+    let lengths: Vec<_> = page.buckets.iter().map(|bucket| bucket.length.as_secs()).collect();
+    assert_eq!((page.oldest_sequence, lengths), (1, vec![10, 10, KEPT_SECONDS, 10]));
 }
 
 const KEPT_SECONDS: u64 = 24 * 60 * 60;
@@ -157,6 +170,23 @@ async fn buckets_wait_in_memory_while_the_folder_is_missing() {
     history.close(false).await;
     assert_eq!(*handle.failure().borrow(), None);
     assert_eq!(handle.buckets(all(0)).await.unwrap().buckets[0].added.accepted, 3);
+}
+
+#[tokio::test]
+async fn buckets_that_waited_too_long_for_the_disk_are_missing_in_the_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("later");
+    let (mut history, handle) = history(&missing, 3);
+    history.waiting.extend((0..8192 + 2).map(|i| cut(10 * i, 1)));
+    for _ in 0..2 {
+        history.close(false).await;
+    }
+    // The one that was cut now is the third too many.
+    assert_eq!((history.waiting.len(), history.lost), (MOST_WAITING, 3));
+    std::fs::create_dir(&missing).unwrap();
+    history.close(false).await;
+    let page = handle.buckets(all(0)).await.unwrap();
+    assert_eq!((page.oldest_sequence, page.buckets[0].begin, history.lost), (4, at(30), 0));
 }
 
 fn accepted_in_life(handle: &HistoryHandle, now: u64) -> Option<u64> {
@@ -235,7 +265,7 @@ async fn database_is_opened_again_after_an_error_of_the_disk() {
 async fn database_with_a_damaged_record_is_set_aside_and_nothing_that_waits_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.redb");
-    Store::open(&path).unwrap().append(&[cut(0, 1)], &BTreeMap::new(), at(20)).unwrap();
+    Store::open(&path).unwrap().append(0, &[cut(0, 1)], &BTreeMap::new(), at(20)).unwrap();
     let damaged = redb::Database::open(&path).unwrap();
     let transaction = damaged.begin_write().unwrap();
     let lifetime = redb::TableDefinition::<&str, &[u8]>::new("lifetime");

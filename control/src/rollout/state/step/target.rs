@@ -14,6 +14,9 @@ use std::time::SystemTime;
 impl Target {
     /// Moves as far as what is seen and the time allow.
     pub(super) fn observe(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
+        if let Some(seen) = seen.filter(|seen| seen.is_current()) {
+            self.note_baseline(seen);
+        }
         match self.phase {
             Phase::Applying | Phase::InForce => self.observe_change(seen, strategy, now),
             Phase::Proved => {
@@ -25,6 +28,15 @@ impl Target {
             }
             Phase::Reverting | Phase::RevertFailed => self.observe_revert(seen, strategy, now),
             Phase::Waiting | Phase::Ordered | Phase::Refused | Phase::Reverted | Phase::Superseded => {}
+        }
+    }
+
+    /// Takes the first status that arrives for what could not be known before it.
+    fn note_baseline(&mut self, seen: &Seen) {
+        self.faults_before.get_or_insert_with(|| seen.faults.clone());
+        if !self.has_baseline && self.phase != Phase::Waiting {
+            self.ledger_before = seen.live.clone();
+            self.has_baseline = true;
         }
     }
 
@@ -40,7 +52,8 @@ impl Target {
                 SyncState::InSync => {
                     self.phase = Phase::InForce;
                     let was_heard = seen.heard_at.is_some_and(|at| at > applied.at);
-                    let has_share = has_new_share(self.ledger_before.as_ref(), seen.live.as_ref());
+                    let has_share =
+                        seen.is_of_spec && has_new_share(self.ledger_before.as_ref(), seen.live.as_ref());
                     if was_heard && (has_share || !strategy.gates.first_share) {
                         self.phase = Phase::Proved;
                     }
@@ -90,12 +103,15 @@ impl Target {
     /// Orders its change, with what it must be compared with later.
     pub(super) fn order(&mut self, seen: Option<&Seen>) {
         self.phase = Phase::Ordered;
-        self.ledger_before = seen.and_then(|seen| seen.live.clone());
+        let known = seen.filter(|seen| seen.is_current());
+        self.has_baseline = known.is_some();
+        self.ledger_before = known.and_then(|seen| seen.live.clone());
     }
 
     /// Faults that were not there when its wave began.
     pub(super) fn new_faults<'a>(&'a self, seen: Option<&'a Seen>) -> impl Iterator<Item = &'a FaultKey> {
-        seen.into_iter().flat_map(|seen| seen.faults.difference(&self.faults_before))
+        let known = seen.zip(self.faults_before.as_ref());
+        known.into_iter().flat_map(|(seen, before)| seen.faults.difference(before))
     }
 
     /// Whether it neither waits nor is on its way.
@@ -110,6 +126,12 @@ impl Target {
     pub(super) fn generation(&self) -> Option<Generation> {
         self.applied.map(|applied| applied.generation)
     }
+}
+
+/// Whether it can be ordered: what it is compared with later is known, or it is known to be away. After a restart that takes
+/// a moment; one that nobody knows any more is refused.
+pub(super) fn is_ready(seen: Option<&Seen>) -> bool {
+    seen.is_none_or(|seen| seen.has_status || seen.is_away)
 }
 
 /// Where a miner stands, in words.

@@ -4,12 +4,13 @@ mod histories;
 mod world;
 
 use super::*;
+use crate::reconcile::{SyncState, evidence::LiveLedger};
 use crate::rollout::{
-    Gates, Size, Strategy,
+    FaultKey, Gates, Size, Strategy,
     gate::{Counts, Gate, Measured, Verdict},
 };
 use std::time::Duration;
-use world::{Kind, World};
+use world::{Kind, World, name};
 
 fn strategy() -> Strategy {
     Strategy {
@@ -94,6 +95,35 @@ fn miner_that_somebody_else_wrote_to_is_neither_judged_nor_taken_back() {
     world.run();
     assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::RolledBack(_), .. }));
     assert_eq!((world.miner(0).spec, world.miner(1).spec, world.miner(2).spec), (5, world::STRANGE, 5));
+}
+
+#[test]
+fn wave_of_which_nobody_is_proved_pauses_and_goes_on_when_a_person_accepts_it() {
+    // The first waves: one that somebody else writes to before it is in force, and three that fail within what may.
+    let kinds = [Kind::Taken, Kind::Rejects, Kind::Rejects, Kind::Taken, Kind::Good];
+    let mut world = World::new(&kinds, Strategy { max_failed: 2, ..strategy() });
+    for expected in [
+        "wave 1: no target is left to be judged: 1 superseded, 0 failed",
+        "wave 2: no target is left to be judged: 1 superseded, 2 failed",
+    ] {
+        world.run();
+        assert!(
+            matches!(&world.rollout.course.status, Status::Paused { because } if because == expected),
+            "{:?}",
+            world.rollout.course.status
+        );
+        // Whoever only goes on gets the same answer.
+        world.rollout.resume(world.now).unwrap();
+        world.run();
+        assert_eq!(because(&world.rollout.course.status), expected);
+        world.rollout.accept_wave(world.now).unwrap();
+    }
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::Succeeded, .. }));
+    // A last wave that nobody accepts ends nothing.
+    let mut world = World::new(&[Kind::Taken], strategy());
+    world.run();
+    assert!(matches!(world.rollout.course.status, Status::Paused { .. }), "{:?}", world.rollout.course.status);
 }
 
 #[test]
@@ -187,6 +217,120 @@ fn order_that_was_lost_with_the_process_is_looked_up_before_anything_is_taken_ba
         assert_eq!(world.phase(0), if was_done { Phase::Reverted } else { Phase::Waiting });
         assert!(!world.miner(0).is_new());
     }
+}
+
+#[test]
+fn refused_way_back_is_a_failure_of_its_own_and_the_end_counts_it() {
+    let mut world = World::new(&[Kind::Good, Kind::Good], strategy());
+    world.run();
+    world.rollout.roll_back("changed our minds").unwrap();
+    world.refused = vec![name(1)];
+    world.run();
+    assert_eq!((world.phase(0), world.phase(1)), (Phase::Reverted, Phase::RevertFailed));
+    assert_eq!(world.target(1).failure.as_deref(), Some("cannot be brought back: the payout list has no such address"));
+    let expected = "changed our minds; 1 of 2 targets could not be brought back";
+    assert_eq!(because(&world.rollout.course.status), expected);
+    assert!(matches!(world.rollout.course.status, Status::Finished { outcome: Outcome::RolledBack(_), .. }));
+    // The reason of a target that failed before is kept.
+    let mut world = World::new(&[Kind::Silent], strategy());
+    world.refused = vec![name(0)];
+    world.run();
+    let failure = world.target(0).failure.clone().unwrap();
+    let expected = "no share was accepted within 120 s of generation 6; it cannot be brought back: the payout list";
+    assert!(failure.starts_with(expected), "{failure}");
+}
+
+#[test]
+fn target_of_which_nothing_was_heard_since_the_start_waits_for_its_status() {
+    let mut world = World::new(&[Kind::Good, Kind::Good], Strategy { waves: vec![Size::Percent(100)], ..strategy() });
+    let known = world.seen();
+    let fault = FaultKey { reason: "FAN".into(), subject: "board/0".into() };
+    let mut seen = known.clone();
+    seen.insert(name(0), Seen { desired: known[&name(0)].desired, ..Seen::default() });
+    let actions = world.rollout.step(world.now, &seen, None);
+    let ordered = |actions: &[Action]| -> Vec<MinerName> {
+        let miner = |action: &Action| if let Action::Apply { miner, .. } = action { Some(miner.clone()) } else { None };
+        actions.iter().filter_map(miner).collect()
+    };
+    assert_eq!(ordered(&actions), [name(1)]);
+    // With its status come the faults and the shares that it had before.
+    seen.insert(name(0), Seen { faults: [fault.clone()].into(), ..known[&name(0)].clone() });
+    let actions = world.rollout.step(world.now, &seen, None);
+    assert_eq!(ordered(&actions), [name(0), name(1)]);
+    let target = world.target(0);
+    assert_eq!((&target.faults_before, &target.ledger_before), (&Some([fault].into()), &known[&name(0)].live));
+}
+
+#[test]
+fn first_status_since_the_order_is_the_baseline_of_a_target_that_was_away() {
+    let mut world = World::new(&[Kind::Good], strategy());
+    let mut miner = Seen { is_away: true, sync: SyncState::Unreachable, ..Seen::default() };
+    let step = |world: &mut World, miner: &Seen| {
+        world.now += Duration::from_secs(1);
+        world.rollout.step(world.now, &[(name(0), miner.clone())].into(), None)
+    };
+    let actions = step(&mut world, &miner);
+    let mut rollout = world.rollout.clone();
+    world.perform(&actions[0], &mut rollout);
+    world.rollout = rollout;
+    let generation = world.target(0).applied.unwrap().generation;
+    let fault = FaultKey { reason: "FAN".into(), subject: "board/0".into() };
+    let heard = |accepted, now: SystemTime| Seen {
+        heard_at: Some(now + Duration::from_secs(1)),
+        desired: generation,
+        sync: SyncState::InSync,
+        has_status: true,
+        is_of_spec: true,
+        live: Some(LiveLedger { boot_id: "boot".into(), connection: 1, accepted }),
+        faults: [fault.clone()].into(),
+        ..Seen::default()
+    };
+    miner = heard(500, world.now);
+    step(&mut world, &miner);
+    assert_eq!(world.phase(0), Phase::InForce, "500 shares of an old connection prove nothing");
+    miner = heard(501, world.now);
+    step(&mut world, &miner);
+    assert_eq!((world.phase(0), &world.target(0).failure), (Phase::Proved, &None), "the fault is an old one");
+}
+
+#[test]
+fn clock_that_is_set_ends_no_wait_early_and_none_late() {
+    let (day, hour) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
+    let mut world = World::new(&[Kind::Good, Kind::Silent], strategy());
+    let set_ahead = |world: &mut World| {
+        world.now += day;
+        world.rollout.clock_set_ahead(day, world.now);
+    };
+    // A day ahead while a wave is watched, while the next waits, and while a target is on its way.
+    while !matches!(world.rollout.course.stage, Stage::Soaking { .. }) {
+        world.tick();
+    }
+    set_ahead(&mut world);
+    let watched = world.now;
+    while matches!(world.rollout.course.stage, Stage::Soaking { .. } | Stage::Judging { .. }) {
+        world.tick();
+    }
+    let Stage::Resting { until } = world.rollout.course.stage else { panic!("{:?}", world.rollout.course) };
+    assert_eq!(until.duration_since(watched).unwrap(), Duration::from_secs(360));
+    set_ahead(&mut world);
+    assert_eq!(world.rollout.course.stage, Stage::Resting { until: until + day });
+    // An hour back: what began begins now.
+    world.now -= hour;
+    world.tick();
+    let resting = world.rollout.course.stage;
+    assert!(matches!(resting, Stage::Resting { until } if until <= world.now + Duration::from_secs(60)), "{resting:?}");
+    while world.phase(1) != Phase::InForce {
+        world.tick();
+    }
+    set_ahead(&mut world);
+    world.tick();
+    assert_eq!(world.phase(1), Phase::InForce);
+    world.now -= hour;
+    let begun = world.now;
+    while world.phase(1) == Phase::InForce {
+        world.tick();
+    }
+    assert!((100..130).contains(&world.now.duration_since(begun).unwrap().as_secs()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One wave: ordering its targets, watching them, judging them by the untouched rest. Pure.
 
 use super::super::{Measurements, Phase, Rollout, Seen, Stage, Status, Target, WaveReport};
-use super::target::why;
+use super::target::{is_ready, why};
 use crate::{
     reconcile::SyncState,
     rollout::{
@@ -36,11 +36,13 @@ impl Rollout {
         if wave.iter().all(|name| self.is_in(name, Phase::Waiting)) {
             // From here on, what is new is compared with this moment.
             for (name, target) in self.targets.iter_mut().filter(|(_, target)| target.phase == Phase::Waiting) {
-                target.faults_before = seen.get(name).map(|seen| seen.faults.clone()).unwrap_or_default();
+                let known = seen.get(name).filter(|seen| seen.is_current());
+                target.faults_before = known.map(|seen| seen.faults.clone());
             }
         }
         let room = self.room();
-        let next: Vec<_> = wave.iter().filter(|name| self.is_in(name, Phase::Waiting)).take(room).cloned().collect();
+        let is_next = |name: &&MinerName| self.is_in(name, Phase::Waiting) && is_ready(seen.get(*name));
+        let next: Vec<_> = wave.iter().filter(is_next).take(room).cloned().collect();
         for name in next {
             if let Some(target) = self.targets.get_mut(&name) {
                 target.order(seen.get(&name));
@@ -48,11 +50,8 @@ impl Rollout {
         }
         let is_through = self.wave_targets().all(|(_, target)| target.is_through());
         if is_through {
-            self.course.stage = if self.wave_targets().any(|(_, target)| target.phase == Phase::Proved) {
-                Stage::Soaking { begun: since, since: now }
-            } else {
-                Stage::Resting { until: now + self.course.strategy.pause_between }
-            };
+            self.course.stage = Stage::Soaking { begun: since, since: now };
+            self.pause_without_proof(now);
         }
         is_through
     }
@@ -68,6 +67,9 @@ impl Rollout {
 
     /// Once and for all: what is looked at again and again finds chance sooner or later.
     fn judge(&mut self, since: SystemTime, now: SystemTime, measured: Option<&Measurements>) -> bool {
+        if self.pause_without_proof(now) {
+            return true;
+        }
         let mut findings = vec![self.targets_finding()];
         if self.course.strategy.gates.need_counts() {
             let of_now = measured.filter(|measured| measured.wave == self.course.wave && measured.since == Some(since));
@@ -174,6 +176,24 @@ impl Rollout {
         let finding = Finding { gate: Gate::Targets, verdict: Verdict::Fails, detail: detail.clone() };
         self.course.reports.push(WaveReport { wave: self.course.wave, at: now, findings: vec![finding] });
         self.trip(format!("wave {}: {detail}", self.course.wave + 1));
+        true
+    }
+
+    /// Whether nobody of the wave can be judged: nothing speaks for the change then, and a person must look.
+    fn pause_without_proof(&mut self, now: SystemTime) -> bool {
+        let count = |phase: Option<Phase>| {
+            self.wave_targets().filter(|(_, target)| phase.is_none_or(|phase| target.phase == phase)).count()
+        };
+        if count(Some(Phase::Proved)) > 0 {
+            return false;
+        }
+        let superseded = count(Some(Phase::Superseded));
+        let failed = count(None) - superseded;
+        let detail = format!("no target is left to be judged: {superseded} superseded, {failed} failed");
+        let because = format!("wave {}: {detail}", self.course.wave + 1);
+        let finding = Finding { gate: Gate::Targets, verdict: Verdict::Fails, detail };
+        self.course.reports.push(WaveReport { wave: self.course.wave, at: now, findings: vec![finding] });
+        self.course.status = Status::Paused { because };
         true
     }
 

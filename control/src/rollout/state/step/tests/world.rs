@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Touched,
     /// Somebody writes another spec after 30 s.
     Stranger,
+    /// Somebody writes another spec at once.
+    Taken,
     /// Good, and gone after a minute.
     Leaves,
     /// Good, gone after a minute, and back after six.
@@ -35,7 +37,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Good,
         Self::Silent,
         Self::Rejects,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Stranger,
         Self::Leaves,
         Self::Returns,
+        Self::Taken,
     ];
 }
 
@@ -67,7 +70,7 @@ impl Miner {
 
     /// Whether something happens to it long after a change.
     fn is_restless(&self) -> bool {
-        matches!(self.kind, Kind::Stranger | Kind::Leaves | Kind::Returns) && self.is_new()
+        matches!(self.kind, Kind::Stranger | Kind::Taken | Kind::Leaves | Kind::Returns) && self.is_new()
     }
 
     fn store(&mut self, spec: u64, now: SystemTime) -> Generation {
@@ -100,6 +103,9 @@ impl Miner {
             desired: Generation(self.generation),
             sync,
             reason: reason.into(),
+            is_away: is_gone,
+            has_status: self.kind != Kind::Away,
+            is_of_spec: true,
             live: (sync == SyncState::InSync).then_some(live),
             faults: BTreeSet::new(),
         }
@@ -118,6 +124,8 @@ pub(super) struct World {
     pub(super) orders: Vec<Vec<MinerName>>,
     /// Indices of miners that get a fault when the first target is proved.
     pub(super) faulty: Vec<usize>,
+    /// Those whose previous spec may not be stored again.
+    pub(super) refused: Vec<MinerName>,
     /// Shares of changed miners in a soak; 3000 are as many as before.
     pub(super) shares_after: u64,
 }
@@ -137,8 +145,8 @@ impl World {
         let targets = miners.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
         let mut rollout = Rollout::new("r1".into(), &targets, strategy).unwrap();
         rollout.start(now).unwrap();
-        let (answers, orders, faulty) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { rollout, miners, answers, begun: now, now, orders, faulty, shares_after: 3000 }
+        let (answers, orders, faulty, refused) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rollout, miners, answers, begun: now, now, orders, faulty, refused, shares_after: 3000 }
     }
 
     pub(super) fn phase(&self, index: usize) -> Phase {
@@ -167,8 +175,13 @@ impl World {
 
     /// Somebody else writes to a miner.
     pub(super) fn stranger_writes(&mut self) {
-        for miner in self.miners.values_mut().filter(|miner| miner.kind == Kind::Stranger && miner.is_new()) {
-            if self.now >= miner.stored_at + Duration::from_secs(30) {
+        for miner in self.miners.values_mut().filter(|miner| miner.is_new()) {
+            let after = match miner.kind {
+                Kind::Stranger => Duration::from_secs(30),
+                Kind::Taken => Duration::ZERO,
+                _ => continue,
+            };
+            if self.now >= miner.stored_at + after {
                 miner.store(STRANGE, self.now);
             }
         }
@@ -179,12 +192,14 @@ impl World {
             span: Duration::from_secs(seconds),
             submitted,
             submitted_work: submitted as f64 * 1e9,
+            work_variance: submitted as f64 * 1e18,
             accepted: submitted,
             rejected: 0,
         };
         let measured = |name: &MinerName| {
             let during = if self.miners[name].is_new() { self.shares_after } else { 3000 };
-            (name.clone(), Measured { before: counts(3600, 36_000), during: counts(300, during) })
+            let (before, during) = (counts(3600, 36_000), counts(300, during));
+            (name.clone(), Measured { before, during, is_collected: true })
         };
         Measurements { wave, since: Some(since), counts: miners.iter().map(measured).collect() }
     }
@@ -208,6 +223,9 @@ impl World {
             },
             Action::RollBack { miner: name, to, over, request_id } => {
                 let miner = self.miners.get_mut(name).unwrap();
+                if self.refused.contains(name) {
+                    return rollout.revert_refused(name, "the payout list has no such address");
+                }
                 let known = self.answers.get(request_id).copied();
                 if known.is_none() && Generation(miner.generation) != *over {
                     return rollout.superseded(name);
