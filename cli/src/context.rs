@@ -16,6 +16,7 @@ use mujina_core::{
     text::sanitise,
 };
 use mujina_proto::dial::{Address, Bearing, DialError, dial};
+use serde_json::json;
 use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -144,6 +145,17 @@ impl<'a> Context<'a> {
             unless_unread(writeln!(self.err, "{line}"))?;
         }
         Ok(())
+    }
+
+    /// Says on standard error what an answer does not say of itself, to people and to machines, even where nothing else is.
+    pub(crate) fn warn(&mut self, line: &str) {
+        let text = sanitise(line, LONGEST);
+        let block = if self.format.is_for_people() {
+            self.paint_errors.text(&text, Tone::Warn)
+        } else {
+            json!({ "note": text }).to_string()
+        };
+        self.complain(&format!("{block}\n"));
     }
 
     /// Writes to standard error whatever was asked for. That it cannot be written can be told nobody.
