@@ -21,15 +21,9 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 use tonic::Code;
 
-<<<<<<< ours
-/// Operations survive a restart of the control plane; this is how long one may take. About six seconds in all.
-const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
-
 /// What is left when the command ends while it starts one.
 pub(crate) const MAY_HAVE_STARTED: &str = "the operation may have been started; see `mujinactl op list`";
 
-=======
->>>>>>> theirs
 /// An operation to be started.
 pub(crate) struct Order {
     action: Action,
