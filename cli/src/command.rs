@@ -9,6 +9,7 @@ mod document;
 mod edit;
 mod enroll;
 mod file;
+mod known;
 mod login;
 mod message;
 mod miner;

@@ -16,6 +16,7 @@ use mujina_core::{
     text::sanitise,
 };
 use mujina_proto::dial::{Address, Bearing, DialError, dial};
+use serde_json::json;
 use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -45,6 +46,8 @@ pub(crate) struct Context<'a> {
     interactive: bool,
     /// All questions are answered with yes.
     yes: bool,
+    /// It goes on until it is interrupted, or until nobody reads its answers any more.
+    watches: bool,
     /// The address of the command line.
     pub(crate) given_address: Option<Address>,
     /// The name of a context of the command line.
@@ -64,10 +67,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The context of one command that goes this way to its service.
+    /// The context of one command that goes this way to its service, and `watches` until it is interrupted or does not.
     pub(crate) fn new(
         global: Global,
         way: Way,
+        watches: bool,
         environment: Environment,
         out: &'a mut (dyn Write + Send),
         err: &'a mut (dyn Write + Send),
@@ -92,6 +96,7 @@ impl<'a> Context<'a> {
             contexts: Contexts::new(config_dir),
             interactive,
             yes,
+            watches,
             given_address,
             given_context,
             miner,
@@ -114,15 +119,18 @@ impl<'a> Context<'a> {
         connect(self.way.clone())
     }
 
-    /// Writes a part of an answer that need not be text.
+    /// Writes a part of an export, which need not be text; nothing of it is held back. That its reader went away ends the
+    /// export: it has nothing else to do.
     pub(crate) fn print_bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
-        Ok(self.out.write_all(bytes)?)
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
     }
 
-    /// Writes an answer.
+    /// Writes an answer. Where its reader went away, only a watch ends with that: whatever else a command does has an
+    /// outcome, which its exit code tells.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CliError> {
-        self.out.write_all(text.as_bytes())?;
-        Ok(self.out.flush()?)
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        Ok(if self.watches { written? } else { unless_unread(written)? })
     }
 
     /// Writes a line that nobody asked for: what was done, in answers for people.
@@ -130,13 +138,24 @@ impl<'a> Context<'a> {
         if self.is_chatty() { self.print(&format!("{}\n", sanitise(line, LONGEST))) } else { Ok(()) }
     }
 
-    /// Writes a line of progress beside the answer.
+    /// Writes a line of progress beside the answer, for whoever still reads them.
     pub(crate) fn note(&mut self, line: &str) -> Result<(), CliError> {
         if self.is_chatty() {
             let line = self.paint_errors.text(&sanitise(line, LONGEST), Tone::Dim);
-            writeln!(self.err, "{line}")?;
+            unless_unread(writeln!(self.err, "{line}"))?;
         }
         Ok(())
+    }
+
+    /// Says on standard error what an answer does not say of itself, to people and to machines, even where nothing else is.
+    pub(crate) fn warn(&mut self, line: &str) {
+        let text = sanitise(line, LONGEST);
+        let block = if self.format.is_for_people() {
+            self.paint_errors.text(&text, Tone::Warn)
+        } else {
+            json!({ "note": text }).to_string()
+        };
+        self.complain(&format!("{block}\n"));
     }
 
     /// Writes to standard error whatever was asked for. That it cannot be written can be told nobody.
@@ -167,6 +186,11 @@ impl<'a> Context<'a> {
         self.yes
     }
 
+    /// Whether a person sits here who can be asked.
+    pub(crate) fn has_person(&self) -> bool {
+        self.interactive
+    }
+
     /// Whether a question would be answered, by a person or by --yes.
     pub(crate) fn can_agree(&self) -> bool {
         self.yes || self.interactive
@@ -185,13 +209,22 @@ impl<'a> Context<'a> {
         if self.yes {
             return Ok(());
         }
+        self.ask_person(what).await
+    }
+
+    /// Asks what --yes cannot answer, because a person must have looked at something first.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or the answer is no.
+    pub(crate) async fn ask_person(&mut self, what: &str) -> Result<(), CliError> {
         if !self.interactive {
             return Err(CliError::Unasked(what.to_owned()));
         }
         self.complain(&format!("{}. Go on? [y/N] ", sanitise(what, LONGEST)));
         let taken = || io::Error::other("standard input was read already; give --yes");
-        let stdin = self.stdin.take().ok_or_else(taken)?;
-        let answer = blocking(move || read_line(stdin)).await?;
+        let mut stdin = self.stdin.take().ok_or_else(taken)?;
+        let (answer, stdin) = blocking(move || Ok((read_line(stdin.as_mut())?, stdin))).await?;
+        self.stdin = Some(stdin);
         if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(CliError::Declined) }
     }
 
@@ -206,15 +239,20 @@ impl<'a> Context<'a> {
             return self.read_stdin().await.map_err(failed);
         }
         let path = path.to_owned();
-        let reading = move || read_all(Box::new(std::fs::File::open(path)?));
+        let reading = move || read_all(&mut std::fs::File::open(path)?);
         blocking(reading).await.map_err(failed)
     }
 
-    /// All of standard input; it can be had once.
+    /// All of standard input. It can be had once, but for a terminal, where more may be typed after the end.
     async fn read_stdin(&mut self) -> io::Result<String> {
         let taken = || io::Error::other("standard input was read already; it can serve one argument");
-        let stdin = self.stdin.take().ok_or_else(taken)?;
-        blocking(move || read_all(stdin)).await
+        let mut stdin = self.stdin.take().ok_or_else(taken)?;
+        if self.interactive {
+            self.complain("reading what is typed here; end it with Ctrl-D on a line of its own\n");
+        }
+        let (text, stdin) = blocking(move || Ok((read_all(stdin.as_mut())?, stdin))).await?;
+        self.stdin = Some(stdin).filter(|_| self.interactive);
+        Ok(text)
     }
 }
 
@@ -303,11 +341,19 @@ pub(crate) async fn connect(way: Way) -> Result<(Address, Client), CliError> {
 }
 
 /// Files and pipes may keep one waiting: they are read beside the runtime.
-async fn blocking(read: impl FnOnce() -> io::Result<String> + Send + 'static) -> io::Result<String> {
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
-fn read_line(mut from: Box<dyn Read + Send>) -> io::Result<String> {
+/// What came of writing; that nobody reads it any more is no failure.
+fn unless_unread(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn read_line(from: &mut (dyn Read + Send)) -> io::Result<String> {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while line.len() < LONGEST && from.read(&mut byte)? > 0 && byte != *b"\n" {
         line.extend(byte);
@@ -315,7 +361,7 @@ fn read_line(mut from: Box<dyn Read + Send>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-fn read_all(from: Box<dyn Read + Send>) -> io::Result<String> {
+fn read_all(from: &mut (dyn Read + Send)) -> io::Result<String> {
     let mut text = String::new();
     from.take(u64::from(MAX_INPUT) + 1).read_to_string(&mut text)?;
     if u32::try_from(text.len()).is_ok_and(|length| length <= MAX_INPUT) {

@@ -20,7 +20,7 @@ pub mod exit {
     pub const FAILURE: u8 = 1;
     /// Wrong words, files or fields.
     pub const USAGE: u8 = 2;
-    /// Some of several miners failed.
+    /// Some of several miners or documents failed.
     pub const PARTIAL: u8 = 3;
     /// Not allowed.
     pub const AUTH: u8 = 4;
@@ -111,6 +111,16 @@ pub enum CliError {
         /// How many there were.
         of: usize,
     },
+    /// Some of several documents were stored, then one was not.
+    #[error("{error}; {}", around(.stored, .untried))]
+    Partly {
+        /// Those before it.
+        stored: Vec<String>,
+        /// Those after it, which were not sent.
+        untried: Vec<String>,
+        /// Why it was not.
+        error: Box<CliError>,
+    },
     /// A pool that was tested cannot be mined on.
     #[error("the pool cannot be mined on: {0}")]
     PoolUnusable(String),
@@ -132,6 +142,15 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// What a service said, when it is that.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Call { failure, .. } => Some(failure),
+            Self::Partly { error, .. } => error.failure(),
+            _ => None,
+        }
+    }
+
     /// For `map_err`: the failure of a call that was to do `doing`.
     pub(crate) fn call(doing: impl Into<String>) -> impl FnOnce(Status) -> Self {
         |status| Self::Call { doing: doing.into(), failure: Box::new(read(&status)) }
@@ -147,10 +166,7 @@ impl CliError {
     /// The machine-readable reason that the service gave.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Call { failure, .. } => Some(failure.reason.as_str()).filter(|reason| !reason.is_empty()),
-            _ => None,
-        }
+        self.failure().map(|failure| failure.reason.as_str()).filter(|reason| !reason.is_empty())
     }
 
     /// With which code the command ends.
@@ -178,9 +194,11 @@ impl CliError {
             Self::Interrupted => exit::INTERRUPTED,
             Self::Miners { failed, of } if failed.len() < *of => exit::PARTIAL,
             Self::Miners { .. } | Self::PoolUnusable(_) | Self::BoardFailed(_) => exit::FAILURE,
+            // Whatever the failure was, codes that say that nothing was changed would not be true.
+            Self::Partly { .. } => exit::PARTIAL,
             Self::Precondition(_) => exit::PRECONDITION,
             Self::NotFound(_) => exit::NOT_FOUND,
-            // The reader of a pipe has seen what it wanted.
+            // The reader of a watch or of an export has seen what it wanted. No other command ends with it.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OK,
             Self::Output(_) => exit::FAILURE,
         }
@@ -196,6 +214,7 @@ impl CliError {
         match self {
             Self::Deadline(_) | Self::Interrupted | Self::Ended { .. } | Self::Output(_) => true,
             Self::Call { failure, .. } => matches!(failure.code, Code::Unavailable | Code::DeadlineExceeded),
+            Self::Partly { error, .. } => error.is_ours(),
             _ => false,
         }
     }
@@ -214,6 +233,9 @@ impl CliError {
             Self::Deadline(_) => Some("give more time with --timeout, or see `mujinactl status` for what holds it up"),
             Self::Miners { failed, of } if failed.len() < *of => {
                 Some("the others were done; correct the cause and repeat the command with --miner")
+            }
+            Self::Partly { .. } => {
+                Some("correct the cause and apply all of it again: what is stored already does not change by that")
             }
             Self::PoolUnusable(_) => Some("nothing was changed; correct the cause, or give another URL or --user"),
             Self::BoardFailed(_) => Some("see `mujinactl board get` for its readings and faults"),
@@ -296,6 +318,12 @@ fn headline(failure: &Failure) -> String {
     } else {
         failure.message.clone()
     }
+}
+
+/// What was stored before a document that was not, and what was left out after it.
+fn around(stored: &[String], untried: &[String]) -> String {
+    let before = format!("stored before it: {}", stored.join(", "));
+    if untried.is_empty() { before } else { format!("{before}; not tried: {}", untried.join(", ")) }
 }
 
 fn fields(count: usize) -> String {

@@ -64,7 +64,7 @@ pub async fn run(
         Ok(way) => way,
         Err(error) => return fail(&error, None, shown_trace, format, paint, err),
     };
-    let mut context = Context::new(global, way, environment, out, err);
+    let mut context = Context::new(global, way, watches, environment, out, err);
     let ended = {
         let work = command::run(command, &mut context).instrument(span.clone());
         tokio::select! {

@@ -35,6 +35,14 @@ pub enum SavedError {
     /// A name that is taken by another context.
     #[error("there is another context {0}; give this one another --name, or remove that one first")]
     Taken(PeerName),
+    /// A name that is taken by the context of another service.
+    #[error("the context {name} is for {address}, and its key or token would be lost; give this one another --name")]
+    Elsewhere {
+        /// Which.
+        name: PeerName,
+        /// Where it goes.
+        address: String,
+    },
     /// Not the content of a context.
     #[error("{0} is no context; use a file that `mujina-control init` or `mujinactl context export` wrote")]
     Content(PathBuf, #[source] toml::de::Error),
@@ -231,6 +239,25 @@ impl Contexts {
         Ok(names)
     }
 
+    /// Whether a context for `address` may take the place of whatever has this name: only of one for the same address, which
+    /// need not be usable otherwise.
+    ///
+    /// # Errors
+    /// It may not, or it cannot be read where the other one goes.
+    pub(crate) fn may_keep(&self, name: &PeerName, address: &Address) -> Result<(), SavedError> {
+        let path = self.file(name);
+        let text = match read_private(&path) {
+            Ok(text) => text,
+            Err(TlsError::Read(_, error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let kept: ContextFile = toml::from_str(&text).map_err(|error| SavedError::Content(path, error))?;
+        if kept.address.parse().is_ok_and(|kept: Address| kept == *address) {
+            return Ok(());
+        }
+        Err(SavedError::Elsewhere { name: name.clone(), address: kept.address })
+    }
+
     /// One of them.
     pub(crate) fn get(&self, name: &PeerName) -> Result<Saved, SavedError> {
         let path = self.file(name);
@@ -285,17 +312,16 @@ impl Contexts {
         Ok(None)
     }
 
-    /// Keeps a context, in the place of one of the same name only when `replace`; the first becomes the one in use.
+    /// Keeps a context, in the place of one of the same name only as `replace` says; the first becomes the one in use.
     pub(crate) fn keep(&self, saved: &Saved, replace: Replace) -> Result<(), SavedError> {
         let path = self.file(&saved.name);
-        match self.get(&saved.name) {
-            Ok(other) if other != *saved && replace == Replace::Never => {
-                return Err(SavedError::Taken(saved.name.clone()));
-            }
-            Err(error) if replace == Replace::Never && !matches!(error, SavedError::Unknown { .. }) => {
-                return Err(error);
-            }
-            _ => {}
+        match replace {
+            Replace::SameAddress => self.may_keep(&saved.name, &saved.address)?,
+            Replace::Never => match self.get(&saved.name) {
+                Ok(other) if other != *saved => return Err(SavedError::Taken(saved.name.clone())),
+                Ok(_) | Err(SavedError::Unknown { .. }) => {}
+                Err(error) => return Err(error),
+            },
         }
         self.make_folder()?;
         write_private(&path, &saved.to_toml())?;
@@ -339,8 +365,8 @@ impl Contexts {
 pub(crate) enum Replace {
     /// Only of one that says the same.
     Never,
-    /// Of any with its name.
-    Any,
+    /// Only of one for the same address.
+    SameAddress,
 }
 
 impl From<SavedError> for super::CliError {
@@ -377,5 +403,34 @@ mod tests {
         fs::write(contexts.current_file(), "").unwrap();
         contexts.keep(&saved("lab"), Replace::Never).unwrap();
         assert_eq!(contexts.current().unwrap(), Some(saved("lab")));
+    }
+
+    #[test]
+    fn context_takes_the_place_of_one_for_the_same_address_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let contexts = Contexts::new(folder.path().into());
+        let to = |address: &str| Saved {
+            name: "ann".parse().unwrap(),
+            address: address.parse().unwrap(),
+            authority: None,
+            proof: Proof::Nothing,
+        };
+        let (north, south) = (to("unix:///run/north.sock"), to("unix:///run/south.sock"));
+        contexts.keep(&north, Replace::SameAddress).unwrap();
+        contexts.keep(&north, Replace::SameAddress).unwrap();
+        let error = contexts.keep(&south, Replace::SameAddress).unwrap_err();
+        assert!(
+            error.to_string().contains("unix:///run/north.sock") && error.to_string().contains("--name"),
+            "{error}"
+        );
+        assert_eq!(contexts.get(&north.name).unwrap(), north);
+        // What is kept cannot be used, but it is known where it goes.
+        let unusable = "name = \"ann\"\naddress = \"unix:///run/north.sock\"\ntoken = \"t\"\n";
+        write_private(&contexts.file(&north.name), unusable).unwrap();
+        contexts.keep(&south, Replace::SameAddress).unwrap_err();
+        contexts.keep(&north, Replace::SameAddress).unwrap();
+        assert_eq!(contexts.get(&north.name).unwrap(), north);
+        write_private(&contexts.file(&north.name), "no context").unwrap();
+        contexts.keep(&north, Replace::SameAddress).unwrap_err();
     }
 }

@@ -107,6 +107,31 @@ where
     Box::pin(unfold(state, step))
 }
 
+/// The same for what is worth nothing unless it is whole: an export that the stop ends says so, and does not look like a short
+/// one.
+fn export<S, T, F>(cancel: CancellationToken, state: S, mut next: impl FnMut(S) -> F + Send + 'static) -> Answers<T>
+where
+    S: Send + 'static,
+    T: Send + 'static,
+    F: Future<Output = Option<(Result<T, Status>, S)>> + Send + 'static,
+{
+    let step = move |state: Option<S>| {
+        let (cancel, next) = (cancel.clone(), state.map(&mut next));
+        async move {
+            match cancel.run_until_cancelled_owned(next?).await {
+                Some(answer) => answer.map(|(answer, state)| (answer, Some(state))),
+                None => Some((Err(stopped_short()), None)),
+            }
+        }
+    };
+    Box::pin(unfold(Some(state), step))
+}
+
+fn stopped_short() -> Status {
+    let message = "the control plane is stopping, and what was exported is not whole; export it again";
+    Failure::new(Code::Unavailable, "EXPORT_INTERRUPTED", message).into()
+}
+
 /// The name of a miner in a request.
 fn miner_name(field: &str, text: &str) -> Result<MinerName, Problem> {
     text.parse().map_err(|error| problem(field, format!("`{}` {error}", text.escape_debug())))
@@ -142,4 +167,25 @@ fn page_size(asked: u32, usual: usize, most: usize) -> usize {
 
 fn bad_token() -> Problem {
     problem("page_token", "is not one that this service gave; begin without a token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt as _;
+
+    #[tokio::test]
+    async fn export_that_the_stop_ends_says_that_it_is_not_whole() {
+        let cancel = CancellationToken::new();
+        let numbers = |number: u32| async move { Some((Ok(number), number + 1)) };
+        let mut cut = export(cancel.clone(), 0, numbers);
+        assert_eq!(cut.next().await.unwrap().unwrap(), 0);
+        cancel.cancel();
+        assert_eq!(cut.next().await.unwrap().unwrap_err().code(), Code::Unavailable);
+        assert!(cut.next().await.is_none());
+        let all = export(CancellationToken::new(), 0, |number: u32| async move {
+            (number < 3).then_some((Ok(number), number + 1))
+        });
+        assert_eq!(all.map(Result::unwrap).collect::<Vec<_>>().await, [0, 1, 2]);
+    }
 }

@@ -89,7 +89,7 @@ pub(crate) struct Login {
     /// The token that an admin made; `-` reads standard input
     #[arg(long, value_name = "FILE", required_unless_present = "renew", conflicts_with = "renew")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Fingerprint of the control plane's authority, as it shows it itself; without, it is shown and asked about
+    /// Fingerprint of the control plane's authority, as it shows it itself; without, a person is asked to compare it
     #[arg(long, value_name = "HEX", conflicts_with = "renew")]
     pub(crate) fingerprint: Option<Fingerprint>,
     /// Name of the context; the operator's by default

@@ -28,13 +28,13 @@ pub(crate) async fn run(path: &Path, dry_run: bool, context: &mut Context<'_>) -
     }
     context.agree(&plan(&planned, context.paint_of_errors()), miners(&planned).len()).await?;
     context.goes_on = Some("a part of the documents may have been stored; `mujinactl diff` says what is left".into());
-    let done = all(&client, &documents, false).await?;
+    let done = store(&client, &documents, context).await?;
     context.goes_on = None;
     show(context, &done)?;
     let changed = miners(&done);
     if context.wait && !changed.is_empty() {
-        context.goes_on = Some("the changes are stored and are being put in force without this command".into());
-        wait::converged(context, &client, &changed).await?;
+        context.goes_on = Some(wait::PUTTING_IN_FORCE.into());
+        wait::converged(context, &client, changed.clone(), &written(&documents)).await?;
         context.goes_on = None;
         return context.confirm(&format!("{} miners do what is wanted", changed.len()));
     }
@@ -65,10 +65,38 @@ async fn all(client: &Client, documents: &[Document], validate_only: bool) -> Re
     Ok(outcomes)
 }
 
+/// Stores the documents in their order, until one fails. What was stored before it is shown.
+async fn store(client: &Client, documents: &[Document], context: &mut Context<'_>) -> Result<Vec<Outcome>, CliError> {
+    let mut stored = Vec::new();
+    let mut rest = documents.iter();
+    while let Some(document) = rest.next() {
+        match one(client, document.clone(), false).await {
+            Ok(outcome) => stored.push(outcome),
+            Err(error) if stored.is_empty() => return Err(error),
+            Err(error) => {
+                show(context, &stored)?;
+                let error = Box::new(error);
+                let stored = stored.into_iter().map(|one| one.title).collect();
+                return Err(CliError::Partly { stored, untried: rest.map(title).collect(), error });
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// `profile north`
+fn title(document: &Document) -> String {
+    match document {
+        Document::Profile { profile, .. } => format!("profile {}", profile.name),
+        Document::Spec { miner, .. } => format!("spec of {miner}"),
+        Document::Fragment(_) => "spec of no miner".into(),
+    }
+}
+
 async fn one(client: &Client, document: Document, validate_only: bool) -> Result<Outcome, CliError> {
+    let title = title(&document);
     match document {
         Document::Profile { profile, etag } => {
-            let title = format!("profile {}", profile.name);
             let request = ApplyProfileRequest { profile: Some(profile), etag, request_id: request_id(), validate_only };
             let call = || {
                 let (mut service, request) = (ProfileServiceClient::new(client.clone()), request.clone());
@@ -78,7 +106,6 @@ async fn one(client: &Client, document: Document, validate_only: bool) -> Result
             Ok(Outcome { title, answer: to_json(&answer)?, effects: answer.effects })
         }
         Document::Spec { miner, spec, etag } => {
-            let title = format!("spec of {miner}");
             let request = ApplySpecRequest {
                 miner: miner.clone(),
                 spec: Some(spec),
@@ -106,6 +133,15 @@ async fn one(client: &Client, document: Document, validate_only: bool) -> Result
 
 fn miners(outcomes: &[Outcome]) -> BTreeSet<String> {
     outcomes.iter().flat_map(|one| &one.effects).map(|effect| effect.miner.clone()).collect()
+}
+
+/// The miners that have a document of their own.
+fn written(documents: &[Document]) -> BTreeSet<String> {
+    let miner = |document: &Document| match document {
+        Document::Spec { miner, .. } => Some(miner.clone()),
+        Document::Profile { .. } | Document::Fragment(_) => None,
+    };
+    documents.iter().filter_map(miner).collect()
 }
 
 fn plan(outcomes: &[Outcome], paint: crate::output::Paint) -> String {

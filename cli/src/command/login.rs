@@ -32,12 +32,18 @@ pub(crate) async fn run(args: Login, context: &mut Context<'_>) -> Result<(), Cl
     if !matches!(address, Address::Tls { .. }) {
         return Err(CliError::Usage(format!("{address} has no TLS, which a token needs; write https://host:port")));
     }
-    // Asked before standard input may be read for the token.
+    if fingerprint.is_none() && !context.has_person() {
+        return Err(CliError::Usage(
+            "nobody can compare a fingerprint here, and --yes does not either; give the --fingerprint of the control plane, as \
+             `mujina-control init` or an admin shows it"
+                .into(),
+        ));
+    }
+    let token = context.read(&token_file).await?.trim().to_owned();
     let fingerprint = match fingerprint {
         Some(fingerprint) => fingerprint,
         None => compared(&address, context).await?,
     };
-    let token = context.read(&token_file).await?.trim().to_owned();
     let (_, roots) = first_contact(&address, Some(fingerprint), DIAL).await?;
     let roots = roots.ok_or_else(|| DialError::Tls(address.clone(), TlsError::NoAuthority))?;
     let placeholder: PeerName = "login".parse().expect("five letters are a name");
@@ -50,24 +56,22 @@ pub(crate) async fn run(args: Login, context: &mut Context<'_>) -> Result<(), Cl
         .trim_start_matches("operator:")
         .parse()
         .map_err(|_| CliError::Usage(format!("the token is that of {}, not of an operator", who.subject)))?;
+    let name = name.unwrap_or_else(|| operator.clone());
+    // Before a certificate is issued that could not be kept.
+    context.contexts.may_keep(&name, &by_token.address)?;
     let proof =
         if certificate { Proof::Identity(issue(&client, &operator, &roots).await?) } else { by_token.proof.clone() };
-    let saved = Saved { name: name.unwrap_or_else(|| operator.clone()), proof, ..by_token };
-    saved::kept(&saved, true, Replace::Any, context)?;
+    let saved = Saved { name, proof, ..by_token };
+    saved::kept(&saved, true, Replace::SameAddress, context)?;
     context.confirm(&format!("the control plane knows you as {}", who.detail))?;
     if context.format.is_for_people() { Ok(()) } else { message::show(context, &who, |_| String::new()) }
 }
 
-/// The fingerprint that the control plane shows, once a person has compared it.
+/// The fingerprint that the control plane shows, once a person has compared it: the token goes to whoever has it.
 async fn compared(address: &Address, context: &mut Context<'_>) -> Result<Fingerprint, CliError> {
     let (found, _) = first_contact(address, None, DIAL).await?;
     context.complain(&format!("the authority of {address} has the fingerprint\n  {found}\n"));
-    context.ask("compare it with what `mujina-control init` or an admin shows").await.map_err(|error| match error {
-        CliError::Unasked(_) => CliError::Usage(
-            "this control plane is not known here; give its --fingerprint, as `mujina-control init` or an admin shows it".into(),
-        ),
-        error => error,
-    })?;
+    context.ask_person("compare it with what `mujina-control init` or an admin shows").await?;
     Ok(found)
 }
 
@@ -100,5 +104,5 @@ async fn next_certificate(context: &mut Context<'_>) -> Result<(), CliError> {
     };
     let client = saved.dial(DIAL).await?;
     let proof = Proof::Identity(issue(&client, &identity.peer().name, &roots).await?);
-    saved::kept(&Saved { proof, ..saved }, false, Replace::Any, context)
+    saved::kept(&Saved { proof, ..saved }, false, Replace::SameAddress, context)
 }

@@ -3,7 +3,7 @@
 use super::{
     message,
     peer::{MAX_ANSWER, Peer},
-    repeat::{once_more, request_id},
+    repeat::{Retries, once_more, request_id},
     selection::of_miners,
     view,
 };
@@ -17,11 +17,9 @@ use mujina_proto::{
     },
     failure::Failure,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
+use tokio::time::Instant;
 use tonic::Code;
-
-/// Operations survive a restart of the control plane; this is how long one may take. About six seconds in all.
-const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
 
 /// What is left when the command ends while it starts one.
 pub(crate) const MAY_HAVE_STARTED: &str = "the operation may have been started; see `mujinactl op list`";
@@ -106,10 +104,11 @@ pub(crate) async fn follow(
     doing: &str,
     mut tell: impl FnMut(&Operation) -> Result<(), CliError> + Send,
 ) -> Result<Operation, CliError> {
-    let mut delays = RETRIES_MS.into_iter().map(Duration::from_millis);
+    let mut retries = Retries::default();
     loop {
+        let begun = Instant::now();
         match watch(client, operation_id, doing, &mut tell).await {
-            Err(error) if error.is_unreachable() => match delays.next() {
+            Err(error) if error.is_unreachable() => match retries.after(begun.elapsed()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
             },

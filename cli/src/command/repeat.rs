@@ -1,4 +1,5 @@
-//! Writes whose answer was lost: made once more under the same id, which the service answers as it did the first time.
+//! Writes whose answer was lost: made once more under the same id, which the service answers as it did the first time. And
+//! pauses before something is followed again.
 
 use std::time::Duration;
 use tonic::{Code, Response, Status};
@@ -26,4 +27,45 @@ where
         answer => answer,
     };
     answer.map(Response::into_inner)
+}
+
+/// How long a restart of the control plane may take while something is followed. About six seconds in all.
+const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
+/// What was followed for this long was followed well: the next interruption is another one.
+const GOOD_STRETCH: Duration = Duration::from_secs(30);
+
+/// The pauses of one interruption.
+pub(crate) struct Retries(std::array::IntoIter<u64, 5>);
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self(RETRIES_MS.into_iter())
+    }
+}
+
+impl Retries {
+    /// The pause after something was followed for so long; `None` = it was tried often enough.
+    pub(crate) fn after(&mut self, followed: Duration) -> Option<Duration> {
+        if followed >= GOOD_STRETCH {
+            *self = Self::default();
+        }
+        self.0.next().map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_interruptions_without_a_good_stretch_between_them_are_counted_together() {
+        let mut retries = Retries::default();
+        for _ in RETRIES_MS {
+            assert!(retries.after(Duration::from_secs(1)).is_some());
+        }
+        assert_eq!(retries.after(Duration::from_secs(29)), None);
+        for _ in 0..20 {
+            assert_eq!(retries.after(GOOD_STRETCH), Some(Duration::from_millis(200)));
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! `status`: what is going on. Of a control plane the fleet, and the miner when there is one; of a miner itself.
 
 use super::{
-    message,
+    known, message,
     peer::{Peer, Target, list, registry},
     view,
 };
 use crate::{args::Status, context::Context, error::CliError, output::Paint, saved::Client};
 use mujina_proto::{
     control::v1::{ListMinersRequest, ListMinersResponse, Miner, WatchMinersRequest},
-    dataplane::v1::{GetMinerRequest, WatchMinerRequest},
+    dataplane::v1::{GetMinerRequest, GetMinerResponse, WatchMinerRequest},
 };
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -35,7 +35,10 @@ pub(crate) async fn run(args: Status, context: &mut Context<'_>) -> Result<(), C
 async fn once(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = CliError::call(format!("read the status of {}", target.label()));
     let request = target.request(GetMinerRequest {})?;
-    let response = target.miners().get_miner(request).await.map_err(failed)?.into_inner();
+    let response = match target.miners().get_miner(request).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => GetMinerResponse { miner: Some(known::instead(failed(status), target, context).await?) },
+    };
     message::show(context, &response, |paint| view::status(&response.miner.clone().unwrap_or_default(), paint))
 }
 

@@ -22,12 +22,15 @@ use tonic::service::Routes;
 
 mod boards;
 mod contexts;
+mod door;
 mod fleet;
+mod login;
 mod looking;
 mod people;
 mod pools;
 mod steering;
 mod trouble;
+mod unread;
 
 /// Services in a state folder of their own, stopped when it goes away.
 struct World {
@@ -62,9 +65,15 @@ impl World {
     async fn of_control(names: &[&'static str]) -> Self {
         let mut world = Self::empty();
         world.control.state().names = names.to_vec();
+        let routes = world.routes_of_control();
+        world.serve("control.sock", routes).await;
+        world
+    }
+
+    fn routes_of_control(&self) -> Routes {
         let mut routes = Routes::builder();
-        add_miner(&mut routes, &world.miner);
-        let control = || world.control.clone();
+        add_miner(&mut routes, &self.miner);
+        let control = || self.control.clone();
         routes
             .add_service(control::miner_registry_service_server::MinerRegistryServiceServer::new(control()))
             .add_service(control::spec_service_server::SpecServiceServer::new(control()))
@@ -77,8 +86,7 @@ impl World {
             .add_service(control::event_service_server::EventServiceServer::new(control()))
             .add_service(control::statistics_service_server::StatisticsServiceServer::new(control()))
             .add_service(control::diagnostics_service_server::DiagnosticsServiceServer::new(control()));
-        world.serve("control.sock", routes.routes()).await;
-        world
+        routes.routes()
     }
 
     /// Nobody at all.

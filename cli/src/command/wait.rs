@@ -1,11 +1,19 @@
 //! Waiting until a generation of the desired state is in force, telling what happens meanwhile.
 
-use super::peer::{Target, registry};
-use crate::{context::Context, error::CliError, output::word, saved::Client};
+use super::{
+    peer::{Target, registry},
+    view::sync,
+};
+use crate::{
+    context::Context,
+    error::CliError,
+    output::{clock, word},
+    saved::Client,
+};
 use mujina_core::spec::Problem;
 use mujina_proto::{
-    control::v1::{Miner, MinerView, SyncState, WatchMinersRequest},
-    convert,
+    control::v1::{Miner, MinerView, SyncState, WatchMinersRequest, WatchMinersResponse},
+    convert::{self, time},
     dataplane::v1::{GetSpecRequest, WatchMinerRequest},
     types::v1::{MinerStatus, SpecSection, SpecSectionState},
 };
@@ -16,6 +24,9 @@ use std::{
 
 /// Shortest time between two status trees: a person sees no more, and the miner allows no less.
 const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Names of miners in a message.
+const NAMED: usize = 8;
 
 /// Reason of the fault that boards do not grant what is wanted of them.
 const TUNING_REFUSED: &str = "TUNING_REFUSED";
@@ -64,45 +75,136 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
     Err(CliError::Ended { doing })
 }
 
-/// Waits until all of these miners do what is wanted of them.
+/// Waits until all of these miners do what is wanted of them. Those that were `written` to themselves give up what was
+/// changed on them; others do not before its time.
 ///
 /// # Errors
-/// Some refuse it.
+/// Some refuse it, or cannot follow.
 pub(crate) async fn converged(
     context: &mut Context<'_>,
     client: &Client,
-    miners: &BTreeSet<String>,
+    miners: BTreeSet<String>,
+    written: &BTreeSet<String>,
 ) -> Result<(), CliError> {
     let doing = "wait for the miners";
     let request = WatchMinersRequest { view: MinerView::Basic.into(), ..WatchMinersRequest::default() };
     let mut stream = registry(client).watch_miners(request).await.map_err(CliError::call(doing))?.into_inner();
-    let mut states = BTreeMap::new();
+    let mut followers = Followers::new(miners);
     let bar = context.bar();
-    let all = u32::try_from(miners.len()).unwrap_or(u32::MAX);
     while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
-        for miner in event.miners.into_iter().filter(|miner| miners.contains(&miner.name)) {
-            // What the first message says of a refusal may be about the generation before.
-            let rejected = miner.sync_state() == SyncState::Rejected && !event.snapshot;
-            let reason = rejected.then(|| miner.sync_reason.clone());
-            states.insert(miner.name.clone(), (miner.sync_state() == SyncState::InSync, reason));
-        }
-        let in_sync = states.values().filter(|(in_sync, _)| *in_sync).count();
-        let failed: Vec<_> = states
-            .iter()
-            .filter_map(|(name, (_, reason))| Some(Problem { field: name.clone(), reason: reason.clone()? }))
-            .collect();
-        let done = u32::try_from(in_sync).unwrap_or(u32::MAX);
-        bar.show(done, all, &format!("{done} of {all} miners in sync, {} refuse", failed.len()));
-        if in_sync >= miners.len() {
+        followers.take(&event, written);
+        let (done, all) = (followers.done(), followers.0.len());
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        let refuse = followers.stuck().len();
+        bar.show(count(done), count(all), &format!("{done} of {all} miners in sync, {refuse} cannot follow"));
+        context.goes_on = Some(format!("{PUTTING_IN_FORCE}{}", followers.missing()));
+        if let Some(ended) = followers.verdict() {
             bar.clear();
-            return Ok(());
-        }
-        if states.len() == miners.len() && failed.len() + in_sync >= miners.len() {
-            bar.clear();
-            return Err(CliError::Miners { failed, of: miners.len() });
+            return ended;
         }
     }
+    bar.clear();
     Err(CliError::Ended { doing: doing.into() })
+}
+
+/// What is left when the command ends before the miners have followed.
+pub(crate) const PUTTING_IN_FORCE: &str = "the changes are stored and are being put in force without this command";
+
+/// How far a miner is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    InSync,
+    /// Why not yet.
+    Follows(String),
+    /// Why it cannot, or not before long.
+    Stuck(String),
+}
+
+/// Miners that are waited for, by name.
+struct Followers(BTreeMap<String, Standing>);
+
+impl Followers {
+    fn new(miners: BTreeSet<String>) -> Self {
+        Self(miners.into_iter().map(|name| (name, Standing::Follows("nothing is known yet".into()))).collect())
+    }
+
+    /// Takes what a watch says.
+    fn take(&mut self, event: &WatchMinersResponse, written: &BTreeSet<String>) {
+        let gone = || Standing::Stuck("is not among the miners of the control plane".into());
+        if event.snapshot {
+            self.0.values_mut().for_each(|standing| *standing = gone());
+        }
+        for name in &event.removed {
+            self.0.entry(name.clone()).and_modify(|standing| *standing = gone());
+        }
+        for miner in &event.miners {
+            if let Some(standing) = self.0.get_mut(&miner.name) {
+                *standing = standing_of(miner, event.snapshot, written.contains(&miner.name));
+            }
+        }
+    }
+
+    fn done(&self) -> usize {
+        self.0.values().filter(|standing| **standing == Standing::InSync).count()
+    }
+
+    fn stuck(&self) -> Vec<Problem> {
+        let stuck = |(name, standing): (&String, &Standing)| match standing {
+            Standing::Stuck(reason) => Some(Problem { field: name.clone(), reason: reason.clone() }),
+            Standing::InSync | Standing::Follows(_) => None,
+        };
+        self.0.iter().filter_map(stuck).collect()
+    }
+
+    /// Those that have not followed, for a message.
+    fn missing(&self) -> String {
+        let missing = |(name, standing): (&String, &Standing)| match standing {
+            Standing::InSync => None,
+            Standing::Follows(reason) | Standing::Stuck(reason) => Some(format!("{name} ({reason})")),
+        };
+        let missing: Vec<_> = self.0.iter().filter_map(missing).collect();
+        match (missing.get(..NAMED), missing.len()) {
+            (_, 0) => String::new(),
+            (Some(first), all) if all > NAMED => {
+                format!("; not followed yet: {} and {} more", first.join(", "), all - NAMED)
+            }
+            _ => format!("; not followed yet: {}", missing.join(", ")),
+        }
+    }
+
+    /// The end, once there is nothing left to wait for.
+    fn verdict(&self) -> Option<Result<(), CliError>> {
+        let (failed, of) = (self.stuck(), self.0.len());
+        if self.done() + failed.len() < of {
+            return None;
+        }
+        Some(if failed.is_empty() { Ok(()) } else { Err(CliError::Miners { failed, of }) })
+    }
+}
+
+/// How far a miner is, as the first message of a watch says or a later one. What the first one says may still be about the
+/// generation before.
+fn standing_of(miner: &Miner, first: bool, written: bool) -> Standing {
+    let because = |reason: &str| match reason {
+        "" => sync(miner.sync_state()),
+        reason => format!("{}: {reason}", sync(miner.sync_state())),
+    };
+    let stays = first && written;
+    match miner.sync_state() {
+        SyncState::InSync => Standing::InSync,
+        SyncState::Rejected if !first => Standing::Stuck(because(&miner.sync_reason)),
+        SyncState::Overridden if !stays => Standing::Stuck(match time(miner.overridden_until) {
+            Some(until) => format!("{} until {}", because(&miner.sync_reason), clock(Some(until))),
+            None => because(&miner.sync_reason),
+        }),
+        SyncState::Drifted if !stays => Standing::Stuck(because(&miner.sync_reason)),
+        SyncState::Unreachable => Standing::Follows(because(&miner.unreachable_reason)),
+        SyncState::Rejected
+        | SyncState::Overridden
+        | SyncState::Drifted
+        | SyncState::Applying
+        | SyncState::Unspecified => Standing::Follows(because(&miner.sync_reason)),
+    }
 }
 
 /// An error when boards refuse what this generation wants of them and nothing else is under way: it would be waited for in
@@ -237,5 +339,42 @@ mod tests {
         assert_eq!(progress.lines(&status(PoolState::Connecting)), ["pool a is connecting"]);
         assert_eq!(progress.lines(&status(PoolState::Connecting)), Vec::<String>::new());
         assert_eq!(progress.lines(&status(PoolState::WaitingForJob)), ["pool a is waiting for job"]);
+    }
+
+    #[test]
+    fn wait_for_many_ends_where_those_that_are_left_cannot_follow_and_names_them() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        let named = |name: &str, state| Miner { name: name.into(), ..miner(state, 4, 4) };
+        let event = |snapshot, miners| WatchMinersResponse { miners, snapshot, ..WatchMinersResponse::default() };
+        let mut followers = Followers::new(names(&["a", "b", "c"]));
+        assert!(followers.verdict().is_none());
+        let lost = Miner { unreachable_reason: "nobody answers".into(), ..named("b", SyncState::Unreachable) };
+        followers.take(&event(true, vec![named("a", SyncState::Applying), lost]), &names(&[]));
+        assert_eq!(
+            followers.missing(),
+            "; not followed yet: a (applying), b (unreachable: nobody answers), \
+             c (is not among the miners of the control plane)"
+        );
+        assert!(followers.verdict().is_none());
+        let until = Some(prost_types::Timestamp { seconds: 1_790_000_000, nanos: 0 });
+        let overridden = Miner { overridden_until: until, ..named("b", SyncState::Overridden) };
+        followers.take(&event(false, vec![named("a", SyncState::InSync), overridden]), &names(&[]));
+        let Some(Err(CliError::Miners { failed, of: 3 })) = followers.verdict() else { panic!("nobody follows") };
+        let failed: Vec<_> = failed.iter().map(|one| format!("{}: {}", one.field, one.reason)).collect();
+        assert_eq!(
+            failed,
+            ["b: overridden until 2026-09-21 14:13:20Z", "c: is not among the miners of the control plane"]
+        );
+    }
+
+    #[test]
+    fn what_the_first_message_says_of_a_miner_may_be_of_the_generation_before() {
+        let stuck =
+            |state, first, written| matches!(standing_of(&miner(state, 4, 4), first, written), Standing::Stuck(_));
+        assert!(!stuck(SyncState::Rejected, true, false) && stuck(SyncState::Rejected, false, false));
+        // A profile does not overrule what was changed on a miner; a spec of its own does.
+        for state in [SyncState::Overridden, SyncState::Drifted] {
+            assert!(stuck(state, true, false) && !stuck(state, true, true) && stuck(state, false, true), "{state:?}");
+        }
     }
 }

@@ -43,9 +43,9 @@ impl Report<'_> {
     pub(crate) fn json(&self) -> String {
         let fields: Vec<Value> =
             self.problems().iter().map(|one| json!({ "field": one.field, "reason": one.reason })).collect();
-        let (code, facts) = match self.error {
-            CliError::Call { failure, .. } => (Some(name(failure.code)), json!(failure.facts)),
-            _ => (None, json!({})),
+        let (code, facts) = match self.error.failure() {
+            Some(failure) => (Some(name(failure.code)), json!(failure.facts)),
+            None => (None, json!({})),
         };
         let object = json!({ "error": {
             "exitCode": self.error.exit_code(),
@@ -83,8 +83,7 @@ impl Report<'_> {
         match self.error {
             CliError::Fields { problems, .. } => problems,
             CliError::Miners { failed, .. } => failed,
-            CliError::Call { failure, .. } => &failure.problems,
-            _ => &[],
+            error => error.failure().map_or(&[], |failure| &failure.problems),
         }
     }
 }

@@ -102,3 +102,15 @@ fn what_a_peer_said_cannot_move_the_cursor() {
     let shown = block(&called(Failure::new(Code::Internal, "X", "bad\x1b[2J\nnews")));
     assert!(shown.starts_with("error: cannot change the pools of rig1: badnews\n"), "{shown}");
 }
+
+#[test]
+fn table_of_exit_codes_in_the_documentation_is_that_of_the_code() {
+    let rows = include_str!("../../../docs/mujinactl.md").lines();
+    let told: Vec<u8> = rows.filter_map(|row| row.strip_prefix("| ")?.split_once(" |")?.0.parse().ok()).collect();
+    let lines = include_str!("../error.rs").lines();
+    let constant =
+        |line: &str| line.trim().strip_prefix("pub const ")?.split_once(": u8 = ")?.1.strip_suffix(';')?.parse().ok();
+    let made: Vec<u8> = lines.filter_map(constant).collect();
+    assert_eq!(made.len(), 11);
+    assert_eq!(told, made);
+}

@@ -1,6 +1,6 @@
 //! The audit log, read.
 
-use super::{Answers, Parts, bad_token, page_size, problem, refuse, storage, watch};
+use super::{Answers, Parts, bad_token, export, page_size, problem, refuse, storage};
 use crate::audit::{Head, Record, RecordHash};
 use mujina_core::spec::Problem;
 use mujina_proto::{
@@ -91,7 +91,7 @@ impl AuditService for Service {
                 Some((Ok(v1::ExportAuditResponse { records }), Some(last)))
             }
         };
-        Ok(Response::new(watch(self.0.cancel.clone(), Some(after), next)))
+        Ok(Response::new(export(self.0.cancel.clone(), Some(after), next)))
     }
 }
 

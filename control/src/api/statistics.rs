@@ -2,7 +2,7 @@
 
 mod series;
 
-use super::{Answers, Parts, bad_token, miner_name, page_size, problem, refuse, storage, unknown_miner, watch};
+use super::{Answers, Parts, bad_token, export, miner_name, page_size, problem, refuse, storage, unknown_miner};
 use crate::{
     access::{Caller, Permission},
     statistics::{
@@ -101,7 +101,7 @@ impl StatisticsService for Service {
             }
         };
         let begin = question.begin_ms();
-        let answers = watch(self.0.cancel.clone(), Some((question, file, begin)), |state| async move {
+        let answers = export(self.0.cancel.clone(), Some((question, file, begin)), |state| async move {
             let (question, mut file, begin) = state?;
             match piece(&question, file.as_mut(), begin).await {
                 Ok((data, next)) => {

@@ -3,7 +3,7 @@
 use crate::{
     args::BoardList,
     command::{
-        message,
+        known, message,
         peer::{Peer, Target},
         view,
     },
@@ -12,8 +12,8 @@ use crate::{
     output::{Format, Paint},
 };
 use mujina_proto::{
-    dataplane::v1::{ListBoardsRequest, WatchBoardsRequest},
-    types::v1::Board,
+    dataplane::v1::{ListBoardsRequest, ListBoardsResponse, WatchBoardsRequest},
+    types::v1::{Board, MinerStatus},
 };
 use std::collections::BTreeMap;
 
@@ -25,9 +25,18 @@ pub(crate) async fn run(args: &BoardList, context: &mut Context<'_>) -> Result<(
 async fn once(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = CliError::call(format!("list the boards of {}", target.label()));
     let request = target.request(ListBoardsRequest {})?;
-    let response = target.boards().list_boards(request).await.map_err(failed)?.into_inner();
+    let response = match target.boards().list_boards(request).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => last_known(known::instead(failed(status), target, context).await?),
+    };
     let format = context.format;
     message::show(context, &response, |paint| table(format, &response.boards, &response.usb_problem, paint))
+}
+
+/// Boards as a status tree has them: without what only the miner itself tells.
+fn last_known(status: MinerStatus) -> ListBoardsResponse {
+    let board = |status| Board { status: Some(status), ..Board::default() };
+    ListBoardsResponse { boards: status.boards.into_iter().map(board).collect(), usb_problem: String::new() }
 }
 
 async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliError> {

@@ -28,6 +28,10 @@ pub(super) struct State {
     pub(super) sync: SyncState,
     /// Miners whose operations fail.
     pub(super) failing: BTreeSet<&'static str>,
+    /// It never had a status of its miners.
+    pub(super) knows_nothing: bool,
+    /// A profile that cannot be stored, though its plan can be made.
+    pub(super) refused: Option<&'static str>,
     /// Watches of operations that end early, as when the control plane restarts.
     pub(super) breaks: u32,
     /// The newest operation.
@@ -71,8 +75,9 @@ impl FakeControl {
             sync_reason: if sync == SyncState::Rejected { "no such pool".into() } else { String::new() },
             desired_generation: state.shelf.generation,
             acknowledged_generation: state.shelf.generation,
-            status: Some(sample::status()),
+            status: (!state.knows_nothing).then(sample::status),
             status_at: sample::at(7500),
+            overridden_until: sample::at(9000).filter(|_| sync == SyncState::Overridden),
             labels: [("site".to_owned(), "north".to_owned())].into(),
             ..Miner::default()
         }

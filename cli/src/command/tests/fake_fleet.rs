@@ -11,6 +11,7 @@ use mujina_proto::{
         enrollment_service_server::EnrollmentService, event_service_server::EventService,
         profile_service_server::ProfileService, rollout_service_server::RolloutService, *,
     },
+    failure::Failure,
     types::v1::SpecChange,
 };
 use tonic::{Request, Response, Status};
@@ -304,6 +305,10 @@ impl ProfileService for FakeControl {
     async fn apply_profile(&self, request: Request<ApplyProfileRequest>) -> Answer<ApplyProfileResponse> {
         let said = request.get_ref().clone();
         self.note(if said.validate_only { "check profile" } else { "apply profile" }, &request);
+        let name = said.profile.as_ref().map(|profile| profile.name.as_str());
+        if !said.validate_only && name.is_some() && name == self.state().refused {
+            return Err(Failure::invalid_field("profile.selector", "selects too much").into());
+        }
         let names = self.state().names.clone();
         answer(ApplyProfileResponse { profile: said.profile, effects: effects(&names) })
     }

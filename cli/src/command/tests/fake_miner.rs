@@ -111,6 +111,8 @@ pub(super) struct State {
     pub(super) traceparent: Option<String>,
     /// Every call hangs.
     pub(super) hangs: bool,
+    /// Reads that a control plane relays do not reach it.
+    pub(super) lost: bool,
     /// Reconnects and tests fail with this.
     pub(super) failure: Option<Failure>,
     /// The pool of the newest test.
@@ -155,6 +157,12 @@ impl FakeMiner {
         request.into_inner()
     }
 
+    /// What a control plane says instead of a miner that it does not reach.
+    fn reached(&self) -> Result<(), Status> {
+        let failure = Failure::new(Code::Unavailable, "MINER_UNREACHABLE", "rig1 is not connected");
+        if self.state().lost { Err(failure.into()) } else { Ok(()) }
+    }
+
     fn status(&self) -> MinerStatus {
         let generation = self.state().shelf.generation;
         let pool_pin = self.state().pin.clone();
@@ -173,6 +181,7 @@ impl MinerService for FakeMiner {
 
     async fn get_miner(&self, request: Request<GetMinerRequest>) -> Result<Response<GetMinerResponse>, Status> {
         self.arrive("GetMiner", request).await;
+        self.reached()?;
         Ok(Response::new(GetMinerResponse { miner: Some(self.status()) }))
     }
 
@@ -242,6 +251,7 @@ impl PoolService for FakeMiner {
 
     async fn list_pools(&self, request: Request<ListPoolsRequest>) -> Result<Response<ListPoolsResponse>, Status> {
         self.arrive("ListPools", request).await;
+        self.reached()?;
         Ok(Response::new(ListPoolsResponse { pools: vec![sample::pool()] }))
     }
 
@@ -384,6 +394,7 @@ impl BoardService for FakeMiner {
 
     async fn list_boards(&self, request: Request<ListBoardsRequest>) -> Result<Response<ListBoardsResponse>, Status> {
         self.arrive("ListBoards", request).await;
+        self.reached()?;
         let boards = vec![sample::gamma(), sample::cpu(), sample::emberone()];
         let usb_problem = "/sys is not mounted; mount it".into();
         Ok(Response::new(ListBoardsResponse { boards, usb_problem }))

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::{Environment, exit};
-use mujina_proto::control::v1::{RolloutState, rollout_change::Change};
+use mujina_proto::control::v1::{RolloutState, SyncState, rollout_change::Change};
 use std::io::Cursor;
 
 const PROFILE: &str = "{kind: Profile, name: north, selector: site=north, spec: {paused: true}}";
@@ -70,6 +70,48 @@ async fn change_of_several_miners_is_shown_and_asked_about() {
     let ran = world.run(&format!("apply -f {wrong}")).await;
     assert_eq!(ran.code, exit::USAGE);
     assert!(ran.err.contains("document 1: naem: is not known"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn documents_that_were_stored_before_one_that_failed_are_told() {
+    let world = World::of_control(&["rig1"]).await;
+    let profile =
+        |name: &str| format!("---\n{{kind: Profile, name: {name}, selector: site=a, spec: {{paused: true}}}}\n");
+    let path = world.file("all.yaml", &["a", "b", "c"].map(profile).concat());
+    world.control.state().refused = Some("b");
+    let ran = world.run(&format!("apply -f {path}")).await;
+    assert_eq!((ran.code, ran.out.starts_with("profile a\n")), (exit::PARTIAL, true), "{}", ran.out);
+    assert!(!ran.out.contains("profile b"), "{}", ran.out);
+    insta::assert_snapshot!(ran.err, @r"
+    error: cannot apply the profile b: 1 field is refused; stored before it: profile a; not tried: profile c
+      profile.selector: selects too much
+    hint: correct the cause and apply all of it again: what is stored already does not change by that
+    ");
+    let told: serde_json::Value =
+        serde_json::from_str(&world.run(&format!("apply -f {path} -o json")).await.err).unwrap();
+    assert_eq!((&told["error"]["exitCode"], &told["error"]["code"]), (&3.into(), &"INVALID_ARGUMENT".into()));
+    // What fails first has changed nothing.
+    world.control.state().refused = Some("a");
+    let ran = world.run(&format!("apply -f {path}")).await;
+    assert_eq!(ran.code, exit::USAGE);
+    assert!(ran.err.contains("hint: nothing was changed"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn wait_that_ends_early_names_the_miners_that_have_not_followed() {
+    let world = World::of_control(&["rig1"]).await;
+    let path = world.file("north.yaml", PROFILE);
+    {
+        let mut state = world.control.state();
+        (state.desired, state.sync) = (true, SyncState::Unreachable);
+    }
+    let ran = world.run(&format!("apply -f {path} --wait --timeout 500ms")).await;
+    assert_eq!(ran.code, exit::DEADLINE, "{}", ran.err);
+    assert!(ran.err.contains("not followed yet: rig1 (unreachable)"), "{}", ran.err);
+    world.control.state().sync = SyncState::Overridden;
+    let ran = world.run(&format!("apply -f {path} --wait")).await;
+    assert_eq!(ran.code, exit::FAILURE, "{}", ran.err);
+    assert!(ran.err.contains("rig1: overridden until 2026-09-21 16:43:20Z"), "{}", ran.err);
 }
 
 #[tokio::test]

@@ -205,3 +205,33 @@ impl std::io::Write for Notifying {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn reads_of_a_miner_that_is_not_reached_say_how_old_they_are() {
+    let world = World::of_control(&["rig1", "rig2"]).await;
+    let mut reached = Vec::new();
+    for line in ["status", "pool list", "board list"] {
+        reached.push((line, world.answer(&format!("{line} --miner rig1")).await));
+    }
+    world.miner.state().lost = true;
+    for (line, now) in &reached {
+        let ran = world.run(&format!("{line} --miner rig1 -q")).await;
+        assert_eq!(ran.code, exit::OK, "{line}: {}", ran.err);
+        assert!(ran.err.starts_with("rig1 as it was "), "{line}: {}", ran.err);
+        assert!(ran.err.ends_with(" ago: the miner is not reached: rig1 is not connected\n"), "{line}: {}", ran.err);
+        assert_eq!(ran.out.lines().next(), now.lines().next(), "{line}");
+    }
+    let ran = world.run("status --miner rig1 -o json").await;
+    let note: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert!(note["note"].as_str().unwrap().contains("as it was"), "{note}");
+    let answer: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["miner"]["livePool"], "primary");
+    world.control.state().knows_nothing = true;
+    let ran = world.run("status --miner rig1").await;
+    assert_eq!(ran.code, exit::UNREACHABLE);
+    assert!(ran.err.contains("rig1 is not connected; nothing is known of it yet"), "{}", ran.err);
+    // A miner that does not answer itself has nobody who knows it.
+    let alone = World::of_miner().await;
+    alone.miner.state().lost = true;
+    assert_eq!(alone.run("status").await.code, exit::UNREACHABLE);
+}

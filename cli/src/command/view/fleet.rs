@@ -4,7 +4,7 @@ use super::{
     clean, labels_of, rate_of_minute,
     status::{status, tone_of_miner},
 };
-use crate::output::{Cell, Paint, Table, Tone, age, word};
+use crate::output::{Cell, Paint, Table, Tone, age, clock, word};
 use mujina_proto::{
     control::v1::{Miner, MinerReachability, SummarizeMinersResponse, SyncState},
     convert::time,
@@ -81,7 +81,7 @@ fn row(miner: &Miner, now: SystemTime) -> [Cell; 9] {
         }
         MinerReachability::Unspecified => Cell::new("not tried", Tone::Dim),
     };
-    let synced = Cell::new(sync(miner.sync_state()), tone(miner.sync_state()));
+    let synced = Cell::new(sync_until(miner), tone(miner.sync_state()));
     let [state, pool, rate, accepted, rejected] = observed(miner.status.as_ref(), reached);
     let reason = Cell::new(reason.join("; "), Tone::Dim);
     [Cell::new(&miner.name, Tone::Strong), state, reachability, synced, pool, rate, accepted, rejected, reason]
@@ -145,6 +145,15 @@ fn observed(status: Option<&MinerStatus>, reached: bool) -> [Cell; 5] {
     ]
 }
 
+/// How a miner stands to what is wanted, with the end of a change that is respected until then.
+fn sync_until(miner: &Miner) -> String {
+    let word = sync(miner.sync_state());
+    match time(miner.overridden_until).filter(|_| miner.sync_state() == SyncState::Overridden) {
+        Some(until) => format!("{word} until {}", clock(Some(until))),
+        None => word,
+    }
+}
+
 /// Whether a miner does what is wanted; nothing may be wanted of it yet.
 pub(crate) fn sync(state: SyncState) -> String {
     if state == SyncState::Unspecified { "not managed".into() } else { word(state.as_str_name(), "SYNC_STATE") }
@@ -156,5 +165,40 @@ fn tone(state: SyncState) -> Tone {
         SyncState::Applying | SyncState::Overridden => Tone::Warn,
         SyncState::Drifted | SyncState::Rejected | SyncState::Unreachable => Tone::Bad,
         SyncState::Unspecified => Tone::Dim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn what_is_not_of_now_says_how_old_it_is_and_an_override_when_it_ends() {
+        let at = |seconds: i64| Some(prost_types::Timestamp { seconds: 1_790_000_000 + seconds, nanos: 0 });
+        let now = UNIX_EPOCH + Duration::from_secs(1_790_000_184);
+        let miner = Miner {
+            name: "rig1".into(),
+            reachability: MinerReachability::Unreachable.into(),
+            reachability_since: at(10),
+            unreachable_reason: "nobody answers".into(),
+            sync_state: SyncState::Overridden.into(),
+            overridden_until: at(3600),
+            status: Some(MinerStatus::default()),
+            status_at: at(0),
+            ..Miner::default()
+        };
+        let paint = Paint(false);
+        let wide = fleet_wide(std::slice::from_ref(&miner), now, paint);
+        assert!(wide.contains("no, for 2m 54s") && wide.contains("as known 3m 04s ago"), "{wide}");
+        for text in [wide, known(&miner, now, paint)] {
+            assert!(text.contains("overridden until 2026-09-21 15:13:20Z"), "{text}");
+        }
+        assert!(known(&miner, now, paint).contains("what was known 3m 04s ago:"));
+        let never = Miner { status: None, status_at: None, ..miner.clone() };
+        let wide = fleet_wide(std::slice::from_ref(&never), now, paint);
+        assert!(wide.contains("nothing known yet") && wide.contains("never"), "{wide}");
+        let back = Miner { reachability: MinerReachability::Connected.into(), ..miner };
+        assert!(!fleet_wide(&[back], now, paint).contains("ago"));
     }
 }
