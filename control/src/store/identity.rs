@@ -20,7 +20,9 @@ use std::{
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 impl Store {
-    /// Drops what ended long ago, in one step.
+    /// Drops what ended long ago, in one step. Nothing that a clock which jumped ahead could make count again: revocations stay,
+    /// and so do the newest certificates of each miner, by which all of its are revoked. Operators' stay too: who made them is
+    /// asked when the allow-list changes.
     pub(crate) async fn prune_identities(&self, now: SystemTime) -> Result<(), StoreError> {
         let oldest = millis(now.checked_sub(KEPT).unwrap_or(SystemTime::UNIX_EPOCH));
         let mut write = self.write().await?;
@@ -28,8 +30,12 @@ impl Store {
             "DELETE FROM enrolment_tokens WHERE expires_at < ?",
             // A pending one whose token is gone is not forgotten: a person still decides.
             "DELETE FROM enrolments WHERE decided_at < ?",
-            "DELETE FROM certificates WHERE not_after < ?",
-            "DELETE FROM revocations WHERE not_after < ?",
+            "DELETE FROM certificates WHERE not_after < ? AND kind <> 'operator' AND serial NOT IN (
+                 SELECT serial FROM (
+                     SELECT serial, row_number() OVER (PARTITION BY kind, name ORDER BY issued_at DESC) AS place
+                     FROM certificates WHERE serial NOT IN (SELECT serial FROM revocations)
+                 ) WHERE place <= 8
+             )",
         ] {
             sqlx::query(statement).bind(oldest).execute(&mut *write.transaction).await?;
         }

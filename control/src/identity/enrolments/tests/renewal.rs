@@ -144,17 +144,22 @@ async fn open_connection_learns_why_its_certificate_counts_no_more() {
 }
 
 #[tokio::test]
-async fn what_ended_long_ago_is_dropped_and_what_counts_is_not() {
+async fn what_ended_long_ago_is_dropped_and_what_counts_or_might_count_again_is_not() {
     let world = World::new().await;
-    let (old, token) = (world.miner("rig-7").await, world.token(1, true).await);
+    let (old, kept) = (world.miner("rig-7").await, world.miner("rig-9").await);
+    let token = world.token(1, true).await;
     assert!(world.revoke(&old).await);
     assert_eq!(world.enrol(&token, &key(), "rig-8").await.unwrap(), Outcome::Pending);
     world.enrolments.prune(now() + 89 * DAY).await.unwrap();
-    assert_eq!(world.enrolments.tokens().await.unwrap().len(), 2);
+    assert_eq!(world.enrolments.tokens().await.unwrap().len(), 3);
     assert_eq!(world.enrolments.revocations().await.unwrap().len(), 1);
     world.enrolments.prune(now() + 121 * DAY).await.unwrap();
     assert!(world.enrolments.tokens().await.unwrap().is_empty());
-    assert!(world.enrolments.revocations().await.unwrap().is_empty());
     let left = world.enrolments.enrolments(None, None, 10).await.unwrap();
     assert_eq!(left.iter().map(|one| one.decision).collect::<Vec<_>>(), [Decision::Pending]);
+    // It was a clock that jumped ahead, and is back: who was revoked still is, and who was not can be.
+    world.enrolments.revoked().refresh().await.unwrap();
+    assert!(world.enrolments.revoked().is_revoked(&old.peer().serial));
+    let known = world.enrolments.certificates(None, now()).await.unwrap();
+    assert_eq!(known.iter().map(|one| one.peer.serial).collect::<Vec<_>>(), [kept.peer().serial]);
 }
