@@ -41,6 +41,9 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// The person that all owners of the machine are.
+    pub const OWNER: &str = "owner";
+
     /// A process at the other end of a unix socket; `own_uid` is the user that this service runs as.
     #[must_use]
     pub fn unix_peer(uid: u32, gid: u32, user: Option<String>, own_uid: u32) -> Self {
@@ -58,7 +61,7 @@ impl Subject {
     #[must_use]
     pub fn person(&self) -> String {
         match self {
-            Self::UnixPeer { is_owner: true, .. } => "owner".into(),
+            Self::UnixPeer { is_owner: true, .. } => Self::OWNER.into(),
             Self::UnixPeer { uid, .. } => format!("uid:{uid}"),
             Self::Certificate { operator } | Self::Token { operator, .. } => format!("operator:{operator}"),
             Self::Miner { id } => format!("miner:{id}"),

@@ -194,7 +194,7 @@ impl Write {
     }
 }
 
-fn read_binding(row: &SqliteRow) -> Result<Binding, StoreError> {
+pub(super) fn read_binding(row: &SqliteRow) -> Result<Binding, StoreError> {
     let [id, subject, role, selector]: [String; 4] =
         [row.try_get("id")?, row.try_get("subject")?, row.try_get("role")?, row.try_get("selector")?];
     let bad = || StoreError::corrupt(format!("a binding ({id})"));

@@ -34,7 +34,7 @@ use tonic::{Code, Request, Status};
 pub(crate) struct Fleet {
     pub(crate) control: Control,
     admin: Identity,
-    roots: Roots,
+    pub(crate) roots: Roots,
     address: SocketAddr,
     folder: tempfile::TempDir,
 }

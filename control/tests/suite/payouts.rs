@@ -8,11 +8,12 @@ use crate::{
 use mujina_proto::{
     control::v1::{
         self, access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
-        profile_service_client::ProfileServiceClient, rollout_change, rollout_service_client::RolloutServiceClient,
-        spec_service_client::SpecServiceClient,
+        enrollment_service_client::EnrollmentServiceClient, profile_service_client::ProfileServiceClient,
+        rollout_change, rollout_service_client::RolloutServiceClient, spec_service_client::SpecServiceClient,
     },
     failure::Failure,
     home::Client,
+    tls::{Identity, NewKey},
 };
 use tonic::{
     Code, Request,
@@ -41,14 +42,30 @@ fn assert_refused(refused: &Failure, field: &str, says: &str) {
     assert!(problem.reason.contains(says), "{}", problem.reason);
 }
 
-/// Somebody with a token of an operator, bound to a role.
+/// Somebody with a token of an operator, bound to a role, by an admin.
 pub(crate) async fn bearer(admin: &Client, operator: &str, role: &str) -> MetadataValue<Ascii> {
+    let (binding, token) = appointment(operator, role);
     let mut access = AccessServiceClient::new(admin.clone());
+    access.create_binding(binding).await.unwrap();
+    shown(&access.create_operator_token(token).await.unwrap().into_inner())
+}
+
+/// The same by an owner of the machine.
+async fn bearer_by_owner(fleet: &Fleet, operator: &str, role: &str) -> MetadataValue<Ascii> {
+    let (binding, token) = appointment(operator, role);
+    let mut access = AccessServiceClient::new(fleet.control.client.clone());
+    access.create_binding(binding).await.unwrap();
+    shown(&access.create_operator_token(token).await.unwrap().into_inner())
+}
+
+fn appointment(operator: &str, role: &str) -> (v1::CreateBindingRequest, v1::CreateOperatorTokenRequest) {
     let binding = v1::Binding { subject: format!("operator:{operator}"), role: role.into(), ..v1::Binding::default() };
-    access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
-    let asked = v1::CreateOperatorTokenRequest { operator: operator.into(), ..Default::default() };
-    let text = access.create_operator_token(asked).await.unwrap().into_inner().text;
-    format!("Bearer {text}").parse().unwrap()
+    let token = v1::CreateOperatorTokenRequest { operator: operator.into(), ..Default::default() };
+    (v1::CreateBindingRequest { binding: Some(binding) }, token)
+}
+
+fn shown(made: &v1::CreateOperatorTokenResponse) -> MetadataValue<Ascii> {
+    format!("Bearer {}", made.text).parse().unwrap()
 }
 
 pub(crate) fn by<T>(bearer: &MetadataValue<Ascii>, message: T) -> Request<T> {
@@ -136,7 +153,8 @@ async fn spec_outside_the_list_is_refused_with_the_field_whoever_writes_it_and_h
 async fn list_that_is_set_up_is_changed_and_ended_by_two_admins_alone() {
     let fleet = Fleet::start().await;
     let admin = fleet.admin().await;
-    let second = bearer(&admin.client, "bob", "admin").await;
+    // What one admin makes for another is the first one's as well.
+    let second = bearer_by_owner(&fleet, "bob", "admin").await;
     let operator = bearer(&admin.client, "carol", "operator").await;
     let mut first = AccessServiceClient::new(admin.client.clone());
     let stranger = fleet.dial(None).await;
@@ -176,4 +194,59 @@ async fn list_that_is_set_up_is_changed_and_ended_by_two_admins_alone() {
     let stale = failure(first.decide_payout_change(decide(&end, true)).await);
     assert_eq!(stale.code, Code::FailedPrecondition, "{stale:?}");
     assert_eq!(guard(&mut first).await, (true, vec!["alice.*".to_owned()], 2));
+}
+
+/// A certificate for bob, asked for by `request`, with a key of whoever asks.
+async fn certificate_of_bob(
+    fleet: &Fleet,
+    client: &Client,
+    asked_by: impl FnOnce(v1::IssueOperatorCertificateRequest) -> Request<v1::IssueOperatorCertificateRequest>,
+) -> Identity {
+    let key = NewKey::generate().unwrap();
+    let certificate_request = key.request("bob").unwrap();
+    let asked = asked_by(v1::IssueOperatorCertificateRequest { operator: "bob".into(), certificate_request });
+    let issued = EnrollmentServiceClient::new(client.clone()).issue_operator_certificate(asked).await.unwrap();
+    key.into_identity(&issued.into_inner().certificate_chain, &fleet.roots).unwrap()
+}
+
+#[tokio::test]
+async fn admin_alone_changes_the_list_by_no_credential_and_no_admin_that_it_makes() {
+    let fleet = Fleet::start().await;
+    let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
+    let bob = bearer_by_owner(&fleet, "bob", "admin").await;
+    let (mut first, mut others) =
+        (AccessServiceClient::new(admin.client.clone()), AccessServiceClient::new(stranger.client.clone()));
+    first.propose_payout_change(list("alice")).await.unwrap();
+
+    let early = bearer(&admin.client, "bob", "admin").await;
+    let by_token = certificate_of_bob(&fleet, &stranger.client, |asked| by(&early, asked)).await;
+    let signed = certificate_of_bob(&fleet, &admin.client, Request::new).await;
+    let eve = bearer(&admin.client, "eve", "admin").await;
+    let wanted = first.propose_payout_change(list("mallory")).await.unwrap().into_inner().proposal.unwrap();
+    let late = bearer(&admin.client, "bob", "admin").await;
+    let approve = |proposal: &v1::PayoutProposal| v1::DecidePayoutChangeRequest {
+        proposal_id: proposal.proposal_id.clone(),
+        approve: true,
+    };
+    for (what, token) in [("early", &early), ("eve", &eve)] {
+        let refused = failure(others.decide_payout_change(by(token, approve(&wanted))).await);
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::PermissionDenied, "MAYBE_ONE_PERSON"), "{what}");
+    }
+    let refused = failure(others.decide_payout_change(by(&late, approve(&wanted))).await);
+    assert!(refused.message.contains("newer") || refused.message.contains("one person"), "{refused:?}");
+    for identity in [by_token, signed] {
+        let dialled = fleet.dial(Some(&identity)).await;
+        let mut access = AccessServiceClient::new(dialled.client.clone());
+        let refused = failure(access.decide_payout_change(approve(&wanted)).await);
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::PermissionDenied, "MAYBE_ONE_PERSON"));
+    }
+    // Nor by proposing as bob and approving as itself.
+    let as_bob =
+        others.propose_payout_change(by(&early, list("mallory"))).await.unwrap().into_inner().proposal.unwrap();
+    let refused = failure(first.decide_payout_change(approve(&as_bob)).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::PermissionDenied, "MAYBE_ONE_PERSON"));
+    let guard = first.get_payout_guard(v1::GetPayoutGuardRequest {}).await.unwrap().into_inner();
+    assert_eq!((guard.version, guard.entries[0].user.as_str()), (1, "alice"));
+    // What an owner made for bob is bob's.
+    others.decide_payout_change(by(&bob, approve(&wanted))).await.unwrap();
 }

@@ -73,6 +73,20 @@ pub enum ChangeError {
     /// Who approves must be somebody else.
     #[error("{0} proposed this change; another admin must approve it")]
     SamePerson(String),
+    /// One may have made the other, or what the other shows.
+    #[error(
+        "{approver} and {proposer} may be one person, because one could make the other's credential or role; have an owner of \
+         the machine approve, or make them anew on its unix socket before the change is proposed again"
+    )]
+    MaybeOne {
+        /// Who approves.
+        approver: String,
+        /// Who proposed.
+        proposer: String,
+    },
+    /// Made after the proposal.
+    #[error("the credential or the role of {0} is newer than this proposal; propose the change again")]
+    TooNew(String),
     /// Approved too late.
     #[error("the proposal is older than a day; propose the change again")]
     Expired,
@@ -120,7 +134,7 @@ impl PayoutList {
         Ok(Proposed::Waits(Proposal { id, change, base: self.version, by: by.person(), at: now }))
     }
 
-    /// Another admin approves.
+    /// Another admin approves. Whether the two could be one is for [`super::apart`] to say.
     ///
     /// # Errors
     /// See [`ChangeError`].

@@ -4,6 +4,7 @@ use crate::{
         Role, Subject,
         payout::{
             PayoutEntry, PayoutGuard,
+            apart::Approver,
             change::{Change, ChangeError, PayoutList, Proposed},
         },
         token::{Presented, RANDOM_BYTES, TokenError, TokenRequest},
@@ -128,12 +129,51 @@ fn admin(name: &str) -> Subject {
     Subject::Certificate { operator: name.into() }
 }
 
+/// An admin with a token that somebody made, and a role that somebody gave.
+async fn appoint(write: &mut Write, name: &str, [token, role]: [&str; 2]) -> Approver {
+    let random = [name.bytes().next().unwrap(); RANDOM_BYTES];
+    let life = Duration::from_secs(3600);
+    let wanted = TokenRequest { operator: name.into(), label: String::new(), life, created_by: token.into() };
+    let (token, _) = Token::issue(wanted, &random, UNIX_EPOCH).unwrap();
+    write.insert_operator_token(&token).await.unwrap();
+    let subject = format!("operator:{name}").parse().unwrap();
+    let binding = Binding { id: name.into(), subject, role: Role::Admin, selector: "".parse().unwrap() };
+    assert!(write.insert_binding(&binding, role, UNIX_EPOCH).await.unwrap());
+    Approver::new(Subject::Token { operator: name.into(), id: token.id }, None)
+}
+
+#[tokio::test]
+async fn approval_counts_only_by_what_the_proposer_did_not_make() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = open(&folder).await;
+    let mut write = store.write().await.unwrap();
+    let ann = appoint(&mut write, "ann", ["owner", "owner"]).await;
+    let by_ann = [
+        appoint(&mut write, "bob", ["operator:ann", "owner"]).await,
+        appoint(&mut write, "carol", ["owner", "operator:ann"]).await,
+        appoint(&mut write, "dan", ["operator:bob", "operator:bob"]).await,
+    ];
+    let eve = appoint(&mut write, "eve", ["owner", "owner"]).await;
+    for id in ["p1", "p2"] {
+        write.propose_payout(Change::Entries(entries("a")), &ann.subject, id.into(), UNIX_EPOCH).await.unwrap();
+    }
+    for approver in by_ann {
+        let refused = write.approve_payout("p2", &approver, UNIX_EPOCH).await.unwrap_err();
+        assert!(matches!(refused, PayoutError::Change(ChangeError::MaybeOne { .. })), "{approver:?}: {refused}");
+    }
+    assert_eq!(write.approve_payout("p2", &eve, UNIX_EPOCH).await.unwrap().version, 2);
+    drop(write);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn allow_list_changes_with_a_second_admin_and_across_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let (store, lock) = open(&folder).await;
     assert_eq!(store.payout_list().await.unwrap(), PayoutList::default());
     let mut write = store.write().await.unwrap();
+    appoint(&mut write, "ann", ["owner", "owner"]).await;
+    let bob = appoint(&mut write, "bob", ["owner", "owner"]).await;
     let first = write.propose_payout(Change::Entries(entries("a.*")), &admin("ann"), "p1".into(), UNIX_EPOCH).await;
     assert!(matches!(first.unwrap(), Proposed::InForce(_)));
     let second = write.propose_payout(Change::TurnOff, &admin("ann"), "p2".into(), UNIX_EPOCH).await;
@@ -145,11 +185,11 @@ async fn allow_list_changes_with_a_second_admin_and_across_restarts() {
     assert_eq!(store.payout_list().await.unwrap().guard, PayoutGuard::On(entries("a.*")));
     assert_eq!(store.payout_proposals().await.unwrap()[0].by, "operator:ann");
     let mut write = store.write().await.unwrap();
-    let own = write.approve_payout("p2", &admin("ann"), UNIX_EPOCH).await.unwrap_err();
+    let own = write.approve_payout("p2", &Approver::new(admin("ann"), None), UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(own, PayoutError::Change(ChangeError::SamePerson(_))), "{own}");
-    let off = write.approve_payout("p2", &admin("bob"), UNIX_EPOCH).await.unwrap();
+    let off = write.approve_payout("p2", &bob, UNIX_EPOCH).await.unwrap();
     assert_eq!(off, PayoutList { guard: PayoutGuard::Off, version: 2 });
-    let again = write.approve_payout("p2", &admin("eve"), UNIX_EPOCH).await.unwrap_err();
+    let again = write.approve_payout("p2", &bob, UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(again, PayoutError::Unknown(_)), "{again}");
     write.commit().await.unwrap();
     assert_eq!(store.payout_list().await.unwrap(), off);
@@ -166,7 +206,8 @@ async fn rejected_proposal_cannot_be_approved() {
         write.propose_payout(Change::Entries(entries("a")), &admin("ann"), id.into(), UNIX_EPOCH).await.unwrap();
     }
     assert_eq!(write.reject_payout("p2", &admin("ann"), UNIX_EPOCH).await.unwrap().id, "p2");
-    assert!(matches!(write.approve_payout("p2", &admin("bob"), UNIX_EPOCH).await, Err(PayoutError::Unknown(_))));
+    let bob = Approver::new(admin("bob"), None);
+    assert!(matches!(write.approve_payout("p2", &bob, UNIX_EPOCH).await, Err(PayoutError::Unknown(_))));
     assert!(matches!(write.reject_payout("p1", &admin("bob"), UNIX_EPOCH).await, Err(PayoutError::Unknown(_))));
     drop(write);
     store.close().await;
