@@ -4,7 +4,7 @@ mod plan;
 
 use super::{
     message, pages,
-    repeat::{once_more, request_id},
+    repeat::{Retries, once_more, request_id},
     view,
 };
 use crate::{
@@ -18,10 +18,8 @@ use mujina_proto::control::v1::{
     PauseRolloutRequest, ResumeRolloutRequest, RollBackRolloutRequest, RolloutState, RolloutTarget,
     StartRolloutRequest, WatchRolloutRequest, WatchRolloutResponse, rollout_service_client::RolloutServiceClient,
 };
-use std::{collections::BTreeMap, time::Duration};
-
-/// Rollouts survive a restart of the control plane; this is how long one may take. About six seconds in all.
-const RETRIES_MS: [u64; 5] = [200, 400, 800, 1600, 3200];
+use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 type Service = RolloutServiceClient<Client>;
 
@@ -148,10 +146,11 @@ async fn watch(id: &str, patience: Patience, service: &mut Service, context: &mu
     context.goes_on =
         Some(format!("rollout {id} goes on without this command; come back with `mujinactl rollout watch {id}`"));
     let mut told = view::RolloutTold::default();
-    let mut delays = RETRIES_MS.into_iter().map(Duration::from_millis);
+    let mut retries = Retries::default();
     let ended = loop {
+        let begun = Instant::now();
         match follow(id, patience, service, &mut told, context).await {
-            Err(error) if error.is_unreachable() => match delays.next() {
+            Err(error) if error.is_unreachable() => match retries.after(begun.elapsed()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
             },
