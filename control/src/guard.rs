@@ -18,7 +18,7 @@ use crate::{
     api::storage,
     audit::Outcome,
     door::Dialler,
-    identity::Attempts,
+    identity::Trials,
     registry::Registry,
     relay::MINER,
     selector::Labels,
@@ -35,7 +35,6 @@ use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Instant, SystemTime},
 };
@@ -60,14 +59,14 @@ pub(crate) struct Guard {
     users: Users,
     rights: Rights,
     /// Of operators' tokens that were wrong.
-    attempts: Arc<Mutex<Attempts>>,
+    trials: Trials,
 }
 
 impl Guard {
     pub(crate) fn new(store: Store, registry: Registry) -> Self {
-        let attempts = Arc::new(Mutex::new(Attempts::new(Instant::now())));
+        let trials = Trials::new(Instant::now());
         let rights = Rights::new(store.clone());
-        Self { store, registry, users: Users::new(), rights, attempts }
+        Self { store, registry, users: Users::new(), rights, trials }
     }
 
     /// What ends streams: to be run for as long as calls are answered.
@@ -128,18 +127,17 @@ impl Guard {
             .strip_prefix("Bearer ")
             .ok_or_else(|| refuse("the metadata key `authorization` must be `Bearer TOKEN`".into()))?;
         let shown = Presented::read(text).map_err(|error| refuse(error.to_string()))?;
-        self.attempts().begin(source, Instant::now()).map_err(|wait| {
+        let too_many = |wait| {
             let message = "too many wrong tokens from this address; try again later";
             Failure::new(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", message).retry_after(wait)
-        })?;
+        };
+        let now = Instant::now();
+        let _turn = self.trials.turn(source, now).await.map_err(too_many)?;
         let kept = self.store.operator_token(shown.id()).await.map_err(|error| storage(&error))?;
-        let subject = shown.verify(kept.as_ref(), SystemTime::now()).map_err(|error| refuse(error.to_string()))?;
-        self.attempts().succeeded(source);
-        Ok(subject)
-    }
-
-    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        shown.verify(kept.as_ref(), SystemTime::now()).map_err(|error| match self.trials.wrong(source, now) {
+            Ok(()) => refuse(error.to_string()),
+            Err(wait) => too_many(wait),
+        })
     }
 
     /// Somebody who is known tried to change something; strangers would fill the log.

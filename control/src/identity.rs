@@ -16,10 +16,12 @@ mod enrolment;
 mod enrolments;
 mod revoked;
 mod token;
+mod trials;
 
-pub use attempts::Attempts;
+use attempts::Attempts;
 pub use authority::{Authority, AuthorityError, Issued};
 pub use enrolment::{Ask, Certificate, Decision, EnrolError, Enrolment, Outcome};
 pub use enrolments::Enrolments;
 pub use revoked::{Revocation, Revoked};
 pub use token::{NewToken, StoredToken, TokenRefusal};
+pub use trials::Trials;

@@ -1,7 +1,7 @@
 //! Bounds how often tokens are tried. Secrets of 256 bits are not guessed; what this keeps small is the work that trying makes.
 //!
-//! An attempt is charged when it begins, so that many at the same time count too, and paid back when it succeeds. Each source
-//! and all of them together have a burst and a rate after it.
+//! A wrong token is charged to its source; a right one costs nothing and is never kept waiting for wrong ones. Each source and
+//! all of them together have a burst and a rate after it.
 
 use std::{
     collections::HashMap,
@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A rack behind one address that is enrolled at once hardly notices it: what succeeds is paid back within milliseconds.
+/// A rack behind one address whose token has expired is told so.
 const SOURCE: Rate = Rate { burst: 30, interval: Duration::from_secs(2) };
-/// A hall that is enrolled at once hardly notices it; a verification takes far less than this interval.
+/// A hall as well; a verification takes far less than this interval.
 const ALL: Rate = Rate { burst: 200, interval: Duration::from_millis(50) };
 /// Sources that are remembered: about 100 bytes each.
 const MOST_SOURCES: usize = 4096;
@@ -41,15 +41,11 @@ impl Debt {
     fn charge(&mut self, rate: Rate, now: Instant) {
         self.0 = self.0.max(now) + rate.interval;
     }
-
-    fn pay_back(&mut self, rate: Rate) {
-        self.0 = self.0.checked_sub(rate.interval).unwrap_or(self.0);
-    }
 }
 
 /// Failed attempts of late, per source and in all. Pure; the caller gives the time.
 #[derive(Debug)]
-pub struct Attempts {
+pub(super) struct Attempts {
     sources: HashMap<IpAddr, Debt>,
     all: Debt,
 }
@@ -57,33 +53,30 @@ pub struct Attempts {
 impl Attempts {
     /// No attempts yet.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { sources: HashMap::new(), all: Debt::none(now) }
     }
 
-    /// Lets an attempt begin and charges it; otherwise nothing is charged.
+    /// How long until a source may be wrong again; zero = now.
+    pub(super) fn wait(&self, source: IpAddr, now: Instant) -> Duration {
+        let known = self.sources.get(&network(source)).copied().unwrap_or(Debt::none(now));
+        known.wait(SOURCE, now).max(self.all.wait(ALL, now))
+    }
+
+    /// Charges an attempt that failed, unless there were too many.
     ///
     /// # Errors
-    /// How long to wait before the next one.
-    pub fn begin(&mut self, source: IpAddr, now: Instant) -> Result<(), Duration> {
-        let source = network(source);
-        let known = self.sources.get(&source).copied().unwrap_or(Debt::none(now));
-        let wait = known.wait(SOURCE, now).max(self.all.wait(ALL, now));
+    /// How long to wait before the next one; nothing is charged.
+    pub(super) fn charge(&mut self, source: IpAddr, now: Instant) -> Result<(), Duration> {
+        let wait = self.wait(source, now);
         if !wait.is_zero() {
             return Err(wait);
         }
+        let source = network(source);
         self.make_room(source, now);
-        self.sources.entry(source).or_insert(known).charge(SOURCE, now);
+        self.sources.entry(source).or_insert(Debt::none(now)).charge(SOURCE, now);
         self.all.charge(ALL, now);
         Ok(())
-    }
-
-    /// Pays an attempt back that succeeded.
-    pub fn succeeded(&mut self, source: IpAddr) {
-        if let Some(debt) = self.sources.get_mut(&network(source)) {
-            debt.pay_back(SOURCE);
-        }
-        self.all.pay_back(ALL);
     }
 
     /// Forgets those who owe nothing, or else the one who owes least. At most 20 times a second, by the rate of all.
@@ -126,7 +119,7 @@ mod tests {
     /// As many as a source may fail at once.
     fn burst(attempts: &mut Attempts, source: IpAddr, now: Instant) {
         for number in 0..SOURCE.burst {
-            assert_eq!(attempts.begin(source, now), Ok(()), "{number}");
+            assert_eq!(attempts.charge(source, now), Ok(()), "{number}");
         }
     }
 
@@ -137,28 +130,15 @@ mod tests {
         burst(&mut attempts, source(1), now);
         // Being refused costs nothing more.
         for _ in 0..1000 {
-            assert_eq!(attempts.begin(source(1), now), Err(seconds(2)));
+            assert_eq!(attempts.charge(source(1), now), Err(seconds(2)));
         }
-        assert_eq!(attempts.begin(source(2), now), Ok(()));
-        assert_eq!(attempts.begin(source(1), now + seconds(1)), Err(seconds(1)));
-        assert_eq!(attempts.begin(source(1), now + seconds(2)), Ok(()));
-        assert_eq!(attempts.begin(source(1), now + seconds(2)), Err(seconds(2)));
+        assert_eq!(attempts.charge(source(2), now), Ok(()));
+        assert_eq!(attempts.charge(source(1), now + seconds(1)), Err(seconds(1)));
+        assert_eq!(attempts.charge(source(1), now + seconds(2)), Ok(()));
+        assert_eq!(attempts.charge(source(1), now + seconds(2)), Err(seconds(2)));
         // After a minute of rest it has its burst again.
         burst(&mut attempts, source(1), now + seconds(62));
-        assert!(attempts.begin(source(1), now + seconds(62)).is_err());
-    }
-
-    #[test]
-    fn success_costs_nothing() {
-        let now = Instant::now();
-        let mut attempts = Attempts::new(now);
-        for _ in 0..1000 {
-            assert_eq!(attempts.begin(source(1), now), Ok(()));
-            attempts.succeeded(source(1));
-        }
-        // Nor does it forgive failures.
-        burst(&mut attempts, source(1), now);
-        assert_eq!(attempts.begin(source(1), now), Err(seconds(2)));
+        assert!(attempts.charge(source(1), now + seconds(62)).is_err());
     }
 
     #[test]
@@ -167,12 +147,12 @@ mod tests {
         let mut attempts = Attempts::new(now);
         for host in 0..30 {
             let address = IpAddr::from([0x2001, 0xdb8, 1, 2, host, 0, 0, 1]);
-            assert_eq!(attempts.begin(address, now), Ok(()));
+            assert_eq!(attempts.charge(address, now), Ok(()));
         }
-        assert!(attempts.begin(IpAddr::from([0x2001, 0xdb8, 1, 2, 99, 9, 9, 9]), now).is_err());
-        assert_eq!(attempts.begin(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1]), now), Ok(()));
+        assert!(attempts.charge(IpAddr::from([0x2001, 0xdb8, 1, 2, 99, 9, 9, 9]), now).is_err());
+        assert_eq!(attempts.charge(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1]), now), Ok(()));
         burst(&mut attempts, "192.0.2.1".parse().unwrap(), now);
-        assert!(attempts.begin("::ffff:192.0.2.1".parse().unwrap(), now).is_err());
+        assert!(attempts.charge("::ffff:192.0.2.1".parse().unwrap(), now).is_err());
     }
 
     #[test]
@@ -180,12 +160,12 @@ mod tests {
         let mut now = Instant::now();
         let mut attempts = Attempts::new(now);
         for number in 0..200 {
-            assert_eq!(attempts.begin(source(number), now), Ok(()), "{number}");
+            assert_eq!(attempts.charge(source(number), now), Ok(()), "{number}");
         }
-        assert_eq!(attempts.begin(source(200), now), Err(ALL.interval));
+        assert_eq!(attempts.charge(source(200), now), Err(ALL.interval));
         for number in 0..10_000 {
             now += ALL.interval;
-            assert_eq!(attempts.begin(source(1000 + number), now), Ok(()), "{number}");
+            assert_eq!(attempts.charge(source(1000 + number), now), Ok(()), "{number}");
             assert!(attempts.sources.len() <= MOST_SOURCES);
         }
     }
@@ -199,7 +179,7 @@ mod tests {
             debt.charge(SOURCE, now + seconds(u64::from(number != 7) * 60));
             attempts.sources.insert(source(number), debt);
         }
-        assert_eq!(attempts.begin(source(1_000_000), now), Ok(()));
+        assert_eq!(attempts.charge(source(1_000_000), now), Ok(()));
         assert_eq!(attempts.sources.len(), MOST_SOURCES);
         assert!(!attempts.sources.contains_key(&source(7)));
         assert!(attempts.sources.contains_key(&source(1_000_000)));

@@ -3,7 +3,7 @@
 mod certificates;
 
 use super::{
-    Ask, Attempts, Authority, Decision, EnrolError, Enrolment, Issued, NewToken, Outcome, Revoked, StoredToken, token,
+    Ask, Authority, Decision, EnrolError, Enrolment, Issued, NewToken, Outcome, Revoked, StoredToken, Trials, token,
 };
 use crate::store::{
     Store, StoreError, Write,
@@ -13,7 +13,7 @@ use mujina_core::id::{MinerName, PeerName};
 use mujina_proto::tls::{Peer, PeerKind, PublicKey, Token, TokenId};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 use tracing::info;
@@ -24,7 +24,7 @@ pub struct Enrolments {
     store: Store,
     authority: Arc<Authority>,
     revoked: Revoked,
-    attempts: Arc<Mutex<Attempts>>,
+    trials: Trials,
 }
 
 impl Enrolments {
@@ -34,8 +34,7 @@ impl Enrolments {
     /// The database failed.
     pub async fn new(store: Store, authority: Arc<Authority>) -> Result<Self, StoreError> {
         let revoked = Revoked::load(store.clone()).await?;
-        let attempts = Arc::new(Mutex::new(Attempts::new(Instant::now())));
-        Ok(Self { store, authority, revoked, attempts })
+        Ok(Self { store, authority, revoked, trials: Trials::new(Instant::now()) })
     }
 
     /// Who signs.
@@ -106,10 +105,7 @@ impl Enrolments {
     /// # Errors
     /// See [`EnrolError`]; nothing of the token is used then.
     pub async fn enrol(&self, ask: Ask<'_>, now: SystemTime) -> Result<Outcome, EnrolError> {
-        self.attempts().begin(ask.source, ask.received).map_err(EnrolError::TooMany)?;
-        let token = self.verify(ask.token).await?;
-        // Whoever knows a secret does not guess.
-        self.attempts().succeeded(ask.source);
+        let token = self.verify(&ask).await?;
         let miner: MinerName = ask.miner.parse()?;
         let key = PublicKey::from_request(ask.request)?;
         // Whoever waits asks again and again, and must not hold up those who write.
@@ -144,15 +140,17 @@ impl Enrolments {
         Ok(outcome)
     }
 
-    async fn verify(&self, text: &str) -> Result<StoredToken, EnrolError> {
-        let token: Token = text.parse().map_err(EnrolError::TokenText)?;
+    /// The token that is shown. Whoever knows a secret does not guess, and passes whatever others tried.
+    async fn verify(&self, ask: &Ask<'_>) -> Result<StoredToken, EnrolError> {
+        let wrong = |error| match self.trials.wrong(ask.source, ask.received) {
+            Ok(()) => error,
+            Err(wait) => EnrolError::TooMany(wait),
+        };
+        let token: Token = ask.token.parse().map_err(|error| wrong(EnrolError::TokenText(error)))?;
+        let _turn = self.trials.turn(ask.source, ask.received).await.map_err(EnrolError::TooMany)?;
         let row = self.store.token(token.id()).await?;
         let is_right = token::is_secret(&token, row.as_ref().map(|row| &row.secret_hash));
-        row.filter(|_| is_right).map(|row| row.token).ok_or(EnrolError::UnknownToken)
-    }
-
-    fn attempts(&self) -> std::sync::MutexGuard<'_, Attempts> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+        row.filter(|_| is_right).map(|row| row.token).ok_or_else(|| wrong(EnrolError::UnknownToken))
     }
 
     /// Enrolments, the newest first.

@@ -236,6 +236,7 @@ async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slow
     let binding = v1::Binding { subject: "operator:ci".into(), role: "viewer".into(), ..Default::default() };
     access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
     let asked = v1::CreateOperatorTokenRequest { operator: "ci".into(), label: "nightly".into(), ttl: None };
+    let other = access.create_operator_token(asked.clone()).await.unwrap().into_inner();
     let made = access.create_operator_token(asked).await.unwrap().into_inner();
     let stranger = fleet.dial(None).await;
     let bearer = |text: &str| {
@@ -257,7 +258,8 @@ async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slow
     }
     assert_eq!((last.code, last.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"));
     assert!(last.retry_after.is_some());
-    // Others are not slowed down with them.
+    // The right one of the same address is not slowed down with them, nor are others.
+    registry.list_miners(bearer(&other.text)).await.unwrap();
     access.who_am_i(v1::WhoAmIRequest {}).await.unwrap();
 }
 
