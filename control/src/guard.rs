@@ -10,6 +10,7 @@
 //! ended when its reader's token or bindings no longer let it in, or not as they did.
 
 mod answer;
+mod ration;
 mod rights;
 mod users;
 
@@ -30,11 +31,13 @@ use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use http_body::Body;
 use mujina_core::{id::MinerName, text::sanitise};
 use mujina_proto::{failure::Failure, tls::PeerKind};
+use ration::Ration;
 use rights::{Reader, Rights};
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Instant, SystemTime},
 };
@@ -60,13 +63,15 @@ pub(crate) struct Guard {
     rights: Rights,
     /// Of operators' tokens that were wrong.
     trials: Trials,
+    /// Of calls that changed nothing and are written down.
+    ration: Arc<Mutex<Ration>>,
 }
 
 impl Guard {
     pub(crate) fn new(store: Store, registry: Registry) -> Self {
         let trials = Trials::new(Instant::now());
         let rights = Rights::new(store.clone());
-        Self { store, registry, users: Users::new(), rights, trials }
+        Self { store, registry, users: Users::new(), rights, trials, ration: Arc::default() }
     }
 
     /// What ends streams: to be run for as long as calls are answered.
@@ -140,11 +145,31 @@ impl Guard {
         })
     }
 
-    /// Somebody who is known tried to change something; strangers would fill the log.
     async fn denied(&self, caller: &Caller, row: &Method, denied: &Denied) {
-        info!(who = caller.person(), origin = caller.origin(), method = row.name, "call denied");
-        if row.changes && caller.subject() != Some(&Subject::Anonymous) {
-            self.append(caller.entry(Outcome::Denied).detail(denied)).await;
+        if row.changes {
+            self.refused(caller, Outcome::Denied, denied.to_string()).await;
+        } else {
+            info!(who = caller.person(), origin = caller.origin(), method = row.name, "call denied");
+        }
+    }
+
+    /// Notes a call that changed nothing: those of somebody who is known in the audit log, those of strangers, who would fill
+    /// it, in the log. A caller that goes on and on is noted now and then.
+    async fn refused(&self, caller: &Caller, outcome: Outcome, detail: String) {
+        let person = caller.person();
+        let noted = self.ration.lock().unwrap_or_else(PoisonError::into_inner).take(&person, Instant::now());
+        let Some(left_out) = noted else { return };
+        let detail = if left_out == 0 { detail } else { format!("{detail} (and {left_out} calls before it)") };
+        info!(
+            who = person,
+            origin = caller.origin(),
+            method = caller.method(),
+            outcome = outcome.name(),
+            detail,
+            "call refused"
+        );
+        if caller.subject() != Some(&Subject::Anonymous) {
+            self.append(caller.entry(outcome).detail(detail)).await;
         }
     }
 
@@ -165,7 +190,7 @@ impl Guard {
         match Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
             Some(status) => {
                 let detail = sanitise(status.message(), MAX_MESSAGE);
-                self.append(caller.entry(Outcome::Failed).detail(format!("{:?}: {detail}", status.code()))).await;
+                self.refused(caller, Outcome::Failed, format!("{:?}: {detail}", status.code())).await;
             }
             None if !caller.is_recorded() => self.append(caller.entry(Outcome::Done)).await,
             None => {}

@@ -118,6 +118,11 @@ impl Caller {
         &self.0.origin
     }
 
+    /// The call, as the table names it.
+    pub(crate) fn method(&self) -> &str {
+        &self.0.method
+    }
+
     /// Whether this call may be made about a miner with these labels.
     ///
     /// # Errors

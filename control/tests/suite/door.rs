@@ -301,6 +301,29 @@ async fn what_is_changed_or_denied_stands_in_the_log() {
 }
 
 #[tokio::test]
+async fn strangers_that_fail_leave_no_records_and_others_that_go_on_few() {
+    const CALLS: usize = 300;
+    let fleet = Fleet::start().await;
+    let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
+    let mut asking = EnrollmentServiceClient::new(stranger.client.clone());
+    for token in ["", "no token"] {
+        let ask = v1::EnrollRequest { token: token.into(), ..Default::default() };
+        assert_eq!(failure(asking.enroll(ask).await).code, Code::Unauthenticated);
+    }
+    let mut enrollment = EnrollmentServiceClient::new(admin.client.clone());
+    for _ in 0..CALLS {
+        let unknown = v1::RevokeEnrollTokenRequest { token_id: "none".into() };
+        assert_eq!(failure(enrollment.revoke_enroll_token(unknown).await).code, Code::InvalidArgument);
+    }
+    let all = v1::ListAuditRecordsRequest { page_size: 1000, ..Default::default() };
+    let records = AuditServiceClient::new(admin.client.clone()).list_audit_records(all).await.unwrap();
+    let records = records.into_inner().records;
+    assert!(!records.iter().any(|record| record.method.ends_with("/Enroll")), "{records:#?}");
+    let failed = records.iter().filter(|record| record.outcome == "failed").count();
+    assert!((60..CALLS).contains(&failed), "{failed}");
+}
+
+#[tokio::test]
 async fn foreign_certificates_and_those_that_never_finish_their_handshake_keep_nobody_out() {
     let fleet = Fleet::start().await;
     let other = Fleet::start().await;
