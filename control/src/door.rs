@@ -103,7 +103,8 @@ impl Door {
     pub(crate) async fn run(self, routes: Routes, homes: Homes, cancel: CancellationToken) {
         let Self { listener, tls, authority, names, revoked, address: _ } = self;
         let hall = Hall { tls: tls.clone(), routes, homes, revoked, cancel: cancel.clone() };
-        let places = Places::default();
+        let places = Places::of_this_process();
+        info!(places = places.connections(), "door open");
         let mut renewals = interval_at(Instant::now() + RENEW, RENEW);
         let mut guests = Guests::new();
         loop {
@@ -193,7 +194,7 @@ impl Hall {
     }
 
     /// Lets somebody in, and serves an operator to the end.
-    async fn receive(self, stream: TcpStream, address: SocketAddr, guest: Guest) -> Option<Stays> {
+    async fn receive(self, stream: TcpStream, address: SocketAddr, mut guest: Guest) -> Option<Stays> {
         // A call is small and waited for.
         let _ = stream.set_nodelay(true);
         let shaking = async {
@@ -205,6 +206,7 @@ impl Hall {
         let accepted = self.cancel.run_until_cancelled(Box::pin(shaking)).await.flatten()?;
         let failed = |error: &_| debug!(%address, %error, "handshake failed");
         let Accepted { stream, peer, alpn, resumed } = accepted.inspect_err(failed).ok()?;
+        guest.shook_hands();
         debug!(%address, peer = peer.as_ref().map(ToString::to_string), ?alpn, resumed, "let in");
         match (alpn, peer) {
             (Alpn::Home, Some(peer)) if peer.kind == PeerKind::Miner => {

@@ -10,6 +10,7 @@ use mujina_control::{
 use mujina_core::id::PeerName;
 use mujina_proto::tls::check_host;
 use mujina_proto::trace::{Telemetry, TelemetrySettings};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{
     io,
     net::SocketAddr,
@@ -19,10 +20,13 @@ use std::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How long the last spans may take to reach the collector.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// Open files for a fleet of some thousands; with fewer it is told that they are few.
+const FILES: u64 = 8192;
 
 /// The control plane of Mujina.
 #[derive(Debug, Parser)]
@@ -151,6 +155,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
     };
     let telemetry = Telemetry::new(&settings, None)?;
     telemetry.install();
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let surroundings = Surroundings { spans: telemetry.spans(), ready: None };
     let result = runtime.block_on(async {
@@ -167,6 +172,26 @@ fn serve(config: Config) -> anyhow::Result<()> {
     runtime.shutdown_timeout(FLUSH);
     telemetry.shut_down(FLUSH);
     result
+}
+
+/// A miner that called home is one open file, and the usual soft limit of 1024 is for programs that cannot have more.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(files) if files < FILES => {
+            warn!(
+                files,
+                "few files may be open, so few miners can call home; raise `ulimit -Hn`, or LimitNOFILE of the unit"
+            );
+        }
+        Ok(files) => info!(files, "open files"),
+        Err(error) => warn!(%error, "the limit of open files cannot be raised; a big fleet may not fit"),
+    }
 }
 
 /// The first SIGINT or SIGTERM cancels; the future ends with the second.

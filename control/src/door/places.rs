@@ -2,7 +2,9 @@
 //!
 //! Handshakes cost computing and may be drawn out; whoever has to wait for one costs a socket. So connections wait here for
 //! their turn, those of one address behind each other, and a hall full of miners behind one address is let in within seconds.
+//! All of them together leave descriptors to the rest of the process, and those that wait leave most places to those inside.
 
+use nix::sys::resource::{Resource, getrlimit};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -12,6 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections in all, and from one address.
 const CONNECTIONS: (usize, usize) = (65_536, 16_384);
+/// Connections that have not shaken hands, in all and from one address: who hangs up on more dials again.
+const WAITING: (usize, usize) = (16_384, 2048);
+/// Descriptors for the rest of the process: the database, callers on this machine and miners that it dials. An eighth, and
+/// at least so many.
+const RESERVE: usize = 128;
 /// Handshakes at the same time in all, and from one address: some 20 KiB each.
 const HANDSHAKES: (usize, usize) = (512, 128);
 /// Connections without a certificate in all, and from one address: people with tokens, and miners that enrol.
@@ -30,6 +37,8 @@ pub(super) struct Places {
 #[derive(Debug)]
 struct Address {
     connections: usize,
+    /// Those of them that have not shaken hands.
+    waiting: usize,
     handshakes: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
 }
@@ -37,6 +46,7 @@ struct Address {
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     connections: (usize, usize),
+    waiting: (usize, usize),
     handshakes: (usize, usize),
     strangers: (usize, usize),
 }
@@ -46,6 +56,7 @@ struct Limits {
 pub(super) struct Guest {
     places: Places,
     address: IpAddr,
+    has_shaken_hands: bool,
     own_handshakes: Arc<Semaphore>,
     own_strangers: Arc<Semaphore>,
 }
@@ -58,13 +69,34 @@ pub(super) struct Turn {
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Default for Places {
-    fn default() -> Self {
-        Self::new(Limits { connections: CONNECTIONS, handshakes: HANDSHAKES, strangers: STRANGERS })
+impl Limits {
+    /// Those of a process that may have so many files open. Pure.
+    fn within(open_files: usize) -> Self {
+        let most = open_files.saturating_sub(RESERVE.max(open_files / 8)).max(1);
+        let of = |(all, own): (usize, usize), parts: (usize, usize)| {
+            (all.min(most / parts.0).max(1), own.min(most / parts.1).max(1))
+        };
+        Self {
+            connections: of(CONNECTIONS, (1, 1)),
+            waiting: of(WAITING, (2, 8)),
+            handshakes: HANDSHAKES,
+            strangers: of(STRANGERS, (2, 2)),
+        }
     }
 }
 
 impl Places {
+    /// As many as this process may have.
+    pub(super) fn of_this_process() -> Self {
+        let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        Self::new(Limits::within(usize::try_from(soft).unwrap_or(usize::MAX)))
+    }
+
+    /// How many connections there are places for.
+    pub(super) fn connections(&self) -> usize {
+        self.limits.connections.0
+    }
+
     fn new(limits: Limits) -> Self {
         Self {
             handshakes: Arc::new(Semaphore::new(limits.handshakes.0)),
@@ -76,23 +108,26 @@ impl Places {
 
     /// Lets a connection in; `None` = there are too many, of this address or in all.
     pub(super) fn enter(&self, address: IpAddr) -> Option<Guest> {
-        let Limits { connections, handshakes, strangers } = self.limits;
+        let Limits { connections, waiting, handshakes, strangers } = self.limits;
         let address = address.to_canonical();
         let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.values().map(|one| one.connections).sum::<usize>() >= connections.0 {
+        let sum = |count: fn(&Address) -> usize| all.values().map(count).sum::<usize>();
+        if sum(|one| one.connections) >= connections.0 || sum(|one| one.waiting) >= waiting.0 {
             return None;
         }
         let own = all.entry(address).or_insert_with(|| Address {
             connections: 0,
+            waiting: 0,
             handshakes: Arc::new(Semaphore::new(handshakes.1)),
             strangers: Arc::new(Semaphore::new(strangers.1)),
         });
-        if own.connections >= connections.1 {
+        if own.connections >= connections.1 || own.waiting >= waiting.1 {
             return None;
         }
         own.connections += 1;
+        own.waiting += 1;
         let (own_handshakes, own_strangers) = (own.handshakes.clone(), own.strangers.clone());
-        Some(Guest { places: self.clone(), address, own_handshakes, own_strangers })
+        Some(Guest { places: self.clone(), address, has_shaken_hands: false, own_handshakes, own_strangers })
     }
 }
 
@@ -108,6 +143,17 @@ impl Guest {
         Turn { _own: own, _of_all: of_all }
     }
 
+    /// It waits no more.
+    pub(super) fn shook_hands(&mut self) {
+        if std::mem::replace(&mut self.has_shaken_hands, true) {
+            return;
+        }
+        let mut all = self.places.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&self.address) {
+            own.waiting = own.waiting.saturating_sub(1);
+        }
+    }
+
     /// Leave to stay without being known; `None` = there are too many of those.
     pub(super) fn stranger(&self) -> Option<Turn> {
         let own = self.own_strangers.clone().try_acquire_owned().ok()?;
@@ -118,6 +164,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        self.shook_hands();
         let mut all = self.places.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = all.get_mut(&self.address) {
             own.connections = own.connections.saturating_sub(1);
@@ -134,7 +181,7 @@ mod tests {
     use futures_util::FutureExt;
 
     fn places() -> Places {
-        Places::new(Limits { connections: (4, 3), handshakes: (3, 2), strangers: (2, 1) })
+        Places::new(Limits { connections: (4, 3), waiting: (9, 9), handshakes: (3, 2), strangers: (2, 1) })
     }
 
     fn address(number: u8) -> IpAddr {
@@ -153,6 +200,37 @@ mod tests {
         assert!(places.enter(address(3)).is_some());
         drop((greedy, other));
         assert!(places.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn those_that_do_not_shake_hands_leave_places_to_those_that_do() {
+        let limits = Limits { connections: (9, 9), waiting: (3, 2), handshakes: (3, 2), strangers: (2, 1) };
+        let places = Places::new(limits);
+        let mut idle: Vec<_> = (0..2).map(|_| places.enter(address(1)).unwrap()).collect();
+        assert!(places.enter(address(1)).is_none(), "two of its wait");
+        let mut other = places.enter(address(2)).unwrap();
+        assert!(places.enter(address(3)).is_none(), "three wait");
+        other.shook_hands();
+        other.shook_hands();
+        let third = places.enter(address(3)).unwrap();
+        assert!(places.enter(address(2)).is_none());
+        idle.pop();
+        let fourth = places.enter(address(1)).unwrap();
+        drop((idle, other, third, fourth));
+        assert!(places.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn places_leave_descriptors_to_the_rest_of_the_process() {
+        let small = Limits::within(1024);
+        assert_eq!((small.connections, small.waiting), ((896, 896), (448, 112)));
+        assert!(small.strangers.0 <= 448);
+        let Limits { connections, waiting, strangers, .. } = Limits::within(1 << 20);
+        assert_eq!((connections, waiting, strangers), (CONNECTIONS, WAITING, STRANGERS));
+        assert_eq!(Limits::within(65_536).connections.0, 57_344);
+        for few in 0..300 {
+            assert!(Limits::within(few).connections.0 >= 1, "{few}");
+        }
     }
 
     #[tokio::test]
