@@ -130,7 +130,12 @@ impl<'a> Context<'a> {
     /// outcome, which its exit code tells.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CliError> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        Ok(if self.watches { written? } else { unless_unread(written)? })
+        if self.watches {
+            written?
+        } else {
+            unless_unread(written)?
+        }
+        Ok(())
     }
 
     /// Writes a line that nobody asked for: what was done, in answers for people.

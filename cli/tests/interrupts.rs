@@ -1,5 +1,7 @@
 //! Ctrl-C at the program itself.
 
+#![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
+
 use std::{
     fs,
     io::Read,
