@@ -131,9 +131,9 @@ impl<'a> Context<'a> {
     pub(crate) fn print(&mut self, text: &str) -> Result<(), CliError> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         if self.watches {
-            written?
+            written?;
         } else {
-            unless_unread(written)?
+            unless_unread(written)?;
         }
         Ok(())
     }

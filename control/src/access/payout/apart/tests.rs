@@ -103,7 +103,7 @@ fn what_an_admin_makes_of_its_own_will_counts() {
 #[test]
 fn nobody_approves_what_they_could_have_proposed_as_somebody_else() {
     let token = given("token/2", "operator:bob", "operator:ann", 50);
-    assert!(is_maybe_one(&check(&lineage(&[token.clone()]), "operator:bob", "certificate/ann")));
+    assert!(is_maybe_one(&check(&lineage(std::slice::from_ref(&token)), "operator:bob", "certificate/ann")));
     let revoked_after = Given { until: Some(at(101)), ..token.clone() };
     assert!(is_maybe_one(&check(&lineage(&[revoked_after]), "operator:bob", "certificate/ann")));
     let revoked_before = Given { until: Some(at(99)), ..token };
