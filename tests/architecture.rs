@@ -124,7 +124,7 @@ fn types_of_the_tls_library_stay_in_their_module() {
     let libraries = ["rustls", "x509_parser", "rcgen"];
     let mut found = offenders("proto", &libraries, &["proto/tls.rs", "proto/tls/"]);
     found.extend(offenders("control/src", &libraries, &["control/src/identity/authority"]));
-    found.extend(offenders("cli/src", &libraries, &[]));
+    found.extend(offenders("cli/src", &libraries, &["cli/src/command/tests/door.rs"]));
     assert_eq!(found, Vec::<String>::new());
 }
 
