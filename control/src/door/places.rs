@@ -27,6 +27,8 @@ const STRANGERS: (usize, usize) = (1024, 64);
 /// All that may come in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
+    connections: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
@@ -37,8 +39,8 @@ pub(super) struct Places {
 #[derive(Debug)]
 struct Address {
     connections: usize,
-    /// Those of them that have not shaken hands.
-    waiting: usize,
+    /// Of those of them that have not shaken hands.
+    waiting: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
 }
@@ -56,7 +58,9 @@ struct Limits {
 pub(super) struct Guest {
     places: Places,
     address: IpAddr,
-    has_shaken_hands: bool,
+    _place: OwnedSemaphorePermit,
+    /// Until it has shaken hands.
+    waiting: Option<Turn>,
     own_handshakes: Arc<Semaphore>,
     own_strangers: Arc<Semaphore>,
 }
@@ -99,6 +103,8 @@ impl Places {
 
     fn new(limits: Limits) -> Self {
         Self {
+            connections: Arc::new(Semaphore::new(limits.connections.0)),
+            waiting: Arc::new(Semaphore::new(limits.waiting.0)),
             handshakes: Arc::new(Semaphore::new(limits.handshakes.0)),
             strangers: Arc::new(Semaphore::new(limits.strangers.0)),
             addresses: Arc::default(),
@@ -110,24 +116,22 @@ impl Places {
     pub(super) fn enter(&self, address: IpAddr) -> Option<Guest> {
         let Limits { connections, waiting, handshakes, strangers } = self.limits;
         let address = address.to_canonical();
+        let place = self.connections.clone().try_acquire_owned().ok()?;
+        let of_all = self.waiting.clone().try_acquire_owned().ok()?;
         let mut all = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = |count: fn(&Address) -> usize| all.values().map(count).sum::<usize>();
-        if sum(|one| one.connections) >= connections.0 || sum(|one| one.waiting) >= waiting.0 {
-            return None;
-        }
         let own = all.entry(address).or_insert_with(|| Address {
             connections: 0,
-            waiting: 0,
+            waiting: Arc::new(Semaphore::new(waiting.1)),
             handshakes: Arc::new(Semaphore::new(handshakes.1)),
             strangers: Arc::new(Semaphore::new(strangers.1)),
         });
-        if own.connections >= connections.1 || own.waiting >= waiting.1 {
+        if own.connections >= connections.1 {
             return None;
         }
+        let waiting = Some(Turn { _own: own.waiting.clone().try_acquire_owned().ok()?, _of_all: of_all });
         own.connections += 1;
-        own.waiting += 1;
         let (own_handshakes, own_strangers) = (own.handshakes.clone(), own.strangers.clone());
-        Some(Guest { places: self.clone(), address, has_shaken_hands: false, own_handshakes, own_strangers })
+        Some(Guest { places: self.clone(), address, _place: place, waiting, own_handshakes, own_strangers })
     }
 }
 
@@ -145,13 +149,7 @@ impl Guest {
 
     /// It waits no more.
     pub(super) fn shook_hands(&mut self) {
-        if std::mem::replace(&mut self.has_shaken_hands, true) {
-            return;
-        }
-        let mut all = self.places.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = all.get_mut(&self.address) {
-            own.waiting = own.waiting.saturating_sub(1);
-        }
+        self.waiting = None;
     }
 
     /// Leave to stay without being known; `None` = there are too many of those.
@@ -164,7 +162,6 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.shook_hands();
         let mut all = self.places.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = all.get_mut(&self.address) {
             own.connections = own.connections.saturating_sub(1);
