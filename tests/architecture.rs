@@ -318,6 +318,8 @@ fn pure_files_neither_wait_nor_look_at_a_clock() {
         "dataplane/src/telemetry/status/assemble.rs",
         "dataplane/src/spec/begin.rs",
         "dataplane/src/spec/step.rs",
+        "control/src/debt.rs",
+        "control/src/guard/ration.rs",
         "control/src/identity/attempts.rs",
         "control/src/identity/authority.rs",
         "control/src/identity/enrolment.rs",

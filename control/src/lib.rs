@@ -14,6 +14,7 @@ pub mod access;
 mod api;
 pub mod audit;
 pub mod config;
+mod debt;
 mod door;
 pub mod event;
 pub mod filter;

@@ -3,6 +3,7 @@
 //! A wrong token is charged to its source; a right one costs nothing and is never kept waiting for wrong ones. Each source and
 //! all of them together have a burst and a rate after it.
 
+use crate::debt::{Debt, Rate, make_room};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -15,33 +16,6 @@ const SOURCE: Rate = Rate { burst: 30, interval: Duration::from_secs(2) };
 const ALL: Rate = Rate { burst: 200, interval: Duration::from_millis(50) };
 /// Sources that are remembered: about 100 bytes each.
 const MOST_SOURCES: usize = 4096;
-
-/// So many at once, then one per interval.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    burst: u32,
-    interval: Duration,
-}
-
-/// When all that was charged will be paid: the only state of a rate.
-#[derive(Debug, Clone, Copy)]
-struct Debt(Instant);
-
-impl Debt {
-    fn none(now: Instant) -> Self {
-        Self(now)
-    }
-
-    /// How long until one more may be charged; zero = now.
-    fn wait(self, rate: Rate, now: Instant) -> Duration {
-        let most = rate.interval.saturating_mul(rate.burst.saturating_sub(1));
-        self.0.saturating_duration_since(now).saturating_sub(most)
-    }
-
-    fn charge(&mut self, rate: Rate, now: Instant) {
-        self.0 = self.0.max(now) + rate.interval;
-    }
-}
 
 /// Failed attempts of late, per source and in all. Pure; the caller gives the time.
 #[derive(Debug)]
@@ -79,16 +53,10 @@ impl Attempts {
         Ok(())
     }
 
-    /// Forgets those who owe nothing, or else the one who owes least. At most 20 times a second, by the rate of all.
+    /// At most 20 times a second, by the rate of all.
     fn make_room(&mut self, source: IpAddr, now: Instant) {
-        if self.sources.len() < MOST_SOURCES || self.sources.contains_key(&source) {
-            return;
-        }
-        self.sources.retain(|_, debt| debt.0 > now);
-        if self.sources.len() >= MOST_SOURCES
-            && let Some(least) = self.sources.iter().min_by_key(|(_, debt)| debt.0).map(|(source, _)| *source)
-        {
-            self.sources.remove(&least);
+        if !self.sources.contains_key(&source) {
+            make_room(&mut self.sources, MOST_SOURCES, |debt| debt.is_owed(now), |debt| *debt);
         }
     }
 }
