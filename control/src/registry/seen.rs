@@ -1,6 +1,9 @@
 //! What is seen of a miner, as rollouts take it.
 
-use super::{Miner, Reachability, session::live_ledger};
+use super::{
+    Miner, Reachability,
+    session::{live_ledger, spoken, spoken_of},
+};
 use crate::rollout::{FaultKey, Seen};
 use mujina_core::text::{PEER_TEXT_BYTES, sanitise};
 use mujina_proto::types::v1;
@@ -23,16 +26,11 @@ impl Miner {
             is_away: matches!(view.reachability, Reachability::Unreachable(_)),
             has_status: status.is_some(),
             // One from before a change in force proves nothing of it.
-            is_of_spec: status.is_some_and(|(status, _)| is_of(status, view.spec_state.as_deref())),
+            is_of_spec: status
+                .zip(view.spec_state.as_deref())
+                .is_some_and(|((status, _), spec)| spoken_of(status) == spoken(spec)),
             live: status.and_then(|(status, _)| live_ledger(status)),
             faults: status.into_iter().flat_map(|(status, _)| &status.faults).map(fault).collect(),
         }
     }
-}
-
-/// Whether a status tree speaks of this spec, as far as that was in force.
-fn is_of(status: &v1::MinerStatus, spec: Option<&v1::SpecState>) -> bool {
-    spec.is_some_and(|spec| {
-        (status.generation, status.observed_generation) == (spec.generation, spec.observed_generation)
-    })
 }

@@ -54,8 +54,18 @@ const STORE_RETRY: Duration = Duration::from_secs(5);
 /// Longest sleep towards a time of day, which somebody may set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 
-/// The miner's count of specs, and of those in force.
-type Spoken = (u64, u64);
+/// The miner's count of specs, and of those in force: by it a status tree and a spec that was read are told to be of one time.
+pub(super) type Spoken = (u64, u64);
+
+/// What a status tree speaks of.
+pub(super) fn spoken_of(status: &v1::MinerStatus) -> Spoken {
+    (status.generation, status.observed_generation)
+}
+
+/// The same of a spec that was read.
+pub(super) fn spoken(spec: &v1::SpecState) -> Spoken {
+    (spec.generation, spec.observed_generation)
+}
 
 /// What sessions work with.
 #[derive(Debug, Clone)]
@@ -221,10 +231,7 @@ impl Session {
 
     /// Whether a status tree speaks of another spec than the one that was read last.
     fn is_outdated(&self, status: &v1::MinerStatus) -> bool {
-        self.spec.as_ref().is_none_or(|spec| {
-            spec.message.generation != status.generation
-                || spec.message.observed_generation != status.observed_generation
-        })
+        self.spec.as_ref().is_none_or(|spec| spoken_of(status) != spoken(&spec.message))
     }
 
     async fn read_spec(&mut self) -> Result<(), CallError> {
@@ -235,14 +242,14 @@ impl Session {
 
     fn hear(&mut self, status: &v1::MinerStatus) {
         self.heard_at = Some(SystemTime::now());
-        self.live = live_ledger(status).map(|live| ((status.generation, status.observed_generation), live));
+        self.live = live_ledger(status).map(|live| (spoken_of(status), live));
     }
 
     /// The ledger, if it was read with the spec that was read last: one from before a change in force proves nothing of it.
     fn live_now(&self) -> Option<LiveLedger> {
         let spec = &self.spec.as_ref()?.message;
-        let (spoken, live) = self.live.as_ref()?;
-        (*spoken == (spec.generation, spec.observed_generation)).then(|| live.clone())
+        let (told_with, live) = self.live.as_ref()?;
+        (*told_with == spoken(spec)).then(|| live.clone())
     }
 
     /// Does what the plan says until there is nothing to do; returns when to look again.
