@@ -15,7 +15,7 @@ use crate::{
     trace::TraceParent,
 };
 pub(crate) use apply::Restore;
-pub(crate) use change::{Checked, NewDesired, authorize, new_desired, store_new};
+pub(crate) use change::{Checked, NewDesired, authorize, new_desired, store_change, store_new};
 pub use merge::{Base, Left, MergeError, WantedSpec, merge};
 use mujina_core::{
     id::{Generation, MinerName},

@@ -118,7 +118,6 @@ impl Profiles {
                     let checked = Checked {
                         miner: name,
                         latest,
-                        on_trial: latest.and_then(|latest| on_trial.get(&(name.clone(), latest.generation))),
                         base,
                         wanted,
                         changes: &changes,
@@ -126,7 +125,8 @@ impl Profiles {
                         claim,
                         rollout,
                     };
-                    new.push(new_desired(checked));
+                    let on_trial = latest.and_then(|latest| on_trial.get(&(name.clone(), latest.generation)));
+                    new.push(new_desired(checked, on_trial));
                     changed.push(miner);
                 }
             }

@@ -8,7 +8,7 @@ use crate::{
     access::Caller,
     audit,
     finish::regardless,
-    spec::{Base, Checked, Claim, MergeError, SpecError, authorize, new_desired, store_new},
+    spec::{Base, Checked, Claim, MergeError, SpecError, authorize, store_change},
 };
 use mujina_core::{id::MinerName, spec::SpecChange};
 use tracing::info;
@@ -60,21 +60,9 @@ impl Profiles {
         let new = match wanted {
             Some(wanted) => {
                 let (latest, claim, confirm_within, rollout) = (latest.as_ref(), Claim::FromProfiles, None, "");
-                let on_trial = write.open_trial(name, latest).await?;
-                let checked = Checked {
-                    miner: name,
-                    latest,
-                    on_trial: on_trial.as_ref(),
-                    base,
-                    wanted,
-                    changes: &changes,
-                    confirm_within,
-                    claim,
-                    rollout,
-                };
-                let new = new_desired(checked);
-                store_new(&mut write, std::slice::from_ref(&new)).await?;
-                Some(new)
+                let checked =
+                    Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
+                Some(store_change(&mut write, checked).await?)
             }
             None => None,
         };

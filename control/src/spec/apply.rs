@@ -2,7 +2,7 @@
 
 use super::{
     Base, Checked, Claim, DesiredState, MergeError, SpecError, SpecOutcome, SpecParts, SpecRequest, Specs, WantedSpec,
-    authorize, change::unstored, merge, new_desired, own::said_after, store_new,
+    authorize, change::unstored, merge, own::said_after, store_change,
 };
 use crate::{
     access::Caller,
@@ -180,13 +180,8 @@ impl Step<'_> {
         if let Some(own) = own {
             write.put_own_fragment(name, &own).await?;
         }
-        let on_trial = write.open_trial(name, latest).await?;
-        let on_trial = on_trial.as_ref();
-        let changed = &changes;
-        let checked =
-            Checked { miner: name, latest, on_trial, base, wanted, changes: changed, confirm_within, claim, rollout };
-        let new = new_desired(checked);
-        store_new(&mut write, std::slice::from_ref(&new)).await?;
+        let checked = Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
+        let new = store_change(&mut write, checked).await?;
         let outcome = SpecOutcome { desired: new.desired.clone(), changes, previous: new.previous };
         if !request_id.is_empty() {
             let answer = serde_json::to_string(&Remembered::from(&outcome));

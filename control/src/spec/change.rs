@@ -52,8 +52,6 @@ pub(crate) struct Checked<'a> {
     pub(crate) miner: &'a MinerName,
     /// What is wanted of it now.
     pub(crate) latest: Option<&'a DesiredState>,
-    /// Whether that is still on trial.
-    pub(crate) on_trial: Option<&'a Trial>,
     /// What is known of it.
     pub(crate) base: Base<'a>,
     /// What is to be wanted.
@@ -94,9 +92,20 @@ pub(crate) async fn store_new(write: &mut Write, new: &[NewDesired]) -> Result<(
     write.put_trials(&trials).await
 }
 
-/// The generation that a change makes.
-pub(crate) fn new_desired(change: Checked<'_>) -> NewDesired {
-    let Checked { miner, latest, on_trial, base, wanted, changes, confirm_within, claim, rollout } = change;
+/// Adds the generation that one change makes.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn store_change(write: &mut Write, change: Checked<'_>) -> Result<NewDesired, StoreError> {
+    let on_trial = write.open_trial(change.miner, change.latest).await?;
+    let new = new_desired(change, on_trial.as_ref());
+    store_new(write, std::slice::from_ref(&new)).await?;
+    Ok(new)
+}
+
+/// The generation that a change makes; `on_trial` is the trial of the newest one, where that is not over.
+pub(crate) fn new_desired(change: Checked<'_>, on_trial: Option<&Trial>) -> NewDesired {
+    let Checked { miner, latest, base, wanted, changes, confirm_within, claim, rollout } = change;
     // A miner that obeyed a control plane before (a lost database) must take this one for newer.
     let accepted = base.confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default();
     let before = latest.map(|latest| latest.generation);
@@ -180,17 +189,18 @@ mod tests {
         let latest = DesiredState { generation: Generation(6), ..unstored(&miner, None, WantedSpec::default()) };
         let trial = Trial::new(Generation(6), Generation(5), Duration::from_secs(300), true);
         let trial = Trial { parts: SpecParts::POOL_GROUPS, rollout: "r".into(), ..trial };
-        new_desired(Checked {
+        let changes = paths(changed);
+        let change = Checked {
             miner: &miner,
             latest: Some(&latest),
-            on_trial: Some(&trial),
             base: Base::default(),
             wanted: WantedSpec::default(),
-            changes: &paths(changed),
+            changes: &changes,
             confirm_within,
             claim: Claim::FromProfiles,
             rollout: "",
-        })
+        };
+        new_desired(change, Some(&trial))
     }
 
     #[test]

@@ -149,7 +149,6 @@ async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
         let checked = crate::spec::Checked {
             miner: name,
             latest: None,
-            on_trial: None,
             base,
             wanted,
             changes: &[],
@@ -157,7 +156,7 @@ async fn profile_is_stored_with_what_follows_for_a_thousand_miners() {
             claim,
             rollout: "",
         };
-        new.push(crate::spec::new_desired(checked));
+        new.push(crate::spec::new_desired(checked, None));
     }
     crate::spec::store_new(&mut write, &new).await.unwrap();
     write.commit().await.unwrap();
