@@ -283,6 +283,16 @@ mod tests {
         assert_eq!((store.database_id(), store.incarnation()), (id.as_str(), format!("{id}.0").as_str()));
     }
 
+    /// A folder with a database that nobody has open, and a backup of it.
+    async fn backed_up() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, file) = (folder.path().join("state"), folder.path().join("backup.db"));
+        let (store, _lock) = Store::open(&state).await.unwrap();
+        Store::back_up(&state, &file).await.unwrap();
+        store.close().await;
+        (folder, state, file)
+    }
+
     /// All files of a folder whose names hold a text, with what is in them.
     fn files(folder: &Path, part: &str) -> Vec<(String, Vec<u8>)> {
         let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
@@ -295,12 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn folder_in_which_a_restore_was_cut_is_refused_until_it_is_restored() {
-        let folder = tempfile::tempdir().unwrap();
-        let (state, file) = (folder.path().join("state"), folder.path().join("backup.db"));
-        let (store, lock) = Store::open(&state).await.unwrap();
-        Store::back_up(&state, &file).await.unwrap();
-        store.close().await;
-        drop(lock);
+        let (_folder, state, file) = backed_up().await;
         let cuts: [fn(&Path); 2] = [
             // Before the backup took the place of the database.
             |state| fs::write(state.join(READY), b"").unwrap(),
@@ -323,12 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn damaged_database_is_kept_with_the_log_that_could_not_be_folded_into_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (state, file) = (folder.path().join("state"), folder.path().join("backup.db"));
-        let (store, lock) = Store::open(&state).await.unwrap();
-        Store::back_up(&state, &file).await.unwrap();
-        store.close().await;
-        drop(lock);
+        let (_folder, state, file) = backed_up().await;
         let (damaged, log) = (vec![0xa5; 8192], vec![0x5a; 8192]);
         fs::write(state.join(DATABASE), &damaged).unwrap();
         fs::write(state.join("control.db-wal"), &log).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::{
     door::{Fleet, failure},
+    host::Hosted,
     miner::FakeMiner,
     payouts::{bearer, by, pools_of},
     world::{Control, config, unbound},
@@ -15,7 +16,7 @@ use mujina_proto::{
     convert::duration,
     home::Client,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tonic::Code;
 
 /// All miners to the account of `bob`; its first wave is watched for a day.
@@ -35,6 +36,15 @@ fn plan(request_id: &str) -> v1::PlanRolloutRequest {
     }
 }
 
+/// A fleet with rig1, which is connected, and what serves that.
+async fn fleet_of_one(folder: &Path) -> (Fleet, Hosted) {
+    let miner = FakeMiner::new(folder, "rig1");
+    let serving = miner.serve().await;
+    let fleet = Fleet::start_with(&[("rig1", &miner)]).await;
+    fleet.control.until_connected("rig1").await;
+    (fleet, serving)
+}
+
 async fn planned(rollouts: &mut RolloutServiceClient<Client>, plan: v1::PlanRolloutRequest) -> v1::Rollout {
     rollouts.plan_rollout(plan).await.unwrap().into_inner().rollout.unwrap()
 }
@@ -42,10 +52,7 @@ async fn planned(rollouts: &mut RolloutServiceClient<Client>, plan: v1::PlanRoll
 #[tokio::test]
 async fn operator_lets_no_change_happen_that_takes_more_than_an_operator_may() {
     let folder = tempfile::tempdir().unwrap();
-    let miner = FakeMiner::new(folder.path(), "rig1");
-    let _serving = miner.serve().await;
-    let fleet = Fleet::start_with(&[("rig1", &miner)]).await;
-    fleet.control.until_connected("rig1").await;
+    let (fleet, _serving) = fleet_of_one(folder.path()).await;
     let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
     SpecServiceClient::new(admin.client.clone()).apply_spec(unbound("rig1")).await.unwrap();
     let carol = bearer(&admin.client, "carol", "operator").await;
@@ -81,10 +88,7 @@ fn approve(rollout: &v1::Rollout) -> v1::ApproveRolloutRequest {
 #[tokio::test]
 async fn rollout_that_takes_approvals_starts_when_two_others_gave_them() {
     let folder = tempfile::tempdir().unwrap();
-    let miner = FakeMiner::new(folder.path(), "rig1");
-    let _serving = miner.serve().await;
-    let fleet = Fleet::start_with(&[("rig1", &miner)]).await;
-    fleet.control.until_connected("rig1").await;
+    let (fleet, _serving) = fleet_of_one(folder.path()).await;
     let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
     SpecServiceClient::new(admin.client.clone()).apply_spec(unbound("rig1")).await.unwrap();
     let [bob, carol] = [bearer(&admin.client, "bob", "admin").await, bearer(&admin.client, "carol", "admin").await];
