@@ -35,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
+        // In order, so that equal messages are encoded alike.
+        .btree_map(".")
         // It carries a password on its way to a miner; `proto/convert/spec.rs` writes a `Debug` that does not show it.
         .skip_debug(["mujina.types.v1.PoolSpec"])
         // Small buffers; see there.

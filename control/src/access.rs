@@ -9,6 +9,7 @@
 //! Nothing here trusts a caller's word: a subject is what its connection proved. The table and the roles are shown in
 //! docs/security.md, which a test holds to this code.
 
+pub mod apart;
 pub mod binding;
 mod caller;
 pub mod content;

@@ -13,6 +13,11 @@ mod spec;
 mod statistics;
 
 use crate::{
+    access::{
+        Caller, Subject,
+        apart::{ApartError, Approver},
+    },
+    door::Dialler,
     event::Events,
     guard::Guard,
     identity::Enrolments,
@@ -20,6 +25,7 @@ use crate::{
     profile::Profiles,
     registry::Registry,
     relay,
+    repeat::RequestKey,
     rollout::Rollouts,
     spec::Specs,
     store::{Store, StoreError},
@@ -42,9 +48,10 @@ use mujina_proto::{
     serve::standard_routes,
     trace::SpanRing,
 };
+use prost::Message;
 use std::pin::Pin;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, service::Routes};
+use tonic::{Code, Request, Status, service::Routes};
 use tracing::error;
 
 /// What the methods ask.
@@ -153,8 +160,32 @@ fn unknown_miner(name: &MinerName) -> Failure {
 
 /// A failure of the database, told to its owner here and to the caller.
 pub(crate) fn storage(failure: &StoreError) -> Failure {
+    if matches!(failure, StoreError::Reused) {
+        return Failure::invalid_field("request_id", failure.to_string());
+    }
     error!(error = failure as &(dyn std::error::Error + 'static), "a call failed on the database");
     Failure::new(Code::Internal, "STORAGE_FAILED", failure.to_string())
+}
+
+/// What tells the repeats of a request, whose id was taken out, from other requests.
+fn key(by: &Caller, request_id: String, request: &impl Message) -> RequestKey {
+    RequestKey::new(by, request_id, &request.encode_to_vec())
+}
+
+/// Who approves by this call.
+fn approver<T>(request: &Request<T>) -> Result<Approver, Failure> {
+    let subject = Caller::of(request)?.subject().cloned().unwrap_or(Subject::Anonymous);
+    let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.as_ref());
+    Ok(Approver::new(subject, peer.map(|peer| peer.serial)))
+}
+
+/// Why an approval does not count.
+fn not_apart(error: &ApartError) -> Failure {
+    let (code, reason) = match error {
+        ApartError::MaybeOne { .. } => (Code::PermissionDenied, "MAYBE_ONE_PERSON"),
+        ApartError::TooNew(_) => (Code::FailedPrecondition, "APPROVER_TOO_NEW"),
+    };
+    Failure::new(code, reason, error.to_string())
 }
 
 /// How many items a page has.

@@ -27,6 +27,7 @@ pub mod profile;
 pub mod reconcile;
 pub mod registry;
 pub mod relay;
+pub mod repeat;
 pub mod rollout;
 pub mod scan;
 pub mod selector;

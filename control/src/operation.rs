@@ -15,6 +15,7 @@ use crate::{
     access::{Caller, Denied, content::of_action},
     finish::regardless,
     registry::{Miner, Registry},
+    repeat::RequestKey,
     rollout::RampError,
     spec::Specs,
     store::{self, Store, StoreError},
@@ -169,8 +170,8 @@ pub struct OperationRequest {
     pub action: Action,
     /// On which miners, in order of their names, each once.
     pub miners: Vec<Arc<Miner>>,
-    /// A repeat with the same id answers with the first operation; empty = no repeat.
-    pub request_id: String,
+    /// A repeat answers with the first operation.
+    pub key: RequestKey,
     /// Most power that may be switched per second; `None` = no bound.
     pub ramp: Option<Watts>,
     /// Who asks.
@@ -257,11 +258,9 @@ impl Operations {
     }
 
     async fn start_to_the_end(&self, request: OperationRequest) -> Result<Operation, OperationError> {
-        let OperationRequest { request_id, by, .. } = &request;
+        let OperationRequest { key, by, .. } = &request;
         let mut write = self.store.write().await?;
-        if !request_id.is_empty()
-            && let Some(id) = write.answer(SCOPE, request_id).await?
-        {
+        if let Some(id) = write.answer(SCOPE, key).await? {
             drop(write);
             self.changed();
             return self.get(&id).await;
@@ -276,9 +275,7 @@ impl Operations {
             let power: Vec<_> = power.iter().map(|(miner, watts)| (miner.as_str(), *watts)).collect();
             write.set_power(&power).await?;
         }
-        if !request_id.is_empty() {
-            write.remember(SCOPE, request_id, &operation.id).await?;
-        }
+        write.remember(SCOPE, key, &operation.id).await?;
         write.append_audit(by.record(&operation.id, diff(&operation))).await?;
         write.commit().await?;
         info!(operation.id = operation.id, targets = operation.targets.len(), "operation stored");
@@ -296,15 +293,12 @@ impl Operations {
         Ok(Preview { operation, ramp })
     }
 
-    /// The operation that a request with this id started, if there was one.
+    /// The operation that a request started before, if it did.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn repeated(&self, request_id: &str) -> Result<Option<Operation>, OperationError> {
-        if request_id.is_empty() {
-            return Ok(None);
-        }
-        match self.store.answered(SCOPE, request_id).await? {
+    pub async fn repeated(&self, key: &RequestKey) -> Result<Option<Operation>, OperationError> {
+        match self.store.answered(SCOPE, key).await? {
             Some(id) => self.get(&id).await.map(Some),
             None => Ok(None),
         }
@@ -314,8 +308,8 @@ impl Operations {
     ///
     /// # Errors
     /// See [`OperationError`].
-    pub async fn retry(&self, id: &str, request_id: String, by: Caller) -> Result<Operation, OperationError> {
-        if let Some(repeated) = self.repeated(&request_id).await? {
+    pub async fn retry(&self, id: &str, key: RequestKey, by: Caller) -> Result<Operation, OperationError> {
+        if let Some(repeated) = self.repeated(&key).await? {
             return Ok(repeated);
         }
         let before = self.get(id).await?;
@@ -329,7 +323,7 @@ impl Operations {
             return Err(OperationError::NothingToRetry(id.into()));
         }
         let Operation { action, ramp, .. } = before;
-        self.start(OperationRequest { action, miners, request_id, ramp, by, retry_of: id.into() }).await
+        self.start(OperationRequest { action, miners, key, ramp, by, retry_of: id.into() }).await
     }
 
     /// One operation with all of its targets.
@@ -399,7 +393,7 @@ impl Operations {
 
 /// An operation as it will be stored, without an id. Each miner must be permitted.
 fn planned(request: &OperationRequest) -> Result<Operation, OperationError> {
-    let OperationRequest { action, miners, request_id: _, ramp, by, retry_of } = request;
+    let OperationRequest { action, miners, key: _, ramp, by, retry_of } = request;
     match miners.len() {
         0 => return Err(OperationError::NoMiners),
         1..=MAX_TARGETS => {}

@@ -11,6 +11,7 @@ mod own;
 use crate::{
     access::{Caller, Denied},
     registry::Registry,
+    repeat::RequestKey,
     store::{Store, StoreError},
     trace::TraceParent,
 };
@@ -118,8 +119,8 @@ pub struct SpecRequest {
     pub parts: SpecParts,
     /// Write only over the desired state with this etag; empty = over any.
     pub etag: String,
-    /// A repeat with the same id answers as the first did and does nothing; empty = no repeat.
-    pub request_id: String,
+    /// A repeat answers as the first did and does nothing.
+    pub key: RequestKey,
     /// Only check and answer with the changes.
     pub validate_only: bool,
     /// Time to prove itself, else it is taken back. `None` = as is usual for what changes; zero = no bound.
@@ -141,7 +142,7 @@ impl SpecRequest {
             draft,
             parts,
             etag: String::new(),
-            request_id: String::new(),
+            key: RequestKey::none(),
             validate_only: false,
             confirm_within: None,
             claim: Claim::TakesOver,

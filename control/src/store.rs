@@ -10,6 +10,7 @@ mod backup;
 mod event;
 mod fragment;
 pub(crate) mod identity;
+mod lineage;
 mod marks;
 mod operation;
 mod payout;
@@ -21,6 +22,7 @@ mod spec;
 mod statistics;
 mod together;
 
+use crate::repeat::RequestKey;
 use access::KnownBindings;
 pub use backup::{BackupError, restore};
 pub use payout::PayoutError;
@@ -98,6 +100,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("the database failed; check space and permissions of the state folder")]
     Sql(#[from] sqlx::Error),
+    /// Neither a repeat nor new.
+    #[error("the request id was used for another request; use a new id for every request")]
+    Reused,
     /// A read of statistics was cut.
     #[error("the statistics take too long to read; ask for a shorter time, a wider step or fewer miners")]
     TooLong,
@@ -149,18 +154,14 @@ impl Write {
         Ok(())
     }
 
-    /// What the request `request_id` was answered with, if it was made before.
-    pub(crate) async fn answer(&mut self, scope: &str, request_id: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
-            .bind(scope)
-            .bind(request_id)
-            .fetch_optional(&mut *self.transaction)
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    /// What a request was answered with, if it was made before.
+    pub(crate) async fn answer(&mut self, scope: &str, key: &RequestKey) -> Result<Option<String>, StoreError> {
+        answer(&mut self.transaction, scope, key).await
     }
 
-    /// Remembers the answer to `request_id`, and forgets those of a week ago but for the newest thousand.
-    pub(crate) async fn remember(&mut self, scope: &str, request_id: &str, answer: &str) -> Result<(), StoreError> {
+    /// Remembers the answer to a request that may be made again, and forgets those of a week ago but for the newest thousand.
+    pub(crate) async fn remember(&mut self, scope: &str, key: &RequestKey, answer: &str) -> Result<(), StoreError> {
+        let Some((id, person, content)) = key.parts() else { return Ok(()) };
         let now = SystemTime::now();
         sqlx::query(
             "DELETE FROM requests WHERE answered_at < ?
@@ -170,13 +171,17 @@ impl Write {
         .bind(ALWAYS_REMEMBERED - 1)
         .execute(&mut *self.transaction)
         .await?;
-        sqlx::query("INSERT INTO requests (scope, request_id, answer, answered_at) VALUES (?, ?, ?, ?)")
-            .bind(scope)
-            .bind(request_id)
-            .bind(answer)
-            .bind(millis(now))
-            .execute(&mut *self.transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO requests (scope, person, request_id, content, answer, answered_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(scope)
+        .bind(person)
+        .bind(id)
+        .bind(content)
+        .bind(answer)
+        .bind(millis(now))
+        .execute(&mut *self.transaction)
+        .await?;
         Ok(())
     }
 }
@@ -216,14 +221,9 @@ impl Store {
         Ok((Self { writer, readers, statistics, bindings, database_id: id.into(), incarnation }, lock))
     }
 
-    /// What the request `request_id` was answered with, if it was made before.
-    pub(crate) async fn answered(&self, scope: &str, request_id: &str) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT answer FROM requests WHERE scope = ? AND request_id = ?")
-            .bind(scope)
-            .bind(request_id)
-            .fetch_optional(&self.readers)
-            .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    /// See [`Write::answer`].
+    pub(crate) async fn answered(&self, scope: &str, key: &RequestKey) -> Result<Option<String>, StoreError> {
+        answer(&mut *self.readers.acquire().await?, scope, key).await
     }
 
     /// Identifies this database among all that ever were.
@@ -312,6 +312,26 @@ async fn refuse_newer(path: &Path) -> Result<(), StoreError> {
 /// Milliseconds since the epoch; times before it do not occur.
 pub(crate) fn millis(time: SystemTime) -> i64 {
     span_millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+async fn answer(
+    connection: &mut SqliteConnection,
+    scope: &str,
+    key: &RequestKey,
+) -> Result<Option<String>, StoreError> {
+    let Some((id, person, content)) = key.parts() else { return Ok(None) };
+    let row = sqlx::query::<Sqlite>(
+        "SELECT content, answer FROM requests WHERE scope = ? AND person IN (?, '') AND request_id = ?
+         ORDER BY person DESC LIMIT 1",
+    )
+    .bind(scope)
+    .bind(person)
+    .bind(id)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let asked: Vec<u8> = row.try_get(0)?;
+    if asked.is_empty() || asked == content { Ok(Some(row.try_get(1)?)) } else { Err(StoreError::Reused) }
 }
 
 /// The time now, as precisely as it is stored.

@@ -43,7 +43,7 @@ use mujina_proto::{
     convert::length,
     types::v1::{RateEstimate, SpecChange, SpecState},
 };
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Longest line of what a peer said, in bytes.
 const LONGEST: usize = 512;
@@ -69,9 +69,8 @@ pub(crate) fn switched(what: &str, state: Option<&SpecState>) -> String {
 }
 
 /// `site=a,zone=7`, in order of the keys.
-fn labels_of(labels: &HashMap<String, String>) -> String {
-    let mut labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    labels.sort();
+fn labels_of(labels: &BTreeMap<String, String>) -> String {
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     labels.join(",")
 }
 

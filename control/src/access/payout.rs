@@ -3,9 +3,8 @@
 //! An allow-list names the pools with their keys, and the accounts there. A desired state outside of it is refused with the
 //! field and the reason, whoever writes it. Setting the list up for the first time takes one admin, because it only
 //! forbids; from then on any change, the end of the guard included, takes two (see [`change`]), neither of whom could be the
-//! other (see [`apart`]).
+//! other (see [`super::apart`]).
 
-pub mod apart;
 pub mod change;
 mod entry;
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Who may do what.
 
-use super::{Parts, miner_name, problem, refuse, storage, unknown_miner};
+use super::{Parts, approver, miner_name, not_apart, problem, refuse, storage, unknown_miner};
 use crate::{
     access::{
         Binding, Bound, Caller, Question, Subject, can_i,
         payout::{
             PayoutEntry, PayoutGuard,
-            apart::Approver,
             change::{Change, ChangeError, PROPOSAL_LIFE, Proposal, Proposed},
         },
         token::{RANDOM_BYTES, Token, TokenRequest, TokenRequestError},
         what_can,
     },
-    door::Dialler,
     selector::Selector,
     store::{PayoutError, Write},
 };
@@ -227,20 +225,16 @@ impl AccessService for Service {
         &self,
         request: Request<v1::DecidePayoutChangeRequest>,
     ) -> Result<Response<v1::DecidePayoutChangeResponse>, Status> {
-        let by = Caller::of(&request)?;
-        let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.as_ref());
-        let serial = peer.map(|peer| peer.serial);
+        let (by, approver) = (Caller::of(&request)?, approver(&request)?);
         let v1::DecidePayoutChangeRequest { proposal_id, approve } = request.into_inner();
-        let subject = by.subject().cloned().unwrap_or(Subject::Anonymous);
         let mut write = self.write().await?;
         let before = write.payout_list().await.map_err(|error| storage(&error))?;
         let now = SystemTime::now();
         let diff = if approve {
-            let approver = Approver::new(subject, serial);
             let list = write.approve_payout(&proposal_id, &approver, now).await.map_err(|error| payout(&error))?;
             json!([{ "path": "payout_list", "before": guard_text(&before.guard), "after": guard_text(&list.guard) }])
         } else {
-            write.reject_payout(&proposal_id, &subject, now).await.map_err(|error| payout(&error))?;
+            write.reject_payout(&proposal_id, &approver.subject, now).await.map_err(|error| payout(&error))?;
             json!("rejected")
         };
         self.commit(write, &by, format!("payout proposal {proposal_id}"), diff).await?;
@@ -370,7 +364,7 @@ fn payout(error: &PayoutError) -> Failure {
         PayoutError::Store(error) => return storage(error),
         PayoutError::Unknown(_) => (Code::NotFound, "PROPOSAL_NOT_FOUND"),
         PayoutError::Change(ChangeError::SamePerson(_)) => (Code::PermissionDenied, "SAME_PERSON"),
-        PayoutError::Change(ChangeError::MaybeOne { .. }) => (Code::PermissionDenied, "MAYBE_ONE_PERSON"),
+        PayoutError::Change(ChangeError::Apart(error)) => return not_apart(error),
         PayoutError::Change(ChangeError::Empty | ChangeError::TooMany(_)) => {
             return Failure::invalid_field("entries", error.to_string());
         }

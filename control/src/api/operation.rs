@@ -4,7 +4,7 @@ mod follow;
 mod message;
 mod shown;
 
-use super::{Answers, Parts, bad_token, miner_name, page_size, problem, refuse, storage, watch};
+use super::{Answers, Parts, bad_token, key, miner_name, page_size, problem, refuse, storage, watch};
 use crate::{
     access::{Caller, content::of_action},
     operation::{Action, OperationError, OperationRequest, Operations, Preview, ReconnectMode, TestedPool},
@@ -24,7 +24,7 @@ use mujina_proto::{
     failure::Failure,
 };
 use shown::Shown;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 use tonic::{Code, Request, Response, Status};
 
 /// Longest reason of a pause in bytes.
@@ -86,20 +86,20 @@ impl OperationService for Service {
     ) -> Result<Response<v1::StartOperationResponse>, Status> {
         let caller = Caller::of(&request)?;
         let mut request = request.into_inner();
+        let key = key(&caller, mem::take(&mut request.request_id), &request);
         if !request.validate_only
-            && let Some(repeated) =
-                self.operations().repeated(&request.request_id).await.map_err(|error| failure(&error))?
+            && let Some(repeated) = self.operations().repeated(&key).await.map_err(|error| failure(&error))?
         {
             let operation = self.shown(caller).filtered(repeated).map(message);
             return Ok(Response::new(v1::StartOperationResponse { operation, ramp: Vec::new() }));
         }
         let (action, ramp) = asked(&mut request).map_err(Failure::invalid)?;
         let miners = self.targets(&request, &action, &caller)?;
-        let v1::StartOperationRequest { request_id, validate_only, .. } = request;
+        let validate_only = request.validate_only;
         if validate_only {
             caller.only_checks();
         }
-        let request = OperationRequest { action, miners, request_id, ramp, by: caller, retry_of: String::new() };
+        let request = OperationRequest { action, miners, key, ramp, by: caller, retry_of: String::new() };
         if validate_only {
             let Preview { operation, ramp } = self.operations().preview(&request).map_err(|error| failure(&error))?;
             let step = |(after, miner): (_, mujina_core::id::MinerName)| v1::RampStep {
@@ -174,8 +174,9 @@ impl OperationService for Service {
         request: Request<v1::RetryOperationRequest>,
     ) -> Result<Response<v1::RetryOperationResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let v1::RetryOperationRequest { operation_id, request_id } = request.into_inner();
-        let started = self.operations().retry(&operation_id, request_id, caller).await;
+        let mut request = request.into_inner();
+        let key = key(&caller, mem::take(&mut request.request_id), &request);
+        let started = self.operations().retry(&request.operation_id, key, caller).await;
         let operation = started.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::RetryOperationResponse { operation: Some(message(operation)) }))
     }

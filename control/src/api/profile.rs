@@ -1,7 +1,7 @@
 //! Profiles, written and resolved.
 
 use super::{
-    Parts, miner_name, problem, refuse,
+    Parts, key, miner_name, problem, refuse,
     spec::{failure as spec_failure, payout},
     storage, unknown_miner,
 };
@@ -21,6 +21,7 @@ use mujina_proto::{
     failure::Failure,
     types,
 };
+use std::mem;
 use tonic::{Code, Request, Response, Status};
 
 pub(super) struct Service(pub(super) Parts);
@@ -51,14 +52,16 @@ impl ProfileService for Service {
         request: Request<v1::ApplyProfileRequest>,
     ) -> Result<Response<v1::ApplyProfileResponse>, Status> {
         let by = Caller::of(&request)?;
-        let v1::ApplyProfileRequest { profile, etag, request_id, validate_only } = request.into_inner();
+        let mut request = request.into_inner();
+        let key = key(&by, mem::take(&mut request.request_id), &request);
+        let v1::ApplyProfileRequest { profile, etag, request_id: _, validate_only } = request;
         if validate_only {
             by.only_checks();
         }
         let profile = profile.ok_or_else(|| refuse(problem("profile", "is missing")))?;
         let Profile { name, selector, priority, fragment, .. } = read(profile).map_err(Failure::invalid)?;
         let content = Some((selector, priority, fragment));
-        let request = ProfileRequest { name, content, etag, request_id, validate_only, by };
+        let request = ProfileRequest { name, content, etag, key, validate_only, by };
         let ProfileOutcome { profile, affected } =
             self.0.profiles.write(request).await.map_err(|error| failure(&error))?;
         let effects = affected.into_iter().map(effect).collect();
@@ -70,12 +73,14 @@ impl ProfileService for Service {
         request: Request<v1::DeleteProfileRequest>,
     ) -> Result<Response<v1::DeleteProfileResponse>, Status> {
         let by = Caller::of(&request)?;
-        let v1::DeleteProfileRequest { name, etag, request_id, validate_only } = request.into_inner();
+        let mut request = request.into_inner();
+        let key = key(&by, mem::take(&mut request.request_id), &request);
+        let v1::DeleteProfileRequest { name, etag, request_id: _, validate_only } = request;
         if validate_only {
             by.only_checks();
         }
         let name = profile_name("name", &name).map_err(refuse)?;
-        let request = ProfileRequest { name, content: None, etag, request_id, validate_only, by };
+        let request = ProfileRequest { name, content: None, etag, key, validate_only, by };
         let outcome = self.0.profiles.write(request).await.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::DeleteProfileResponse { effects: outcome.affected.into_iter().map(effect).collect() }))
     }

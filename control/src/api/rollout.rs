@@ -3,7 +3,7 @@
 mod message;
 
 use super::{
-    Answers, Parts, bad_token, page_size, problem,
+    Answers, Parts, approver, bad_token, key, not_apart, page_size, problem,
     profile::{effect, failure as profile_failure, fragment, read},
     refuse,
     spec::failure as spec_failure,
@@ -26,7 +26,7 @@ use mujina_proto::{
     control::v1::{self, rollout_change, rollout_service_server::RolloutService},
     failure::Failure,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 use tonic::{Code, Request, Response, Status};
 
 /// Longest reason of a person in bytes.
@@ -91,8 +91,9 @@ impl RolloutService for Service {
         request: Request<v1::PlanRolloutRequest>,
     ) -> Result<Response<v1::PlanRolloutResponse>, Status> {
         let by = Caller::of(&request)?;
-        let v1::PlanRolloutRequest { change, strategy: asked, request_id, validate_only, approvals } =
-            request.into_inner();
+        let mut request = request.into_inner();
+        let key = key(&by, mem::take(&mut request.request_id), &request);
+        let v1::PlanRolloutRequest { change, strategy: asked, request_id: _, validate_only, approvals } = request;
         if validate_only {
             by.only_checks();
         }
@@ -114,7 +115,7 @@ impl RolloutService for Service {
             }
         };
         let strategy = strategy(asked.unwrap_or_default()).map_err(Failure::invalid)?;
-        let request = RolloutRequest { change, miners, strategy, request_id, validate_only, approvals, by };
+        let request = RolloutRequest { change, miners, strategy, key, validate_only, approvals, by };
         let Planned { stored, effects } = self.rollouts().plan(request).await.map_err(|error| failure(&error))?;
         let all = stored.rollout.targets.keys().cloned().collect();
         Ok(Response::new(v1::PlanRolloutResponse {
@@ -127,9 +128,11 @@ impl RolloutService for Service {
         &self,
         request: Request<v1::ApproveRolloutRequest>,
     ) -> Result<Response<v1::ApproveRolloutResponse>, Status> {
-        let by = Caller::of(&request)?;
-        let v1::ApproveRolloutRequest { rollout_id, request_id } = request.into_inner();
-        let stored = self.rollouts().approve(&rollout_id, request_id, by).await.map_err(|error| failure(&error))?;
+        let (by, approver) = (Caller::of(&request)?, approver(&request)?);
+        let mut request = request.into_inner();
+        let key = key(&by, mem::take(&mut request.request_id), &request);
+        let stored =
+            self.rollouts().approve(&request.rollout_id, key, approver, by).await.map_err(|error| failure(&error))?;
         let all = stored.rollout.targets.keys().cloned().collect();
         let rollout = Some(message(&stored, &Shown { seen: &all, targets: &all }));
         Ok(Response::new(v1::ApproveRolloutResponse { rollout }))
@@ -299,10 +302,10 @@ fn failure(error: &RolloutError) -> Failure {
         RolloutError::Approval(ApprovalError::OwnPlan(_)) => {
             Failure::new(Code::PermissionDenied, "OWN_PLAN", error.to_string())
         }
+        RolloutError::Approval(ApprovalError::Apart(error)) => not_apart(error),
         RolloutError::Approval(ApprovalError::Missing { missing, .. }) => {
             precondition("APPROVALS_MISSING").with("missing", missing)
         }
-        RolloutError::Reused => Failure::invalid(Problems(vec![problem("request_id", error.to_string())])),
         RolloutError::Busy(miner) => precondition("MINER_IN_ROLLOUT").with("miner", miner),
         RolloutError::Outdated(profile) => precondition("PROFILE_CHANGED").with("profile", profile),
         RolloutError::Unknown(_) => Failure::new(Code::NotFound, "ROLLOUT_NOT_FOUND", error.to_string()),

@@ -1,6 +1,6 @@
 //! Desired states, read and written.
 
-use super::{Parts, miner_name, problem, refuse, registry::sync_state, storage, unknown_miner};
+use super::{Parts, key, miner_name, problem, refuse, registry::sync_state, storage, unknown_miner};
 use crate::{
     access::Caller,
     reconcile::{Trial, TrialState},
@@ -13,7 +13,7 @@ use mujina_proto::{
     failure::Failure,
     types,
 };
-use std::{ops::RangeInclusive, time::Duration};
+use std::{mem, ops::RangeInclusive, time::Duration};
 use tonic::{Code, Request, Response, Status};
 
 /// Times that miners take to prove themselves.
@@ -66,8 +66,9 @@ impl Service {
     }
 }
 
-fn asked(request: v1::ApplySpecRequest, by: Caller) -> Result<SpecRequest, Problems> {
-    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id, validate_only, confirm_within } = request;
+fn asked(mut request: v1::ApplySpecRequest, by: Caller) -> Result<SpecRequest, Problems> {
+    let key = key(&by, mem::take(&mut request.request_id), &request);
+    let v1::ApplySpecRequest { miner, spec, update_mask, etag, request_id: _, validate_only, confirm_within } = request;
     let miner = miner_name("miner", &miner).map_err(one)?;
     let spec = spec.ok_or_else(|| one(problem("spec", "is missing; give the spec or its masked parts")))?;
     let parts = parts(update_mask.map(|mask| mask.paths).unwrap_or_default())?;
@@ -77,7 +78,7 @@ fn asked(request: v1::ApplySpecRequest, by: Caller) -> Result<SpecRequest, Probl
         return Err(one(problem("confirm_within", reason)));
     }
     let request = SpecRequest::new(miner, spec.into(), parts, by);
-    Ok(SpecRequest { etag, request_id, validate_only, confirm_within, ..request })
+    Ok(SpecRequest { etag, key, validate_only, confirm_within, ..request })
 }
 
 /// The parts that a mask names; an empty one names all.

@@ -8,6 +8,7 @@ use crate::{
     access::Caller,
     reconcile::SyncState,
     registry::{CallError, CallKind, Finding, Miner, PoolToTest, ReconnectEvent, backoff, headed, no_boards},
+    repeat::RequestKey,
     spec::{SpecError, SpecParts, SpecRequest, Specs},
     store::NotStored,
 };
@@ -138,7 +139,8 @@ impl Work {
     async fn set_paused(&self, miner: &Miner, operation: &Operation, paused: bool, request_id: String) -> TargetEnd {
         let by = Caller::itself(&operation.created_by, "operation");
         let draft = SpecDraft { paused, ..SpecDraft::default() };
-        let request = SpecRequest { request_id, ..SpecRequest::new(miner.name.clone(), draft, SpecParts::PAUSED, by) };
+        let key = RequestKey::own(request_id);
+        let request = SpecRequest { key, ..SpecRequest::new(miner.name.clone(), draft, SpecParts::PAUSED, by) };
         let generation = match self.specs.apply(request).await {
             Ok(outcome) => outcome.desired.generation,
             Err(error) => return TargetEnd::failed(error.into()),

@@ -12,6 +12,7 @@ use crate::{
     event::Events,
     finish::regardless,
     registry::Registry,
+    repeat::RequestKey,
     selector::Selector,
     spec::{Base, SpecError},
     store::{Store, StoreError},
@@ -32,8 +33,8 @@ pub struct ProfileRequest {
     pub content: Option<(Selector, i32, Fragment)>,
     /// Write only over the profile with this etag; empty = over any.
     pub etag: String,
-    /// A repeat with the same id answers as the first did and does nothing; empty = no repeat.
-    pub request_id: String,
+    /// A repeat answers as the first did and does nothing.
+    pub key: RequestKey,
     /// Only check and answer with what it means.
     pub validate_only: bool,
     /// Who asks.
@@ -162,12 +163,10 @@ impl Profiles {
     }
 
     async fn write_to_the_end(&self, request: ProfileRequest) -> Result<ProfileOutcome, ProfileError> {
-        let ProfileRequest { name, content, etag, request_id, validate_only, by } = request;
+        let ProfileRequest { name, content, etag, key, validate_only, by } = request;
         let mut write = self.store.write().await?;
         let scope = format!("profile/{name}");
-        if !request_id.is_empty()
-            && let Some(answer) = write.profile_answer(&scope, &request_id).await?
-        {
+        if let Some(answer) = write.profile_answer(&scope, &key).await? {
             return Ok(answer);
         }
         let before = write.profiles().await?;
@@ -219,9 +218,7 @@ impl Profiles {
             }
         };
         let outcome = ProfileOutcome { profile, affected };
-        if !request_id.is_empty() {
-            write.remember_profile(&scope, &request_id, &outcome).await?;
-        }
+        write.remember_profile(&scope, &key, &outcome).await?;
         write.append_audit(by.record(format!("profile {name}"), diff)).await?;
         write.commit().await?;
         followed.publish();

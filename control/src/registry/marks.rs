@@ -365,6 +365,7 @@ impl Miner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repeat::RequestKey;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
@@ -463,12 +464,12 @@ mod tests {
     #[tokio::test]
     async fn miner_that_was_removed_leaves_no_answers_to_its_requests_behind() {
         let (_folder, store, _lock, registry, _miner) = world().await;
-        let mut write = store.write().await.unwrap();
-        write.remember("spec/rig1", "a", "1").await.unwrap();
-        write.remember("spec/rig10", "a", "2").await.unwrap();
+        let (mut write, key) = (store.write().await.unwrap(), RequestKey::own("a"));
+        write.remember("spec/rig1", &key, "1").await.unwrap();
+        write.remember("spec/rig10", &key, "2").await.unwrap();
         write.commit().await.unwrap();
         registry.remove(&store, &rig1(), &somebody()).await.unwrap();
-        assert_eq!(store.answered("spec/rig1", "a").await.unwrap(), None);
-        assert_eq!(store.answered("spec/rig10", "a").await.unwrap().as_deref(), Some("2"));
+        assert_eq!(store.answered("spec/rig1", &key).await.unwrap(), None);
+        assert_eq!(store.answered("spec/rig10", &key).await.unwrap().as_deref(), Some("2"));
     }
 }

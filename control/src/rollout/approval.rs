@@ -1,6 +1,7 @@
 //! Approvals of a plan by others than its planner. Plans do not change once they are stored, so an approval is for all of it.
 //! Pure.
 
+use crate::access::apart::ApartError;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
@@ -22,6 +23,9 @@ pub enum ApprovalError {
     /// The planner does not approve.
     #[error("{0} planned this rollout, so another person must approve it")]
     OwnPlan(String),
+    /// Somebody may approve as two.
+    #[error(transparent)]
+    Apart(#[from] ApartError),
     /// Others must approve first.
     #[error(
         "rollout {id} lacks {missing} of its {needed} approvals; people other than {planner} give them with `mujinactl rollout approve {id}`"

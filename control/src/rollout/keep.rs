@@ -15,6 +15,7 @@ use crate::{
         with_kept_passwords,
     },
     registry::{Miner, Registry},
+    repeat::RequestKey,
     spec::{Base, MergeError, SpecError, Specs, authorize, merge},
     store::{self, PlannedRollout, Store, StoreError, StoredRollout, Write},
     trace::TraceParent,
@@ -41,8 +42,8 @@ pub struct RolloutRequest {
     pub miners: Vec<Arc<Miner>>,
     /// How.
     pub strategy: Strategy,
-    /// A repeat with the same id answers with the first plan; empty = no repeat.
-    pub request_id: String,
+    /// A repeat answers with the first plan.
+    pub key: RequestKey,
     /// Only check, and answer with the plan.
     pub validate_only: bool,
     /// People other than the planner who must approve it; the control plane may ask for more.
@@ -81,9 +82,6 @@ pub enum RolloutError {
     /// Not approved, or not by this person.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
-    /// A request id that was used for another rollout.
-    #[error("the request id was used for another rollout; use a new id for every request")]
-    Reused,
     /// Another one changes the same miners.
     #[error("miner {0} is in another rollout that has not ended; wait for it, or abort it")]
     Busy(MinerName),
@@ -162,11 +160,9 @@ impl Rollouts {
     }
 
     async fn plan_to_the_end(&self, request: RolloutRequest) -> Result<Planned, RolloutError> {
-        let RolloutRequest { change, miners, mut strategy, request_id, validate_only, approvals, by } = request;
+        let RolloutRequest { change, miners, mut strategy, key, validate_only, approvals, by } = request;
         let mut write = self.store.write().await?;
-        if !request_id.is_empty()
-            && let Some(id) = write.answer(SCOPE, &request_id).await?
-        {
+        if let Some(id) = write.answer(SCOPE, &key).await? {
             drop(write);
             return Ok(Planned { stored: self.get(&id).await?, effects: Vec::new() });
         }
@@ -206,9 +202,7 @@ impl Rollouts {
             // Dropping the changes undoes them.
             return Ok(Planned { stored, effects });
         }
-        if !request_id.is_empty() {
-            write.remember(SCOPE, &request_id, &id).await?;
-        }
+        write.remember(SCOPE, &key, &id).await?;
         write.append_audit(by.record(format!("rollout {id}"), diff)).await?;
         write.commit().await?;
         info!(rollout.id = id, targets = targets.len(), "rollout planned");

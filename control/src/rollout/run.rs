@@ -9,6 +9,7 @@ use super::{
 use crate::{
     access::Caller,
     profile::resolve::{Subject, resolve},
+    repeat::RequestKey,
     spec::{Base, Claim, Restore, SpecError, SpecOutcome, SpecParts, SpecRequest, said_after},
     store::{StoreError, StoredRollout, Write},
 };
@@ -224,20 +225,24 @@ impl Rollouts {
     /// Performs an action, and tells its result to `next`.
     async fn perform(&self, rollout: &StoredRollout, action: Action, next: &mut Rollout) -> Result<(), SpecError> {
         match action {
-            Action::Apply { miner, request_id } => match self.apply(rollout, &miner, request_id).await {
+            Action::Apply { miner, request_id } => match self.apply(rollout, &miner, RequestKey::own(request_id)).await
+            {
                 Ok(outcome) => applied(next, &miner, &outcome),
                 Err(error @ (SpecError::Store(_) | SpecError::EtagMismatch { .. })) => return Err(error),
                 Err(error) => next.refused(&miner, &error.to_string()),
             },
-            Action::FindOut { miner, request_id } => match self.specs.found_out(&miner, &request_id).await? {
-                Some(outcome) => applied(next, &miner, &outcome),
-                None => next.not_applied(&miner),
-            },
+            Action::FindOut { miner, request_id } => {
+                match self.specs.found_out(&miner, &RequestKey::own(request_id)).await? {
+                    Some(outcome) => applied(next, &miner, &outcome),
+                    None => next.not_applied(&miner),
+                }
+            }
             Action::RollBack { miner, to, over, request_id } => {
                 let claim = Claim::BeforeProfiles;
                 let by = Caller::itself(&rollout.created_by, "rollout");
                 let parts = SpecParts::ALL;
-                let restore = Restore { miner: miner.clone(), to, parts, over, request_id, claim, by };
+                let key = RequestKey::own(request_id);
+                let restore = Restore { miner: miner.clone(), to, parts, over, key, claim, by };
                 match self.specs.restore(restore).await {
                     Ok(Some(outcome)) => next.reverting(&miner, outcome.desired.generation),
                     Ok(None) => next.superseded(&miner),
@@ -258,10 +263,10 @@ impl Rollouts {
         &self,
         rollout: &StoredRollout,
         name: &MinerName,
-        request_id: String,
+        key: RequestKey,
     ) -> Result<SpecOutcome, SpecError> {
         // What was done is not worked out anew, from what it has changed itself.
-        if let Some(outcome) = self.specs.found_out(name, &request_id).await? {
+        if let Some(outcome) = self.specs.found_out(name, &key).await? {
             return Ok(outcome);
         }
         let miner = self.registry.get(name).ok_or_else(|| SpecError::UnknownMiner(name.clone()))?;
@@ -294,7 +299,7 @@ impl Rollouts {
         let within = if strategy.gates.first_share { strategy.confirm_within } else { Duration::ZERO };
         let request = SpecRequest {
             etag,
-            request_id,
+            key,
             confirm_within: Some(within),
             claim,
             rollout: rollout.rollout.course.id.clone(),

@@ -9,6 +9,7 @@ use crate::{
     audit,
     finish::regardless,
     registry::Miner,
+    repeat::RequestKey,
     store::{StoreError, Write},
 };
 use mujina_core::{
@@ -41,7 +42,7 @@ pub(crate) struct Restore {
     /// Only while this one is the newest.
     pub(crate) over: Generation,
     /// See [`SpecRequest`].
-    pub(crate) request_id: String,
+    pub(crate) key: RequestKey,
     /// See [`SpecRequest`].
     pub(crate) claim: Claim,
     /// Who asks.
@@ -62,22 +63,12 @@ impl Specs {
     }
 
     async fn apply_to_the_end(&self, request: SpecRequest) -> Result<SpecOutcome, SpecError> {
-        let SpecRequest {
-            miner: name,
-            draft,
-            parts,
-            etag,
-            request_id,
-            validate_only,
-            confirm_within,
-            claim,
-            rollout,
-            by,
-        } = request;
+        let SpecRequest { miner: name, draft, parts, etag, key, validate_only, confirm_within, claim, rollout, by } =
+            request;
         let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
         by.decide(Some(&miner.labels()))?;
         let mut write = self.store.write().await?;
-        if let Some(outcome) = repeated(&mut write, &miner, &request_id).await? {
+        if let Some(outcome) = repeated(&mut write, &miner, &key).await? {
             return Ok(outcome);
         }
         let latest = write.latest_desired(&name).await?;
@@ -89,7 +80,7 @@ impl Specs {
             MergeError::NoBase => SpecError::NeverSeen(name.clone()),
         })?;
         let step = Step { miner: &miner, latest: latest.as_ref(), base, said: (&draft, parts), wanted };
-        let how = How { confirm_within, claim, rollout: &rollout, request_id: &request_id, validate_only, by: &by };
+        let how = How { confirm_within, claim, rollout: &rollout, key: &key, validate_only, by: &by };
         step.take(write, &how).await
     }
 
@@ -103,10 +94,10 @@ impl Specs {
     }
 
     async fn restore_to_the_end(&self, restore: Restore) -> Result<Option<SpecOutcome>, SpecError> {
-        let Restore { miner: name, to, parts, over, request_id, claim, by } = restore;
+        let Restore { miner: name, to, parts, over, key, claim, by } = restore;
         let Some(miner) = self.registry.get(&name) else { return Err(SpecError::UnknownMiner(name)) };
         let mut write = self.store.write().await?;
-        if let Some(outcome) = repeated(&mut write, &miner, &request_id).await? {
+        if let Some(outcome) = repeated(&mut write, &miner, &key).await? {
             return Ok(Some(outcome));
         }
         let latest = write.latest_desired(&name).await?;
@@ -121,18 +112,18 @@ impl Specs {
         let step = Step { miner: &miner, latest: latest.as_ref(), base, said, wanted };
         // It was in force before, and is not to be proved again.
         let confirm_within = Some(Duration::ZERO);
-        let how = How { confirm_within, claim, rollout: "", request_id: &request_id, validate_only: false, by: &by };
+        let how = How { confirm_within, claim, rollout: "", key: &key, validate_only: false, by: &by };
         step.take(write, &how).await.map(Some)
     }
 
-    /// What the request with this id brought, if it was made.
+    /// What a request brought, if it was made.
     ///
     /// # Errors
     /// See [`SpecError`].
-    pub(crate) async fn found_out(&self, name: &MinerName, id: &str) -> Result<Option<SpecOutcome>, SpecError> {
+    pub(crate) async fn found_out(&self, name: &MinerName, key: &RequestKey) -> Result<Option<SpecOutcome>, SpecError> {
         let mut write = self.store.write().await?;
         let Some(miner) = self.registry.get(name) else { return Ok(None) };
-        repeated(&mut write, &miner, id).await
+        repeated(&mut write, &miner, key).await
     }
 }
 
@@ -150,7 +141,7 @@ struct How<'a> {
     confirm_within: Option<Duration>,
     claim: Claim,
     rollout: &'a str,
-    request_id: &'a str,
+    key: &'a RequestKey,
     validate_only: bool,
     by: &'a Caller,
 }
@@ -159,7 +150,7 @@ impl Step<'_> {
     /// Checks, stores, publishes.
     async fn take(self, mut write: Write, how: &How<'_>) -> Result<SpecOutcome, SpecError> {
         let Self { miner, latest, base, said, wanted } = self;
-        let How { confirm_within, claim, rollout, request_id, validate_only, by } = *how;
+        let How { confirm_within, claim, rollout, key, validate_only, by } = *how;
         let (name, labels) = (&miner.name, miner.labels());
         let changes = base.wanted().unwrap_or_default().diff(&wanted);
         let guard = write.payout_list().await?.guard;
@@ -183,11 +174,9 @@ impl Step<'_> {
         let checked = Checked { miner: name, latest, base, wanted, changes: &changes, confirm_within, claim, rollout };
         let new = store_change(&mut write, checked).await?;
         let outcome = SpecOutcome { desired: new.desired.clone(), changes, previous: new.previous };
-        if !request_id.is_empty() {
-            let answer = serde_json::to_string(&Remembered::from(&outcome));
-            let answer = answer.map_err(|_| StoreError::Corrupt("an answer".into()))?;
-            write.remember(&scope(name), request_id, &answer).await?;
-        }
+        let answer = serde_json::to_string(&Remembered::from(&outcome));
+        let answer = answer.map_err(|_| StoreError::Corrupt("an answer".into()))?;
+        write.remember(&scope(name), key, &answer).await?;
         write.append_audit(by.record(name, audit::of_changes(&outcome.changes))).await?;
         write.commit().await?;
         let (generation, changes) = (outcome.desired.generation, outcome.changes.len());
@@ -218,12 +207,9 @@ fn expect_etag(etag: &str, latest: Option<&DesiredState>) -> Result<(), SpecErro
     Err(SpecError::EtagMismatch { current: current.into() })
 }
 
-/// What the first request with this id brought, handed on again.
-async fn repeated(write: &mut Write, miner: &Miner, id: &str) -> Result<Option<SpecOutcome>, SpecError> {
-    if id.is_empty() {
-        return Ok(None);
-    }
-    let Some(answer) = write.answer(&scope(&miner.name), id).await? else { return Ok(None) };
+/// What the first of these requests brought, handed on again.
+async fn repeated(write: &mut Write, miner: &Miner, key: &RequestKey) -> Result<Option<SpecOutcome>, SpecError> {
+    let Some(answer) = write.answer(&scope(&miner.name), key).await? else { return Ok(None) };
     let Remembered { generation, changes, previous } =
         serde_json::from_str(&answer).map_err(|_| StoreError::Corrupt("an answer".into()))?;
     let generation = Generation(generation);

@@ -231,7 +231,7 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
+    use crate::{event::Event, repeat::RequestKey};
     use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
@@ -240,13 +240,13 @@ mod tests {
         let (state, file) = (folder.path().join("state"), folder.path().join("backup.db"));
         let (store, lock) = Store::open(&state).await.unwrap();
         let mut write = store.write().await.unwrap();
-        write.remember("a", "kept", "1").await.unwrap();
+        write.remember("a", &RequestKey::own("kept"), "1").await.unwrap();
         write.commit().await.unwrap();
         Store::back_up(&state, &file).await.unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(Store::back_up(&state, &file).await, Err(BackupError::Exists(_))));
         let mut write = store.write().await.unwrap();
-        write.remember("a", "lost", "2").await.unwrap();
+        write.remember("a", &RequestKey::own("lost"), "2").await.unwrap();
         write.commit().await.unwrap();
         assert!(matches!(restore(&state, &file).await, Err(BackupError::Store(StoreError::InUse(_)))));
         let (id, before) = (store.database_id().to_owned(), store.incarnation().to_owned());
@@ -256,8 +256,8 @@ mod tests {
         assert!(aside.exists());
         let (store, _lock) = Store::open(&state).await.unwrap();
         let mut write = store.write().await.unwrap();
-        assert_eq!(write.answer("a", "kept").await.unwrap().as_deref(), Some("1"));
-        assert_eq!(write.answer("a", "lost").await.unwrap(), None);
+        assert_eq!(write.answer("a", &RequestKey::own("kept")).await.unwrap().as_deref(), Some("1"));
+        assert_eq!(write.answer("a", &RequestKey::own("lost")).await.unwrap(), None);
         assert_eq!(store.database_id(), id);
         assert_ne!(store.incarnation(), before);
     }
@@ -346,7 +346,7 @@ mod tests {
         let (store, lock) = Store::open(&state).await.unwrap();
         Store::back_up(&state, &file).await.unwrap();
         let mut write = store.write().await.unwrap();
-        write.remember("a", "newest", "1").await.unwrap();
+        write.remember("a", &RequestKey::own("newest"), "1").await.unwrap();
         write.commit().await.unwrap();
         // As a kill leaves them.
         let killed = folder.path().join("killed");
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(files(&killed, "before-restore").len(), 1, "its log is in it");
         fs::rename(aside, killed.join(DATABASE)).unwrap();
         let (store, _lock) = Store::open(&killed).await.unwrap();
-        assert_eq!(store.answered("a", "newest").await.unwrap().as_deref(), Some("1"));
+        assert_eq!(store.answered("a", &RequestKey::own("newest")).await.unwrap().as_deref(), Some("1"));
         store.close().await;
     }
 

@@ -1,11 +1,11 @@
 //! The payout allow-list and the proposals to change it, on disk.
 
-use super::{Store, StoreError, Write, access::read_binding, count, counted, from_millis, millis};
+use super::{Store, StoreError, Write, count, counted, from_millis, millis};
 use crate::access::{
     Binding, Permission, Subject,
+    apart::Approver,
     payout::{
         PayoutGuard,
-        apart::{Approver, Given, Lineage},
         change::{Change, ChangeError, PayoutList, Proposal, Proposed},
     },
 };
@@ -106,41 +106,12 @@ impl Write {
         let subject = &by.subject;
         let proposal = self.open_proposal(id).await?;
         let approved = list(&mut self.transaction).await?.approve(&proposal, subject, now)?;
-        let (lineage, roles) = self.lineage(subject).await?;
-        lineage.check(&proposal, by, &roles)?;
+        let decides = |role: &Binding| role.role.permits(Permission::ManageAccess) && role.selector.is_everything();
+        let (lineage, roles) = self.lineage(subject, decides).await?;
+        lineage.roles_apart(proposal.wish(), by, &roles).map_err(ChangeError::from)?;
         self.insert_list(&approved, &proposal.by, Some(&subject.person()), now).await?;
         self.decide_proposal(id, "approved", subject, now).await?;
         Ok(approved)
-    }
-
-    /// Who has what from whom, and which of the roles are this subject's.
-    async fn lineage(&mut self, subject: &Subject) -> Result<(Lineage, Vec<String>), StoreError> {
-        let rows = sqlx::query(
-            "SELECT 'token/' || id AS id, operator, created_by AS giver, created_at AS given_at,
-                 min(expires_at, coalesce(revoked_at, expires_at)) AS until FROM operator_tokens
-             UNION ALL
-             SELECT 'certificate/' || serial, name, issued_by, issued_at,
-                 min(certificates.not_after, coalesce(revocations.revoked_at, certificates.not_after))
-             FROM certificates LEFT JOIN revocations USING (serial) WHERE kind = 'operator'",
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?;
-        let credentials = rows.iter().map(read_credential).collect::<Result<_, _>>()?;
-        let rows = sqlx::query("SELECT * FROM bindings").fetch_all(&mut *self.transaction).await?;
-        let (mut roles, mut own) = (Vec::new(), Vec::new());
-        for row in &rows {
-            let Binding { id, subject: bound, role, selector } = read_binding(row)?;
-            if !role.permits(Permission::ManageAccess) || !selector.is_everything() {
-                continue;
-            }
-            let id = format!("binding/{id}");
-            if bound.is_for(subject) {
-                own.push(id.clone());
-            }
-            let (by, at) = (row.try_get("created_by")?, from_millis(row.try_get("created_at")?));
-            roles.push(Given { id, holder: bound.to_string(), by, at, until: None });
-        }
-        Ok((Lineage { credentials, roles }, own))
     }
 
     /// An admin, the proposer too, ends a proposal.
@@ -220,17 +191,6 @@ async fn list(connection: &mut SqliteConnection) -> Result<PayoutList, StoreErro
         }
     };
     Ok(PayoutList { guard, version: counted(row.try_get("version")?) })
-}
-
-fn read_credential(row: &SqliteRow) -> Result<Given, StoreError> {
-    let operator: String = row.try_get("operator")?;
-    Ok(Given {
-        id: row.try_get("id")?,
-        holder: format!("operator:{operator}"),
-        by: row.try_get("giver")?,
-        at: from_millis(row.try_get("given_at")?),
-        until: Some(from_millis(row.try_get("until")?)),
-    })
 }
 
 fn read_proposal(row: &SqliteRow) -> Result<Proposal, StoreError> {

@@ -1,7 +1,10 @@
 //! Answers to writes of profiles that may be asked for again.
 
 use super::{StoreError, Write, fragment::StoredFragment};
-use crate::profile::{Profile, ProfileOutcome, resolve::Affected};
+use crate::{
+    profile::{Profile, ProfileOutcome, resolve::Affected},
+    repeat::RequestKey,
+};
 use mujina_core::{id::Generation, spec::SpecChange};
 use serde::{Deserialize, Serialize};
 
@@ -60,8 +63,12 @@ pub(super) fn read_profile(text: &str) -> Result<Profile, StoreError> {
 
 impl Write {
     /// What a write of a profile was answered with, if it was made before.
-    pub(crate) async fn profile_answer(&mut self, scope: &str, id: &str) -> Result<Option<ProfileOutcome>, StoreError> {
-        let Some(answer) = self.answer(scope, id).await? else { return Ok(None) };
+    pub(crate) async fn profile_answer(
+        &mut self,
+        scope: &str,
+        key: &RequestKey,
+    ) -> Result<Option<ProfileOutcome>, StoreError> {
+        let Some(answer) = self.answer(scope, key).await? else { return Ok(None) };
         let bad = || StoreError::corrupt("an answer");
         let Remembered { profile, effects } = serde_json::from_str(&answer).map_err(|_| bad())?;
         let profile = match profile {
@@ -81,7 +88,7 @@ impl Write {
     pub(crate) async fn remember_profile(
         &mut self,
         scope: &str,
-        id: &str,
+        key: &RequestKey,
         outcome: &ProfileOutcome,
     ) -> Result<(), StoreError> {
         let ProfileOutcome { profile, affected } = outcome;
@@ -93,6 +100,6 @@ impl Write {
         let profile = profile.as_ref().map(RememberedProfile::from);
         let answer = Remembered { profile, effects: affected.iter().map(effect).collect() };
         let answer = serde_json::to_string(&answer).map_err(|_| StoreError::corrupt("an answer"))?;
-        self.remember(scope, id, &answer).await
+        self.remember(scope, key, &answer).await
     }
 }

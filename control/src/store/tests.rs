@@ -2,6 +2,7 @@ mod full;
 
 use super::*;
 use crate::{
+    access::Caller,
     spec::{DesiredState, WantedSpec},
     statistics::{BucketPage, KeepStatistics, TimeRange},
     trace::TraceParent,
@@ -143,7 +144,7 @@ async fn answers_are_forgotten_by_age_and_the_newest_are_kept_whatever_the_clock
     let old = |first: i64, last: i64| {
         sqlx::query(
             "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
-             INSERT INTO requests (scope, request_id, answer, answered_at) SELECT 'a', 'old-' || i, '1', i FROM n",
+             INSERT INTO requests SELECT 'a', 'itself', 'old-' || i, x'', '1', i FROM n",
         )
         .bind(first)
         .bind(last)
@@ -152,16 +153,45 @@ async fn answers_are_forgotten_by_age_and_the_newest_are_kept_whatever_the_clock
     old(1, 2).await.unwrap();
     let remember = async |id: &str| {
         let mut write = store.write().await.unwrap();
-        write.remember("a", id, "2").await.unwrap();
+        write.remember("a", &RequestKey::own(id), "2").await.unwrap();
         write.commit().await.unwrap();
     };
     remember("new-1").await;
-    assert!(store.answered("a", "old-1").await.unwrap().is_some());
+    let is_known = async |id: &str| store.answered("a", &RequestKey::own(id)).await.unwrap().is_some();
+    assert!(is_known("old-1").await);
     old(3, 1000).await.unwrap();
     remember("new-2").await;
-    assert!(store.answered("a", "old-1").await.unwrap().is_none());
-    assert!(store.answered("a", "old-2").await.unwrap().is_some());
-    assert!(store.answered("a", "new-1").await.unwrap().is_some());
+    assert!(!is_known("old-1").await);
+    assert!(is_known("old-2").await);
+    assert!(is_known("new-1").await);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn answer_is_for_the_caller_and_the_request_that_it_was_given_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    sqlx::query("INSERT INTO requests VALUES ('a', '', 'old', x'', 'from before', 1)")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    let (ann, bob) = (Caller::itself("ann", "METHOD"), Caller::itself("bob", "METHOD"));
+    let key = |by: &Caller, id: &str, content: &str| RequestKey::new(by, id.into(), content.as_bytes());
+    let mut write = store.write().await.unwrap();
+    write.remember("a", &key(&ann, "1", "this"), "hers").await.unwrap();
+    assert_eq!(write.answer("a", &key(&ann, "1", "this")).await.unwrap().as_deref(), Some("hers"));
+    assert!(matches!(write.answer("a", &key(&ann, "1", "that")).await, Err(StoreError::Reused)));
+    let other_method = RequestKey::new(&Caller::itself("ann", "OTHER"), "1".into(), b"this");
+    assert!(matches!(write.answer("a", &other_method).await, Err(StoreError::Reused)));
+    for new in [key(&bob, "1", "this"), key(&ann, "2", "this"), RequestKey::own("1"), key(&ann, "", "this")] {
+        assert_eq!(write.answer("a", &new).await.unwrap(), None, "{new:?}");
+    }
+    assert_eq!(write.answer("b", &key(&ann, "1", "this")).await.unwrap(), None);
+    write.remember("a", &key(&bob, "1", "that"), "his").await.unwrap();
+    write.remember("a", &RequestKey::none(), "nobody's").await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(store.answered("a", &key(&bob, "1", "that")).await.unwrap().as_deref(), Some("his"));
+    assert_eq!(store.answered("a", &key(&bob, "old", "any")).await.unwrap().as_deref(), Some("from before"));
     store.close().await;
 }
 

@@ -229,6 +229,7 @@ fn not_stored<T: Together>(error: &StoreError, items: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repeat::RequestKey;
     use std::sync::atomic::AtomicBool;
 
     /// Remembers requests of one scope; which is there already, fails the transaction.
@@ -245,7 +246,7 @@ mod tests {
 
         async fn store(&self, write: &mut Write, items: &[&'static str]) -> Result<Vec<&'static str>, StoreError> {
             for item in items {
-                write.remember("scope", item, "answer").await?;
+                write.remember("scope", &RequestKey::own(*item), "answer").await?;
             }
             Ok(items.to_vec())
         }
@@ -260,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, _lock) = Store::open(folder.path()).await.unwrap();
         let mut write = store.write().await.unwrap();
-        write.remember("scope", "taken", "before").await.unwrap();
+        write.remember("scope", &RequestKey::own("taken"), "before").await.unwrap();
         write.commit().await.unwrap();
         let how = Requests::default();
         let stored = Arc::clone(&how.stored);
@@ -270,7 +271,7 @@ mod tests {
         let (answers, _) = tokio::join!(all, writer.step());
         assert_eq!(answers, (Ok("a"), Err(NotStored), Ok("b")));
         assert!(stored.load(Ordering::Relaxed));
-        assert_eq!(store.answered("scope", "b").await.unwrap().as_deref(), Some("answer"));
-        assert_eq!(store.answered("scope", "taken").await.unwrap().as_deref(), Some("before"));
+        assert_eq!(store.answered("scope", &RequestKey::own("b")).await.unwrap().as_deref(), Some("answer"));
+        assert_eq!(store.answered("scope", &RequestKey::own("taken")).await.unwrap().as_deref(), Some("before"));
     }
 }

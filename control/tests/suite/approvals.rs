@@ -4,20 +4,23 @@ use crate::{
     door::{Fleet, failure},
     host::Hosted,
     miner::FakeMiner,
-    payouts::{bearer, by, pools_of},
+    payouts::{appointment, bearer, bearer_by_owner, by, pools_of, shown},
     world::{Control, config, unbound},
 };
 use mujina_control::Config;
 use mujina_proto::{
     control::v1::{
-        self, audit_service_client::AuditServiceClient, rollout_change, rollout_service_client::RolloutServiceClient,
-        spec_service_client::SpecServiceClient,
+        self, access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient, rollout_change,
+        rollout_service_client::RolloutServiceClient, spec_service_client::SpecServiceClient,
     },
     convert::duration,
     home::Client,
 };
 use std::{path::Path, time::Duration};
-use tonic::Code;
+use tonic::{
+    Code,
+    metadata::{Ascii, MetadataValue},
+};
 
 /// All miners to the account of `bob`; its first wave is watched for a day.
 fn plan(request_id: &str) -> v1::PlanRolloutRequest {
@@ -80,6 +83,14 @@ async fn operator_lets_no_change_happen_that_takes_more_than_an_operator_may() {
     admins.roll_back_rollout(back).await.unwrap();
 }
 
+/// An admin whom another one makes, who has a token.
+async fn bearer_by(client: &Client, admin: &MetadataValue<Ascii>, operator: &str, role: &str) -> MetadataValue<Ascii> {
+    let (binding, token) = appointment(operator, role);
+    let mut access = AccessServiceClient::new(client.clone());
+    access.create_binding(by(admin, binding)).await.unwrap();
+    shown(&access.create_operator_token(by(admin, token)).await.unwrap().into_inner())
+}
+
 /// What approves a plan.
 fn approve(rollout: &v1::Rollout) -> v1::ApproveRolloutRequest {
     v1::ApproveRolloutRequest { rollout_id: rollout.rollout_id.clone(), request_id: String::new() }
@@ -91,7 +102,10 @@ async fn rollout_that_takes_approvals_starts_when_two_others_gave_them() {
     let (fleet, _serving) = fleet_of_one(folder.path()).await;
     let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
     SpecServiceClient::new(admin.client.clone()).apply_spec(unbound("rig1")).await.unwrap();
-    let [bob, carol] = [bearer(&admin.client, "bob", "admin").await, bearer(&admin.client, "carol", "admin").await];
+    // What the planner makes for another is the planner's as well.
+    let [bob, carol] = [bearer_by_owner(&fleet, "bob", "admin").await, bearer_by_owner(&fleet, "carol", "admin").await];
+    let eve = bearer(&admin.client, "eve", "admin").await;
+    let frank = bearer_by(&stranger.client, &bob, "frank", "admin").await;
     let dave = bearer(&admin.client, "dave", "operator").await;
     let mut planner = RolloutServiceClient::new(admin.client.clone());
     let mut others = RolloutServiceClient::new(stranger.client.clone());
@@ -116,6 +130,14 @@ async fn rollout_that_takes_approvals_starts_when_two_others_gave_them() {
         let who: Vec<_> = answer.approvals.iter().map(|one| (one.who.as_str(), one.at.is_some())).collect();
         assert_eq!(who, [("operator:bob", true)]);
     }
+    // Nor may they approve whom the planner, or who approved before, could be.
+    for (what, token) in [("the planner's", &eve), ("bob's", &frank)] {
+        let refused = failure(others.approve_rollout(by(token, approve(&rollout))).await);
+        assert_eq!((refused.code, refused.reason.as_str()), (Code::PermissionDenied, "MAYBE_ONE_PERSON"), "{what}");
+    }
+    let late = bearer_by_owner(&fleet, "grace", "admin").await;
+    let refused = failure(others.approve_rollout(by(&late, approve(&rollout))).await);
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "APPROVER_TOO_NEW"), "{refused:?}");
     let early = failure(planner.start_rollout(start.clone()).await);
     assert!(early.message.contains("lacks 1 of its 2 approvals"), "{}", early.message);
     others.approve_rollout(by(&carol, approve(&rollout))).await.unwrap();

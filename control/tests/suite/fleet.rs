@@ -12,7 +12,7 @@ use mujina_proto::{
 use tokio::time::timeout;
 use tonic::Code;
 
-fn labels(pairs: &[(&str, &str)]) -> std::collections::HashMap<String, String> {
+fn labels(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
 }
 

@@ -66,6 +66,11 @@ async fn reconnect_runs_on_all_miners_and_keeps_phases_and_results() {
     assert_eq!(bad.error_message, "no pool is live; configure one");
     let again = start(&control, v1::StartOperationRequest { request_id: "r1".into(), ..reconnect(&[]) }).await;
     assert_eq!(again, ended);
+    let other = v1::StartOperationRequest { request_id: "r1".into(), ..reconnect(&["rig1"]) };
+    let refused = Failure::from(&control.operations().start_operation(other).await.unwrap_err());
+    assert_eq!(refused.problems.first().map(|problem| problem.field.as_str()), Some("request_id"), "{refused:?}");
+    let retry = v1::RetryOperationRequest { operation_id: first.operation_id, request_id: "r1".into() };
+    control.operations().retry_operation(retry).await.unwrap_err();
     assert_eq!(one.state().reconnect_calls.len(), 1);
     control.stop().await;
 }

@@ -51,20 +51,20 @@ pub(crate) async fn bearer(admin: &Client, operator: &str, role: &str) -> Metada
 }
 
 /// The same by an owner of the machine.
-async fn bearer_by_owner(fleet: &Fleet, operator: &str, role: &str) -> MetadataValue<Ascii> {
+pub(crate) async fn bearer_by_owner(fleet: &Fleet, operator: &str, role: &str) -> MetadataValue<Ascii> {
     let (binding, token) = appointment(operator, role);
     let mut access = AccessServiceClient::new(fleet.control.client.clone());
     access.create_binding(binding).await.unwrap();
     shown(&access.create_operator_token(token).await.unwrap().into_inner())
 }
 
-fn appointment(operator: &str, role: &str) -> (v1::CreateBindingRequest, v1::CreateOperatorTokenRequest) {
+pub(crate) fn appointment(operator: &str, role: &str) -> (v1::CreateBindingRequest, v1::CreateOperatorTokenRequest) {
     let binding = v1::Binding { subject: format!("operator:{operator}"), role: role.into(), ..v1::Binding::default() };
     let token = v1::CreateOperatorTokenRequest { operator: operator.into(), ..Default::default() };
     (v1::CreateBindingRequest { binding: Some(binding) }, token)
 }
 
-fn shown(made: &v1::CreateOperatorTokenResponse) -> MetadataValue<Ascii> {
+pub(crate) fn shown(made: &v1::CreateOperatorTokenResponse) -> MetadataValue<Ascii> {
     format!("Bearer {}", made.text).parse().unwrap()
 }
 

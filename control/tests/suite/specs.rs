@@ -202,6 +202,9 @@ async fn etags_request_ids_and_dry_runs_keep_writers_from_harm() {
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
     let again = control.apply(v1::ApplySpecRequest { request_id: "r1".into(), ..whole("rig1", Some("a")) }).await;
     assert_eq!(again, first);
+    let other = v1::ApplySpecRequest { request_id: "r1".into(), ..paused("rig1") };
+    let refused = Failure::from(&control.specs().apply_spec(other).await.unwrap_err());
+    assert_eq!(refused.problems.first().map(|problem| problem.field.as_str()), Some("request_id"), "{refused:?}");
     let read = control.specs().get_spec(v1::GetSpecRequest { miner: "rig1".into() }).await.unwrap().into_inner();
     assert_eq!(read.desired.unwrap().generation, 2);
     control.stop().await;

@@ -1,7 +1,10 @@
 //! Changing the allow-list: one admin proposes, another approves within a day. Pure.
 
 use super::{MAX_ENTRIES, PayoutEntry, PayoutGuard};
-use crate::access::Subject;
+use crate::access::{
+    Subject,
+    apart::{ApartError, Wish},
+};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +52,14 @@ pub struct Proposal {
     pub at: SystemTime,
 }
 
+impl Proposal {
+    /// What must be approved by somebody else.
+    #[must_use]
+    pub fn wish(&self) -> Wish<'_> {
+        Wish { by: &self.by, at: self.at }
+    }
+}
+
 /// What becomes of a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proposed {
@@ -73,20 +84,9 @@ pub enum ChangeError {
     /// Who approves must be somebody else.
     #[error("{0} proposed this change; another admin must approve it")]
     SamePerson(String),
-    /// One may have made the other, or what the other shows.
-    #[error(
-        "{approver} and {proposer} may be one person, because one could make the other's credential or role; have an owner of \
-         the machine approve, or make them anew on its unix socket before the change is proposed again"
-    )]
-    MaybeOne {
-        /// Who approves.
-        approver: String,
-        /// Who proposed.
-        proposer: String,
-    },
-    /// Made after the proposal.
-    #[error("the credential or the role of {0} is newer than this proposal; propose the change again")]
-    TooNew(String),
+    /// The two may be one.
+    #[error(transparent)]
+    Apart(#[from] ApartError),
     /// Approved too late.
     #[error("the proposal is older than a day; propose the change again")]
     Expired,
@@ -134,7 +134,7 @@ impl PayoutList {
         Ok(Proposed::Waits(Proposal { id, change, base: self.version, by: by.person(), at: now }))
     }
 
-    /// Another admin approves. Whether the two could be one is for [`super::apart`] to say.
+    /// Another admin approves. Whether the two could be one is for [`crate::access::apart`] to say.
     ///
     /// # Errors
     /// See [`ChangeError`].

@@ -22,8 +22,8 @@ async fn world(folder: &std::path::Path) -> (Profiles, Store, crate::store::Fold
 fn put(name: &str, selector: &str, priority: i32, fragment: Fragment) -> ProfileRequest {
     let content = Some((selector.parse().unwrap(), priority, fragment));
     let by = Caller::itself("test", "test");
-    let (etag, request_id) = (String::new(), String::new());
-    ProfileRequest { name: name.parse().unwrap(), content, etag, request_id, validate_only: false, by }
+    let (etag, key) = (String::new(), RequestKey::none());
+    ProfileRequest { name: name.parse().unwrap(), content, etag, key, validate_only: false, by }
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn repeated_write_is_answered_as_the_first_and_passwords_are_kept_for_the_
         Fragment { pool_groups: Some(vec![group]), ..Fragment::default() }
     };
     let (url, other) = ("stratum+tcp://pool.example", "stratum+tcp://other.example");
-    let first = ProfileRequest { request_id: "r1".into(), ..put("base", "", 1, pools(Some("x"), url)) };
+    let first = ProfileRequest { key: RequestKey::own("r1"), ..put("base", "", 1, pools(Some("x"), url)) };
     let first_outcome = profiles.write(first.clone()).await.unwrap();
     profiles.write(put("base", "", 2, pools(None, url))).await.unwrap();
     let known = |all: Vec<Profile>| all[0].fragment.pool_groups.clone().unwrap()[0].pools[0].password.clone();

@@ -7,6 +7,7 @@ use crate::{
     event::EventKind,
     reconcile::{Evidence, Plan, Trial, TrialAction, TrialState},
     registry::{CallError, CallKind, Told},
+    repeat::RequestKey,
     spec::{Claim, DesiredState, Restore, SpecError, SpecParts},
     store,
 };
@@ -170,7 +171,7 @@ impl Session {
             to,
             parts,
             over,
-            request_id: format!("trial/{over}"),
+            key: RequestKey::own(format!("trial/{over}")),
             claim: Claim::BeforeProfiles,
             by: Caller::itself("the trial of a change", "revert"),
         };

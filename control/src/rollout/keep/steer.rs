@@ -2,16 +2,23 @@
 
 use super::{
     super::{Status, SteerError, Target},
-    RolloutError, Rollouts,
+    ApprovalError, RolloutError, Rollouts,
 };
 use crate::{
-    access::{Caller, Denied, Permission},
+    access::{
+        Binding, Caller, Denied, Permission,
+        apart::{ApartError, Approver, Wish},
+    },
     finish::regardless,
     profile::ProfileError,
+    repeat::RequestKey,
     store::{self, StoredRollout, Write},
 };
 use serde_json::json;
 use tracing::info;
+
+/// Whose request ids those of approvals are.
+const APPROVALS: &str = "approval";
 
 /// What people want of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,33 +48,43 @@ impl Steer {
 }
 
 impl Rollouts {
-    /// Approves a plan, for which one must be permitted to start it.
+    /// Approves a plan, for which one must be permitted to start it, and be none of those who planned and approved it before.
     ///
     /// # Errors
     /// See [`RolloutError`].
-    pub async fn approve(&self, id: &str, request_id: String, by: Caller) -> Result<StoredRollout, RolloutError> {
+    pub async fn approve(
+        &self,
+        id: &str,
+        key: RequestKey,
+        approver: Approver,
+        by: Caller,
+    ) -> Result<StoredRollout, RolloutError> {
         let (rollouts, id) = (self.clone(), id.to_owned());
-        regardless(async move { rollouts.approve_to_the_end(&id, &request_id, &by).await }).await
+        regardless(async move { rollouts.approve_to_the_end(&id, &key, &approver, &by).await }).await
     }
 
-    async fn approve_to_the_end(&self, id: &str, request_id: &str, by: &Caller) -> Result<StoredRollout, RolloutError> {
-        let (scope, person) = (format!("approval of {}", by.person()), by.person());
+    async fn approve_to_the_end(
+        &self,
+        id: &str,
+        key: &RequestKey,
+        approver: &Approver,
+        by: &Caller,
+    ) -> Result<StoredRollout, RolloutError> {
         let mut write = self.store.write().await?;
         let before = write.rollout(id).await?.ok_or_else(|| RolloutError::unknown(id))?;
         self.expect_permitted(&before, true, by)?;
-        if !request_id.is_empty()
-            && let Some(known) = write.answer(&scope, request_id).await?
-        {
-            return if known == id { Ok(before) } else { Err(RolloutError::Reused) };
+        if write.answer(APPROVALS, key).await?.is_some() {
+            return Ok(before);
         }
         let status = &before.rollout.course.status;
         if *status != Status::Planned {
             return Err(SteerError::NotNow(status.name(), "be approved").into());
         }
         let mut approvals = before.approvals.clone();
-        if !approvals.give(&before.created_by, &person, store::now())? {
+        if !approvals.give(&before.created_by, &by.person(), store::now())? {
             return Ok(before);
         }
+        self.expect_apart(&mut write, &before, approver, by).await?;
         let diff = json!([{
             "path": "approvals",
             "before": before.approvals.given.len(),
@@ -75,14 +92,38 @@ impl Rollouts {
         }]);
         // Within one write nobody else can have written.
         let saved = write.save_approvals(&before, approvals).await?.ok_or_else(|| RolloutError::unknown(id))?;
-        if !request_id.is_empty() {
-            write.remember(&scope, request_id, id).await?;
-        }
+        write.remember(APPROVALS, key, id).await?;
         write.append_audit(by.record(format!("rollout {id}"), diff)).await?;
         write.commit().await?;
         info!(rollout.id = id, approvals = saved.approvals.given.len(), "rollout approved");
         self.changed();
         Ok(saved)
+    }
+
+    /// Whether the approver could be none of those who planned and approved it, and may let it happen by roles that none of
+    /// these gave.
+    async fn expect_apart(
+        &self,
+        write: &mut Write,
+        rollout: &StoredRollout,
+        approver: &Approver,
+        by: &Caller,
+    ) -> Result<(), RolloutError> {
+        let counts = |binding: &Binding| {
+            let permits = |permission| binding.role.permits(permission);
+            permits(Permission::Rollout) || rollout.needs.iter().copied().any(permits)
+        };
+        let (lineage, mut roles) = write.lineage(&approver.subject, counts).await?;
+        let before = rollout.approvals.given.iter().map(|given| &given.who);
+        for person in [&rollout.created_by].into_iter().chain(before) {
+            let wish = Wish { by: person, at: rollout.created_at };
+            roles = lineage.roles_apart(wish, approver, &roles).map_err(ApprovalError::from)?;
+        }
+        let own = by.bindings().iter().filter(|binding| roles.contains(&format!("binding/{}", binding.id))).cloned();
+        self.expect_permitted(rollout, true, &by.with_bindings(own.collect())).map_err(|_| {
+            let (approver, proposer) = (by.person(), rollout.created_by.clone());
+            ApprovalError::from(ApartError::MaybeOne { approver, proposer }).into()
+        })
     }
 
     /// Does what a person wants of a rollout, who must be permitted for each target: to steer, and where miners change by

@@ -2,9 +2,9 @@ use super::*;
 use crate::{
     access::{
         Role, Subject,
+        apart::{ApartError, Approver},
         payout::{
             PayoutEntry, PayoutGuard,
-            apart::Approver,
             change::{Change, ChangeError, PayoutList, Proposed},
         },
         token::{Presented, RANDOM_BYTES, TokenError, TokenRequest},
@@ -159,7 +159,10 @@ async fn approval_counts_only_by_what_the_proposer_did_not_make() {
     }
     for approver in by_ann {
         let refused = write.approve_payout("p2", &approver, UNIX_EPOCH).await.unwrap_err();
-        assert!(matches!(refused, PayoutError::Change(ChangeError::MaybeOne { .. })), "{approver:?}: {refused}");
+        assert!(
+            matches!(refused, PayoutError::Change(ChangeError::Apart(ApartError::MaybeOne { .. }))),
+            "{approver:?}: {refused}"
+        );
     }
     assert_eq!(write.approve_payout("p2", &eve, UNIX_EPOCH).await.unwrap().version, 2);
     drop(write);

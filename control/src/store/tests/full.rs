@@ -1,6 +1,6 @@
 //! A disk without space, and a folder that cannot be written: nothing half done, nothing that was answered lost.
 
-use super::{Store, desired, miner};
+use super::{RequestKey, Store, desired, miner};
 use crate::store::StoreError;
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -16,7 +16,7 @@ async fn limit(store: &Store, pages: i64) {
 async fn store_one(store: &Store, generation: u64) -> Result<(), StoreError> {
     let mut write = store.write().await?;
     write.insert_desired(&[&desired(generation)]).await?;
-    write.remember("scope", &format!("request-{generation}"), &"x".repeat(20_000)).await?;
+    write.remember("scope", &RequestKey::own(format!("request-{generation}")), &"x".repeat(20_000)).await?;
     write.commit().await
 }
 
@@ -37,7 +37,10 @@ async fn full_disk_refuses_whole_changes_keeps_what_was_stored_and_goes_on_when_
     let newest = |store: Store| async move { store.desired_of(&miner()).await.unwrap().unwrap().generation.0 };
     assert_eq!(newest(store.clone()).await, stored);
     let mut write = store.write().await.unwrap();
-    assert!(write.answer("scope", &format!("request-{}", stored + 1)).await.unwrap().is_none(), "half a change");
+    assert!(
+        write.answer("scope", &RequestKey::own(format!("request-{}", stored + 1))).await.unwrap().is_none(),
+        "half a change"
+    );
     drop(write);
     limit(&store, 1000).await;
     store_one(&store, stored + 1).await.unwrap();

@@ -10,8 +10,7 @@
 //!
 //! What owners of the machine make is its holder's own: who does not trust them cannot trust the database either.
 
-use super::change::{ChangeError, Proposal};
-use crate::access::Subject;
+use super::Subject;
 use mujina_proto::tls::Serial;
 use std::{collections::HashSet, time::SystemTime};
 
@@ -41,8 +40,36 @@ impl Given {
 pub struct Lineage {
     /// Tokens and certificates of operators, also those that have ended.
     pub credentials: Vec<Given>,
-    /// Bindings that let somebody approve.
+    /// Bindings that let somebody propose and approve.
     pub roles: Vec<Given>,
+}
+
+/// What waits for approval: a change of the allow-list, the plan of a rollout.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The person who wants it.
+    pub by: &'a str,
+    /// Since when.
+    pub at: SystemTime,
+}
+
+/// Why an approval does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApartError {
+    /// One may have made the other, or what the other shows.
+    #[error(
+        "{approver} and {proposer} may be one person, because one could make the other's credential or role; have an owner of \
+         the machine approve, or make them anew on its unix socket before this is proposed again"
+    )]
+    MaybeOne {
+        /// Who approves.
+        approver: String,
+        /// Who proposed.
+        proposer: String,
+    },
+    /// Made after the proposal.
+    #[error("the credential or the role of {0} is newer than what is to be approved; propose it again")]
+    TooNew(String),
 }
 
 /// Who approves.
@@ -71,39 +98,46 @@ impl Approver {
 }
 
 impl Lineage {
-    /// Whether the approver is somebody else than the proposer, as far as that can be told. `roles` are the ids of the
-    /// bindings that let the approver approve.
+    /// Whether the approver is somebody else than the proposer, as far as that can be told: then the ids of those roles that
+    /// the proposer had no hand in. `roles` are the ids of the bindings that let the approver approve.
     ///
     /// # Errors
-    /// See [`ChangeError`].
-    pub fn check(&self, proposal: &Proposal, approver: &Approver, roles: &[String]) -> Result<(), ChangeError> {
+    /// See [`ApartError`].
+    pub fn roles_apart(
+        &self,
+        wish: Wish<'_>,
+        approver: &Approver,
+        roles: &[String],
+    ) -> Result<Vec<String>, ApartError> {
         let Approver { subject, credential } = approver;
         if subject.is_owner() {
-            return Ok(());
+            return Ok(roles.to_vec());
         }
         let person = subject.person();
-        let (proposer, at) = (proposal.by.as_str(), proposal.at);
-        let maybe_one = || ChangeError::MaybeOne { approver: person.clone(), proposer: proposer.to_owned() };
+        let Wish { by: proposer, at } = wish;
+        let maybe_one = || ApartError::MaybeOne { approver: person.clone(), proposer: proposer.to_owned() };
         let roles: Vec<_> = self.roles.iter().filter(|role| roles.contains(&role.id)).collect();
         let credential = match credential {
             Some(id) => Some(self.credentials.iter().find(|one| one.id == *id).ok_or_else(maybe_one)?),
             None => None,
         };
-        if credential.is_some_and(|credential| credential.at > at) || roles.iter().all(|role| role.at > at) {
-            return Err(ChangeError::TooNew(person));
+        let old: Vec<_> = roles.into_iter().filter(|role| role.at <= at).collect();
+        if credential.is_some_and(|credential| credential.at > at) || old.is_empty() {
+            return Err(ApartError::TooNew(person));
         }
+        let ids = |roles: Vec<&Given>| roles.into_iter().map(|role| role.id.clone()).collect();
         // Owners could be anybody, and nobody but an owner can be one.
         if proposer == Subject::OWNER {
-            return Ok(());
+            return Ok(ids(old));
         }
         let suspects = self.suspects(proposer);
-        let is_own = |role: &&Given| role.at <= at && !self.could_be(proposer, &suspects, role);
-        if credential.is_some_and(|credential| suspects.contains(credential.id.as_str())) || !roles.iter().any(is_own) {
+        let own: Vec<_> = old.into_iter().filter(|role| !self.could_be(proposer, &suspects, role)).collect();
+        if credential.is_some_and(|credential| suspects.contains(credential.id.as_str())) || own.is_empty() {
             return Err(maybe_one());
         }
         // Nor may the proposal be the approver's.
         let proposal = Given { id: String::new(), holder: String::new(), by: proposer.into(), at, until: None };
-        if self.could_be(&person, &self.suspects(&person), &proposal) { Err(maybe_one()) } else { Ok(()) }
+        if self.could_be(&person, &self.suspects(&person), &proposal) { Err(maybe_one()) } else { Ok(ids(own)) }
     }
 
     /// The ids of all that `person` may have made, as itself or as somebody else.
