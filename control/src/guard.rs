@@ -29,7 +29,7 @@ use answer::Answer;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
 use http_body::Body;
-use mujina_core::{id::MinerName, text::sanitise};
+use mujina_core::{id::MinerName, spec::Problems, text::sanitise};
 use mujina_proto::{failure::Failure, tls::PeerKind};
 use ration::Ration;
 use rights::{Reader, Rights};
@@ -52,7 +52,7 @@ use users::Users;
 /// What calls of miners' own services begin with.
 const RELAYED: &str = "mujina.dataplane.v1.";
 /// Longest text of a failure in the audit log.
-const MAX_MESSAGE: usize = 300;
+const MAX_MESSAGE: usize = 500;
 
 /// Stands before every call. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -189,8 +189,15 @@ impl Guard {
         }
         match Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
             Some(status) => {
-                let detail = sanitise(status.message(), MAX_MESSAGE);
-                self.refused(caller, Outcome::Failed, format!("{:?}: {detail}", status.code())).await;
+                let Failure { message, problems, .. } = Failure::from(&status);
+                let text = if problems.is_empty() { message } else { format!("{message}: {}", Problems(problems)) };
+                let detail = sanitise(&text, MAX_MESSAGE);
+                let (outcome, detail) = match status.code() {
+                    // What a call would change decides, and only its method knows that.
+                    Code::PermissionDenied | Code::Unauthenticated => (Outcome::Denied, detail),
+                    code => (Outcome::Failed, format!("{code:?}: {detail}")),
+                };
+                self.refused(caller, outcome, detail).await;
             }
             None if !caller.is_recorded() => self.append(caller.entry(Outcome::Done)).await,
             None => {}

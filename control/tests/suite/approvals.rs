@@ -151,6 +151,8 @@ async fn rollout_that_takes_approvals_starts_when_two_others_gave_them() {
     assert_eq!(reused.problems.first().map(|problem| problem.field.as_str()), Some("request_id"), "{reused:?}");
     let mut audit = AuditServiceClient::new(admin.client.clone());
     let records = audit.list_audit_records(v1::ListAuditRecordsRequest::default()).await.unwrap().into_inner().records;
+    let of_dave = records.iter().find(|one| one.who.starts_with("operator:dave")).map(|one| one.outcome.as_str());
+    assert_eq!(of_dave, Some("denied"), "what a method denies is denied: {records:#?}");
     let approved = records.iter().filter(|one| one.method.ends_with("ApproveRollout") && one.outcome == "done");
     let changes = approved.filter(|one| one.diff_json.contains("approvals")).count();
     assert_eq!(changes, 2, "{records:#?}");

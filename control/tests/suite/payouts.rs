@@ -145,8 +145,10 @@ async fn spec_outside_the_list_is_refused_with_the_field_whoever_writes_it_and_h
     let mut audit = AuditServiceClient::new(client);
     let records = audit.list_audit_records(v1::ListAuditRecordsRequest::default()).await.unwrap().into_inner().records;
     let refused = records.iter().filter(|record| record.method.ends_with("SpecService/ApplySpec"));
-    let refused = refused.filter(|record| record.outcome != "ok").count();
-    assert!(refused >= 3, "{records:#?}");
+    let refused: Vec<_> = refused.filter(|record| record.outcome == "failed").map(|one| one.detail.as_str()).collect();
+    for reason in [format!("{}: `mallory`", field("user")), format!("{}: else.example", field("url"))] {
+        assert!(refused.iter().any(|detail| detail.contains(&reason)), "{reason}: {refused:#?}");
+    }
 }
 
 #[tokio::test]
