@@ -43,6 +43,8 @@ impl ControlProcess {
             .arg("control")
             .arg("--state-dir")
             .arg(state_dir)
+            // As deploy/mujina-control.service has it.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)
