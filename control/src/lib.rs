@@ -131,7 +131,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     registry.restore(&store).await?;
     let listeners = Listeners::bind(&ListenOn { socket, tcp: listen }).await?;
     let addresses = listeners.addresses();
-    let fleet = Fleet::open(&state_dir, tls, &store).await?;
+    let fleet = Fleet::open(&state_dir, tls, &store, &registry).await?;
     let events = Events::open(store.clone()).await?;
     let specs = Specs::new(store.clone(), registry.clone());
     let profiles = Profiles::new(store.clone(), registry.clone(), events.clone());
@@ -227,13 +227,18 @@ struct Fleet {
 
 impl Fleet {
     /// `None` = it was not set up. It must be, where the network is listened on.
-    async fn open(state_dir: &Path, tls: Option<TlsConfig>, store: &Store) -> Result<Option<Self>, RunError> {
+    async fn open(
+        state_dir: &Path,
+        tls: Option<TlsConfig>,
+        store: &Store,
+        registry: &Registry,
+    ) -> Result<Option<Self>, RunError> {
         let folder = state_dir.join(setup::AUTHORITY);
         if tls.is_none() && !folder.exists() {
             return Ok(None);
         }
         let authority = Arc::new(Authority::open(&folder, SystemTime::now()).map_err(DoorError::from)?);
-        let enrolments = Enrolments::new(store.clone(), authority.clone()).await?;
+        let enrolments = Enrolments::new(store.clone(), authority.clone()).await?.known_to(registry.clone());
         let open = |TlsConfig { listen, names }| Door::open(listen, authority, names, enrolments.revoked().clone());
         let door = tls.map(open).transpose()?;
         Ok(Some(Self { enrolments, door }))

@@ -79,7 +79,7 @@ impl Setup {
         let (store, _lock) = Store::open(&state_dir).await?;
         let enrolments = Enrolments::new(store.clone(), authority.clone()).await?;
         let by = Caller::itself("the owner of the machine", "mujina-control init");
-        let identity = enrolments.issue_operator_here(&admin, &by.person(), now).await?;
+        let identity = enrolments.issue_operator_here(&admin, &by, now).await?;
         bind(&store, &admin, &by, now).await?;
         store.close().await;
         let config = write_config(&state_dir, listen, &names)?;

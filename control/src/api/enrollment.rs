@@ -6,7 +6,6 @@ use crate::{
     door::Dialler,
     identity::{Ask, Certificate, Decision, EnrolError, Enrolment, Enrolments, NewToken, Outcome, StoredToken},
     selector::check_label,
-    store::StoreError,
 };
 use mujina_core::{
     id::PeerName,
@@ -18,7 +17,6 @@ use mujina_proto::{
     failure::Failure,
     tls::{PeerKind, Serial, TokenId},
 };
-use serde_json::{Value, json};
 use std::{
     net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant, SystemTime},
@@ -37,11 +35,6 @@ impl Service {
         let message = "this control plane has no authority; run `mujina-control init` first, and start it again";
         self.0.enrolments.as_ref().ok_or_else(|| Failure::new(Code::FailedPrecondition, "NOT_SET_UP", message))
     }
-
-    /// What was done is on disk already; that it was is told after it.
-    async fn record(&self, by: &Caller, target: impl std::fmt::Display, diff: Value) -> Result<(), Failure> {
-        self.0.store.append_audit(by.record(target, diff)).await.map(|_| ()).map_err(|error| storage(&error))
-    }
 }
 
 #[tonic::async_trait]
@@ -52,15 +45,11 @@ impl EnrollmentService for Service {
     ) -> Result<Response<v1::CreateEnrollTokenResponse>, Status> {
         let by = Caller::of(&request)?;
         let enrolments = self.enrolments()?;
-        let new = new_token(request.into_inner(), by.person()).map_err(Failure::invalid)?;
-        let labels = json!(new.labels);
-        let made = enrolments.create_token(new, SystemTime::now()).await.map_err(|error| failure(&error))?;
-        let tokens = enrolments.tokens().await.map_err(|error| storage(&error))?;
-        let token = tokens.into_iter().find(|token| token.id == made.id());
-        let (uses, approval) = token.as_ref().map(|token| (token.uses, token.needs_approval)).unwrap_or_default();
-        self.record(&by, made.id(), json!({ "uses": uses, "needs_approval": approval, "labels": labels })).await?;
+        let new = new_token(request.into_inner()).map_err(Failure::invalid)?;
+        let made = enrolments.create_token(new, &by, SystemTime::now()).await;
+        let (made, token) = made.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::CreateEnrollTokenResponse {
-            token: token.map(token_message),
+            token: Some(token_message(token)),
             text: made.expose(),
             authority_fingerprint: made.authority().to_string(),
         }))
@@ -82,8 +71,7 @@ impl EnrollmentService for Service {
         let text = request.into_inner().token_id;
         let id: TokenId =
             text.parse().map_err(|_| refuse(problem("token_id", "is no id of a token; list the tokens")))?;
-        self.enrolments()?.revoke_token(id, SystemTime::now()).await.map_err(|error| failure(&error))?;
-        self.record(&by, id, json!("revoked")).await?;
+        self.enrolments()?.revoke_token(id, &by, SystemTime::now()).await.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::RevokeEnrollTokenResponse {}))
     }
 
@@ -98,22 +86,16 @@ impl EnrollmentService for Service {
             source: source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             received: Instant::now(),
         };
-        let outcome = self.enrolments()?.enrol(ask, SystemTime::now()).await.map_err(|error| failure(&error))?;
-        let (answer, how) = match outcome {
+        let outcome = self.enrolments()?.enrol(ask, &by, SystemTime::now()).await.map_err(|error| failure(&error))?;
+        Ok(Response::new(match outcome {
             Outcome::Issued(certificate_chain) => {
-                self.arrived(&miner).await?;
-                (v1::EnrollResponse { certificate_chain, ..v1::EnrollResponse::default() }, "enrolled")
+                v1::EnrollResponse { certificate_chain, ..v1::EnrollResponse::default() }
             }
             Outcome::Pending => {
                 let retry_after = Some(duration(ASK_AGAIN));
-                (
-                    v1::EnrollResponse { pending: true, retry_after, ..v1::EnrollResponse::default() },
-                    "waits for approval",
-                )
+                v1::EnrollResponse { pending: true, retry_after, ..v1::EnrollResponse::default() }
             }
-        };
-        self.record(&by, &miner, json!(how)).await?;
-        Ok(Response::new(answer))
+        }))
     }
 
     async fn renew_certificate(
@@ -126,9 +108,8 @@ impl EnrollmentService for Service {
         let peer =
             peer.ok_or_else(|| Failure::new(Code::Unauthenticated, "UNAUTHENTICATED", "show the certificate"))?;
         let certificate_request = request.into_inner().certificate_request;
-        let renewed = self.enrolments()?.renew(&peer, &certificate_request, SystemTime::now()).await;
+        let renewed = self.enrolments()?.renew(&peer, &certificate_request, &by, SystemTime::now()).await;
         let certificate_chain = renewed.map_err(|error| failure(&error))?;
-        self.record(&by, &peer.name, json!("renewed")).await?;
         Ok(Response::new(v1::RenewCertificateResponse { certificate_chain }))
     }
 
@@ -161,20 +142,12 @@ impl EnrollmentService for Service {
         let enrolments = self.enrolments()?;
         let request = request.into_inner();
         let (number, now) = (request.number, SystemTime::now());
-        let what = match request.decision() {
-            v1::EnrollmentDecision::Approved => {
-                let peer = enrolments.approve(number, &by.person(), now).await.map_err(|error| failure(&error))?;
-                self.arrived(peer.name.as_str()).await?;
-                json!({ "approved": peer.to_string() })
-            }
-            v1::EnrollmentDecision::Refused => {
-                let refused = enrolments.refuse(number, &by.person(), &request.reason, now).await;
-                refused.map_err(|error| failure(&error))?;
-                json!({ "refused": request.reason })
-            }
+        let decided = match request.decision() {
+            v1::EnrollmentDecision::Approved => enrolments.approve(number, &by, now).await.map(|_| ()),
+            v1::EnrollmentDecision::Refused => enrolments.refuse(number, &request.reason, &by, now).await,
             _ => return Err(refuse(problem("decision", "must be APPROVED or REFUSED"))),
         };
-        self.record(&by, format!("enrolment {number}"), what).await?;
+        decided.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::DecideEnrollmentResponse {}))
     }
 
@@ -203,23 +176,26 @@ impl EnrollmentService for Service {
         let by = Caller::of(&request)?;
         let enrolments = self.enrolments()?;
         let v1::RevokeCertificatesRequest { target, reason } = request.into_inner();
-        let (person, now) = (by.person(), SystemTime::now());
-        let (what, revoked) = match target {
+        let now = SystemTime::now();
+        let revoked = match target {
             Some(Target::Serial(text)) => {
                 let serial: Serial = text.parse().map_err(|error| refuse(problem("serial", format!("{error}"))))?;
-                let is_new = enrolments.revoke(serial, &person, &reason, now).await.map_err(|error| failure(&error))?;
-                (format!("certificate {serial}"), usize::from(is_new))
+                enrolments.revoke(serial, &reason, &by, now).await.map(usize::from)
             }
             Some(Target::Miner(name)) => {
-                (format!("miner/{name}"), self.revoke(PeerKind::Miner, "miner", &name, &person, &reason).await?)
+                let name = peer_name("miner", &name).map_err(refuse)?;
+                enrolments.revoke_holder(PeerKind::Miner, &name, &reason, &by, now).await.map(|serials| serials.len())
             }
-            Some(Target::Operator(name)) => (
-                format!("operator/{name}"),
-                self.revoke(PeerKind::Operator, "operator", &name, &person, &reason).await?,
-            ),
+            Some(Target::Operator(name)) => {
+                let name = peer_name("operator", &name).map_err(refuse)?;
+                enrolments
+                    .revoke_holder(PeerKind::Operator, &name, &reason, &by, now)
+                    .await
+                    .map(|serials| serials.len())
+            }
             None => return Err(refuse(problem("target", "is missing; give a serial, a miner or an operator"))),
         };
-        self.record(&by, what, json!({ "revoked": revoked, "reason": reason })).await?;
+        let revoked = revoked.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::RevokeCertificatesResponse { revoked: u32::try_from(revoked).unwrap_or(u32::MAX) }))
     }
 
@@ -245,9 +221,8 @@ impl EnrollmentService for Service {
         }
         let name = peer_name("operator", &name).map_err(refuse)?;
         let now = SystemTime::now();
-        let issued = self.enrolments()?.issue_operator(&name, &certificate_request, &by.person(), now).await;
+        let issued = self.enrolments()?.issue_operator(&name, &certificate_request, &by, now).await;
         let issued = issued.map_err(|error| failure(&error))?;
-        self.record(&by, &issued.peer, json!({ "serial": issued.peer.serial.to_string() })).await?;
         Ok(Response::new(v1::IssueOperatorCertificateResponse {
             certificate_chain: issued.chain,
             not_after: Some(timestamp(issued.peer.not_after)),
@@ -267,30 +242,11 @@ impl EnrollmentService for Service {
     }
 }
 
-impl Service {
-    /// A miner has its certificate: it is known from now on, and may call home.
-    async fn arrived(&self, name: &str) -> Result<(), Failure> {
-        let Ok(name) = name.parse() else { return Ok(()) };
-        let store = &self.0.store;
-        let found = async { Ok::<_, StoreError>((store.enrolled_miner(&name).await?, store.desired_of(&name).await?)) };
-        if let (Some(labels), desired) = found.await.map_err(|error| storage(&error))? {
-            self.0.registry.enrolled(&name, labels, desired);
-        }
-        Ok(())
-    }
-
-    async fn revoke(&self, kind: PeerKind, field: &str, name: &str, by: &str, reason: &str) -> Result<usize, Failure> {
-        let name = peer_name(field, name).map_err(|problem| Failure::invalid(Problems(vec![problem])))?;
-        let revoked = self.enrolments()?.revoke_holder(kind, &name, by, reason, SystemTime::now()).await;
-        Ok(revoked.map_err(|error| failure(&error))?.len())
-    }
-}
-
 fn peer_name(field: &str, text: &str) -> Result<PeerName, Problem> {
     text.parse().map_err(|error| problem(field, format!("`{}` {error}", text.escape_debug())))
 }
 
-fn new_token(request: v1::CreateEnrollTokenRequest, created_by: String) -> Result<NewToken, Problems> {
+fn new_token(request: v1::CreateEnrollTokenRequest) -> Result<NewToken, Problems> {
     let v1::CreateEnrollTokenRequest { ttl, uses, needs_approval, labels } = request;
     let mut problems = Vec::new();
     let ttl = length("ttl", ttl).unwrap_or_else(|bad| {
@@ -303,11 +259,7 @@ fn new_token(request: v1::CreateEnrollTokenRequest, created_by: String) -> Resul
         }
     }
     let (ttl, uses, labels) = (ttl.unwrap_or(TTL), uses.max(1), labels.into_iter().collect());
-    if problems.is_empty() {
-        Ok(NewToken { ttl, uses, needs_approval, labels, created_by })
-    } else {
-        Err(Problems(problems))
-    }
+    if problems.is_empty() { Ok(NewToken { ttl, uses, needs_approval, labels }) } else { Err(Problems(problems)) }
 }
 
 fn decision(decision: v1::EnrollmentDecision) -> Option<Decision> {

@@ -23,8 +23,6 @@ pub struct NewToken {
     pub needs_approval: bool,
     /// What the miners get.
     pub labels: BTreeMap<String, String>,
-    /// Who makes it.
-    pub created_by: String,
 }
 
 /// A token that was made.

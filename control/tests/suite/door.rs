@@ -289,7 +289,7 @@ async fn what_is_changed_or_denied_stands_in_the_log() {
     assert!(newest.who.starts_with("operator:eve"), "{}", newest.who);
     let done: Vec<_> =
         records.iter().filter(|record| record.outcome == "done").map(|record| record.method.as_str()).collect();
-    assert_eq!(done.len(), 3, "{done:?}");
+    assert_eq!(done.len(), 4, "{done:?}");
     assert!(!records.iter().any(|record| record.diff_json.contains(&text)));
     // What only checks leaves no record.
     let selection = Some(v1::MinerSelection { all: true, ..Default::default() });
@@ -297,7 +297,7 @@ async fn what_is_changed_or_denied_stands_in_the_log() {
     let only_checked = v1::LabelMinersRequest { selection, set, validate_only: true, ..Default::default() };
     MinerRegistryServiceClient::new(admin.client.clone()).label_miners(only_checked).await.unwrap();
     let verified = audit.verify_audit(v1::VerifyAuditRequest::default()).await.unwrap().into_inner();
-    assert!(verified.intact && verified.last_sequence == 4, "{verified:?}");
+    assert!(verified.intact && verified.last_sequence == 5, "{verified:?}");
 }
 
 #[tokio::test]

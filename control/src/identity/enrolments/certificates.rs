@@ -2,13 +2,16 @@
 
 use super::{EnrolError, Enrolments};
 use crate::{
+    access::Caller,
+    finish::regardless,
     identity::{Certificate, Issued, Revocation},
     store::StoreError,
 };
 use mujina_core::id::{MinerName, PeerName};
 use mujina_proto::tls::{Identity, NewKey, Peer, PeerKind, Serial};
+use serde_json::json;
 use std::time::{Duration, SystemTime};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Certificates of one holder that count at the same time: one in use, one renewed, and some for answers that were lost.
 pub(super) const MOST_CERTIFICATES: i64 = 8;
@@ -20,7 +23,21 @@ impl Enrolments {
     ///
     /// # Errors
     /// It is no miner, revoked, too early, or the request is refused.
-    pub async fn renew(&self, peer: &Peer, request: &str, now: SystemTime) -> Result<String, EnrolError> {
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Enrolments::create_token`].
+    pub async fn renew(&self, peer: &Peer, request: &str, by: &Caller, now: SystemTime) -> Result<String, EnrolError> {
+        let (this, peer, request, by) = (self.clone(), peer.clone(), request.to_owned(), by.clone());
+        regardless(async move { this.renew_to_the_end(&peer, &request, &by, now).await }).await
+    }
+
+    async fn renew_to_the_end(
+        &self,
+        peer: &Peer,
+        request: &str,
+        by: &Caller,
+        now: SystemTime,
+    ) -> Result<String, EnrolError> {
         if peer.kind != PeerKind::Miner {
             return Err(EnrolError::Kind(peer.kind));
         }
@@ -41,6 +58,7 @@ impl Enrolments {
             return Err(EnrolError::Revoked);
         }
         if let Some(chain) = write.chain_of_key(peer, issued.key, now).await? {
+            by.only_checks();
             return Ok(chain);
         }
         let valid = write.valid_certificates(peer.kind, &peer.name, now).await?;
@@ -48,6 +66,7 @@ impl Enrolments {
             return Err(EnrolError::TooManyCertificates(peer.to_string(), valid));
         }
         write.insert_certificate(&issued, &format!("certificate/{}", peer.serial), now).await?;
+        write.append_audit(by.record(&peer.name, json!("renewed"))).await?;
         write.commit().await?;
         info!(miner.name = %miner, serial = %issued.peer.serial, "certificate renewed");
         Ok(issued.chain)
@@ -57,11 +76,25 @@ impl Enrolments {
     ///
     /// # Errors
     /// The request is refused, or the database failed.
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Enrolments::create_token`].
     pub async fn issue_operator(
         &self,
         name: &PeerName,
         request: &str,
-        by: &str,
+        by: &Caller,
+        now: SystemTime,
+    ) -> Result<Issued, EnrolError> {
+        let (this, name, request, by) = (self.clone(), name.clone(), request.to_owned(), by.clone());
+        regardless(async move { this.issue_operator_to_the_end(&name, &request, &by, now).await }).await
+    }
+
+    async fn issue_operator_to_the_end(
+        &self,
+        name: &PeerName,
+        request: &str,
+        by: &Caller,
         now: SystemTime,
     ) -> Result<Issued, EnrolError> {
         let issued = self.authority.issue_operator(name, request, now)?;
@@ -70,7 +103,9 @@ impl Enrolments {
         if valid >= MOST_CERTIFICATES {
             return Err(EnrolError::TooManyCertificates(issued.peer.to_string(), valid));
         }
-        write.insert_certificate(&issued, by, now).await?;
+        write.insert_certificate(&issued, &by.person(), now).await?;
+        let diff = json!({ "serial": issued.peer.serial.to_string() });
+        write.append_audit(by.record(&issued.peer, diff)).await?;
         write.commit().await?;
         Ok(issued)
     }
@@ -82,7 +117,7 @@ impl Enrolments {
     pub async fn issue_operator_here(
         &self,
         name: &PeerName,
-        by: &str,
+        by: &Caller,
         now: SystemTime,
     ) -> Result<Identity, EnrolError> {
         let key = NewKey::generate()?;
@@ -114,15 +149,30 @@ impl Enrolments {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn revoke(&self, serial: Serial, by: &str, reason: &str, now: SystemTime) -> Result<bool, EnrolError> {
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Enrolments::create_token`].
+    pub async fn revoke(&self, serial: Serial, reason: &str, by: &Caller, now: SystemTime) -> Result<bool, EnrolError> {
+        let (this, reason, by) = (self.clone(), reason.to_owned(), by.clone());
+        regardless(async move { this.revoke_to_the_end(serial, reason, &by, now).await }).await
+    }
+
+    async fn revoke_to_the_end(
+        &self,
+        serial: Serial,
+        reason: String,
+        by: &Caller,
+        now: SystemTime,
+    ) -> Result<bool, EnrolError> {
         let mut write = self.store.write().await?;
         let not_after = write.certificate_end(serial).await?;
         let not_after = not_after.unwrap_or(now.checked_add(UNKNOWN_LIFE).unwrap_or(now));
-        let revocation =
-            Revocation { serial, not_after, revoked_at: now, revoked_by: by.into(), reason: reason.into() };
+        let revocation = Revocation { serial, not_after, revoked_at: now, revoked_by: by.person(), reason };
         let is_new = write.insert_revocation(&revocation).await?;
+        let diff = json!({ "revoked": u8::from(is_new), "reason": revocation.reason });
+        write.append_audit(by.record(format!("certificate {serial}"), diff)).await?;
         write.commit().await?;
-        self.revoked.refresh().await?;
+        self.revoked_something().await;
         Ok(is_new)
     }
 
@@ -130,19 +180,42 @@ impl Enrolments {
     ///
     /// # Errors
     /// The database failed.
+    ///
+    /// # Cancel safety
+    /// Safe: as [`Enrolments::create_token`].
     pub async fn revoke_holder(
         &self,
         kind: PeerKind,
         name: &PeerName,
-        by: &str,
         reason: &str,
+        by: &Caller,
+        now: SystemTime,
+    ) -> Result<Vec<Serial>, EnrolError> {
+        let (this, name, reason, by) = (self.clone(), name.clone(), reason.to_owned(), by.clone());
+        regardless(async move { this.revoke_holder_to_the_end((kind, &name), &reason, &by, now).await }).await
+    }
+
+    async fn revoke_holder_to_the_end(
+        &self,
+        (kind, name): (PeerKind, &PeerName),
+        reason: &str,
+        by: &Caller,
         now: SystemTime,
     ) -> Result<Vec<Serial>, EnrolError> {
         let mut write = self.store.write().await?;
-        let serials = write.revoke_holder((kind, name), (by, now), reason).await?;
+        let serials = write.revoke_holder((kind, name), (&by.person(), now), reason).await?;
+        let diff = json!({ "revoked": serials.len(), "reason": reason });
+        write.append_audit(by.record(format!("{kind}/{name}"), diff)).await?;
         write.commit().await?;
-        self.revoked.refresh().await?;
+        self.revoked_something().await;
         Ok(serials)
+    }
+
+    /// Has what was revoked count at once. It is stored, so whoever asked has what it wanted.
+    async fn revoked_something(&self) {
+        if let Err(error) = self.revoked.refresh().await {
+            warn!(error = &error as &dyn std::error::Error, "revocations cannot be read; they count once they can be");
+        }
     }
 
     /// Drops what ended long ago.

@@ -1,5 +1,6 @@
 //! Enrolments as miners and operators see them, over restarts and at the same time.
 
+mod record;
 mod renewal;
 
 use super::*;
@@ -15,6 +16,10 @@ fn now() -> SystemTime {
 
 fn source(last: u8) -> IpAddr {
     [192, 0, 2, last].into()
+}
+
+fn by() -> Caller {
+    Caller::itself("operator/alice", "TEST")
 }
 
 fn name(text: &str) -> PeerName {
@@ -48,8 +53,8 @@ impl World {
 
     async fn token(&self, uses: u32, needs_approval: bool) -> Token {
         let labels = BTreeMap::from([("site".to_owned(), "north".to_owned())]);
-        let new = NewToken { ttl: DAY, uses, needs_approval, labels, created_by: "operator/alice".into() };
-        self.enrolments.create_token(new, now()).await.unwrap()
+        let new = NewToken { ttl: DAY, uses, needs_approval, labels };
+        self.enrolments.create_token(new, &by(), now()).await.unwrap().0
     }
 
     async fn enrol(&self, token: &Token, key: &NewKey, miner: &str) -> Result<Outcome, EnrolError> {
@@ -65,7 +70,8 @@ impl World {
         now: SystemTime,
     ) -> Result<Outcome, EnrolError> {
         let request = key.request(miner).unwrap();
-        self.enrolments.enrol(Ask { token, request: &request, miner, source, received: Instant::now() }, now).await
+        let ask = Ask { token, request: &request, miner, source, received: Instant::now() };
+        self.enrolments.enrol(ask, &by(), now).await
     }
 
     async fn uses_left(&self) -> Vec<u32> {
@@ -191,13 +197,13 @@ async fn person_decides_where_a_token_says_so() {
     world.restart().await;
     let pending = world.enrolments.enrolments(Some(Decision::Pending), None, 10).await.unwrap();
     assert_eq!(pending.iter().map(|one| one.key).collect::<Vec<_>>(), [second.fingerprint(), first.fingerprint()]);
-    let peer = world.enrolments.approve(pending[1].number, "operator/bob", now()).await.unwrap();
-    world.enrolments.refuse(pending[0].number, "operator/bob", "not ours", now()).await.unwrap();
+    let peer = world.enrolments.approve(pending[1].number, &by(), now()).await.unwrap();
+    world.enrolments.refuse(pending[0].number, "not ours", &by(), now()).await.unwrap();
     let chain = chain(world.enrol(&token, &first, "rig-7").await);
     assert_eq!(*first.into_identity(&chain, world.authority.roots()).unwrap().peer(), peer);
     let refused = world.enrol(&token, &second, "rig-8").await;
     assert!(matches!(&refused, Err(EnrolError::Refused(reason)) if reason == "not ours"), "{refused:?}");
-    let again = world.enrolments.approve(pending[0].number, "operator/bob", now()).await;
+    let again = world.enrolments.approve(pending[0].number, &by(), now()).await;
     assert!(matches!(again, Err(EnrolError::NotPending(_))));
     assert_eq!(world.uses_left().await, [1]);
 }
@@ -211,7 +217,7 @@ async fn name_of_a_miner_is_not_given_to_another_until_it_is_free() {
     let refused = world.enrol(&token, &other, "rig-7").await;
     assert!(matches!(&refused, Err(EnrolError::NameTaken { name, .. }) if name == "rig-7"), "{refused:?}");
     assert_eq!(world.uses_left().await, [8]);
-    world.enrolments.revoke_holder(PeerKind::Miner, &name("rig-7"), "operator/alice", "lost", now()).await.unwrap();
+    world.enrolments.revoke_holder(PeerKind::Miner, &name("rig-7"), "lost", &by(), now()).await.unwrap();
     chain(world.enrol(&token, &other, "rig-7").await);
 }
 
@@ -236,7 +242,7 @@ async fn wrong_tokens_are_told_nothing_and_right_ones_why() {
     assert_eq!(world.enrol(&foreign, &key(), "rig-7").await.unwrap_err().to_string(), unknown);
     let expired = world.ask(&token.expose(), &key(), "rig-7", source(3), now() + DAY).await;
     assert!(matches!(expired, Err(EnrolError::Token(TokenRefusal::Expired))));
-    world.enrolments.revoke_token(token.id(), now()).await.unwrap();
+    world.enrolments.revoke_token(token.id(), &by(), now()).await.unwrap();
     let revoked = world.enrol(&token, &key(), "rig-7").await;
     assert!(matches!(revoked, Err(EnrolError::Token(TokenRefusal::Revoked))));
     let bad = world.ask(&world.token(1, false).await.expose(), &key(), "Rig 7", source(4), now()).await;
@@ -252,7 +258,7 @@ async fn source_that_tries_tokens_has_to_wait_unless_it_shows_the_right_one() {
         let (token, request) = (token.expose(), key().request("x").unwrap());
         let miner = format!("rig-{last}");
         let ask = Ask { token: &token, request: &request, miner: &miner, source: source(last), received };
-        world.enrolments.enrol(ask, now()).await
+        world.enrolments.enrol(ask, &by(), now()).await
     };
     for _ in 0..30 {
         assert!(matches!(ask(&foreign, 6, begin).await, Err(EnrolError::UnknownToken)));
@@ -269,9 +275,9 @@ async fn source_that_tries_tokens_has_to_wait_unless_it_shows_the_right_one() {
 #[tokio::test]
 async fn tokens_have_bounds() {
     let world = World::new().await;
-    let make = |ttl, uses| {
-        let new = NewToken { ttl, uses, needs_approval: false, labels: BTreeMap::new(), created_by: "x".into() };
-        world.enrolments.create_token(new, now())
+    let make = async |ttl, uses| {
+        let new = NewToken { ttl, uses, needs_approval: false, labels: BTreeMap::new() };
+        world.enrolments.create_token(new, &by(), now()).await
     };
     for (ttl, uses) in [(Duration::ZERO, 1), (91 * DAY, 1), (DAY, 0), (DAY, 10_001)] {
         assert!(matches!(make(ttl, uses).await, Err(EnrolError::Bound(_))), "{ttl:?} {uses}");
@@ -279,11 +285,11 @@ async fn tokens_have_bounds() {
     make(90 * DAY, 10_000).await.unwrap();
     let unknown = TokenId::from([7; 16]);
     assert!(
-        matches!(world.enrolments.revoke_token(unknown, now()).await, Err(EnrolError::NoToken(id)) if id == unknown)
+        matches!(world.enrolments.revoke_token(unknown, &by(), now()).await, Err(EnrolError::NoToken(id)) if id == unknown)
     );
     let request = "-----BEGIN CERTIFICATE REQUEST-----\n";
     let token = world.token(1, false).await.expose();
     let ask = Ask { token: &token, request, miner: "rig-9", source: source(1), received: Instant::now() };
-    let refused = world.enrolments.enrol(ask, now()).await;
+    let refused = world.enrolments.enrol(ask, &by(), now()).await;
     assert!(matches!(refused, Err(EnrolError::Authority(crate::identity::AuthorityError::Tls(TlsError::Request(_))))));
 }

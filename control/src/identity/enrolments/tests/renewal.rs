@@ -13,7 +13,7 @@ impl World {
     }
 
     async fn renew(&self, identity: &Identity, key: &NewKey, now: SystemTime) -> Result<Identity, EnrolError> {
-        let chain = self.enrolments.renew(identity.peer(), &key.request("x").unwrap(), now).await?;
+        let chain = self.enrolments.renew(identity.peer(), &key.request("x").unwrap(), &by(), now).await?;
         // Another handle on the same key.
         let file = self.folder.path().join("renewed.pem");
         key.save(&file)?;
@@ -21,7 +21,7 @@ impl World {
     }
 
     async fn revoke(&self, identity: &Identity) -> bool {
-        self.enrolments.revoke(identity.peer().serial, "operator/alice", "lost", now()).await.unwrap()
+        self.enrolments.revoke(identity.peer().serial, "lost", &by(), now()).await.unwrap()
     }
 }
 
@@ -54,9 +54,9 @@ async fn holder_does_not_fill_the_store_with_certificates() {
     }
     let refused = world.renew(&old, &key(), now() + 20 * DAY).await;
     assert!(matches!(refused, Err(EnrolError::TooManyCertificates(..))), "{refused:?}");
-    let operator = world.enrolments.issue_operator_here(&name("alice"), "init", now()).await.unwrap();
+    let operator = world.enrolments.issue_operator_here(&name("alice"), &by(), now()).await.unwrap();
     let request = key().request("x").unwrap();
-    let refused = world.enrolments.renew(operator.peer(), &request, now() + 20 * DAY).await;
+    let refused = world.enrolments.renew(operator.peer(), &request, &by(), now() + 20 * DAY).await;
     assert!(matches!(refused, Err(EnrolError::Kind(PeerKind::Operator))));
 }
 
@@ -96,7 +96,7 @@ async fn revoking_a_miner_ends_all_its_certificates_and_its_enrolment() {
     .unwrap();
     let renewed = world.renew(&old, &super::key(), now() + 20 * DAY).await.unwrap();
     let other = world.miner("rig-8").await;
-    let revoke = || world.enrolments.revoke_holder(PeerKind::Miner, &old.peer().name, "a", "b", now());
+    let revoke = async || world.enrolments.revoke_holder(PeerKind::Miner, &old.peer().name, "a", &by(), now()).await;
     let mut serials = revoke().await.unwrap();
     let mut expected = vec![old.peer().serial, renewed.peer().serial];
     serials.sort();
@@ -112,7 +112,7 @@ async fn revoking_a_miner_ends_all_its_certificates_and_its_enrolment() {
 async fn certificate_that_is_not_in_the_store_can_be_revoked() {
     let world = World::new().await;
     let serial: Serial = "0102030405".parse().unwrap();
-    assert!(world.enrolments.revoke(serial, "a", "from before the backup", now()).await.unwrap());
+    assert!(world.enrolments.revoke(serial, "from before the backup", &by(), now()).await.unwrap());
     assert!(world.enrolments.revoked().watch().borrow().contains(&serial));
 }
 
