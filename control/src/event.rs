@@ -1,7 +1,8 @@
 //! Events: what people should know of, in order. The newest are kept, also over a restart.
 //!
 //! Whoever tells one does not wait for the disk: events are queued, and written many at a time. Numbers of events that could
-//! not be kept are left out, so that a reader who counts notices.
+//! not be kept are left out, so that a reader who counts notices. What must not be lost is appended in the write of the
+//! change that it tells of.
 
 use crate::store::{self, Store, StoreError};
 use mujina_core::{
@@ -54,6 +55,8 @@ pub enum EventKind {
     RolloutTargetFailed,
     /// The database was brought back from a backup.
     DatabaseRestored,
+    /// Two machines use the identity of a miner.
+    IdentityCloned,
 }
 
 impl EventKind {
@@ -73,6 +76,7 @@ impl EventKind {
             Self::RolloutFinished => "ROLLOUT_FINISHED",
             Self::RolloutTargetFailed => "ROLLOUT_TARGET_FAILED",
             Self::DatabaseRestored => "DATABASE_RESTORED",
+            Self::IdentityCloned => "IDENTITY_CLONED",
         }
     }
 }
@@ -90,6 +94,19 @@ pub struct Event {
     pub subject: String,
     /// What happened and what to do.
     pub message: String,
+}
+
+impl Event {
+    /// What happens now.
+    pub(crate) fn new(kind: EventKind, miner: Option<&MinerName>, subject: &str, message: impl fmt::Display) -> Self {
+        Self {
+            at: store::now(),
+            kind: kind.name().into(),
+            miner: miner.cloned(),
+            subject: subject.into(),
+            message: sanitise(&message.to_string(), 4 * PEER_TEXT_BYTES),
+        }
+    }
 }
 
 /// An event with its place.
@@ -125,16 +142,18 @@ impl Events {
 
     /// Tells an event. Never waits.
     pub fn tell(&self, kind: EventKind, miner: Option<&MinerName>, subject: &str, message: impl fmt::Display) {
-        let event = Event {
-            at: store::now(),
-            kind: kind.name().into(),
-            miner: miner.cloned(),
-            subject: subject.into(),
-            message: sanitise(&message.to_string(), 4 * PEER_TEXT_BYTES),
-        };
-        if self.queue.try_send(event).is_err() {
+        if self.queue.try_send(Event::new(kind, miner, subject, message)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// An event was kept, with this number, in the write of what it tells of.
+    pub(crate) fn kept(&self, number: u64) {
+        self.newest.send_if_modified(|newest| {
+            let is_newer = *newest < number;
+            *newest = number.max(*newest);
+            is_newer
+        });
     }
 
     /// Number of the newest event that is kept, now and from now on.
@@ -177,7 +196,7 @@ impl Events {
             self.lost.fetch_sub(lost, Ordering::Relaxed);
             warn!(lost, "more events than could be kept; the oldest of them are");
         }
-        self.newest.send_replace(newest);
+        self.kept(newest);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@
 
 use crate::{
     access::Caller,
+    event::Events,
     identity::Revoked,
     registry::{Link, Miner, Registry},
     store::Store,
@@ -35,11 +36,12 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub(crate) struct Homes {
     registry: Registry,
     store: Store,
+    events: Events,
 }
 
 impl Homes {
-    pub(crate) fn new(registry: Registry, store: Store) -> Self {
-        Self { registry, store }
+    pub(crate) fn new(registry: Registry, store: Store, events: Events) -> Self {
+        Self { registry, store, events }
     }
 
     /// Takes a miner in; `None` = it was hung up.
@@ -119,7 +121,8 @@ impl Homes {
 
     async fn quarantine(&self, miner: &Miner, reason: &str) {
         let by = Caller::itself("home", "quarantine");
-        if let Err(error) = self.registry.quarantine(&self.store, &miner.name, reason, &by).await {
+        let Self { registry, store, events } = self;
+        if let Err(error) = registry.quarantine(store, events, &miner.name, reason, &by).await {
             error!(error = &error as &dyn std::error::Error, miner.name = %miner.name, "a quarantine cannot be stored");
         }
     }

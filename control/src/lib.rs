@@ -173,7 +173,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
         tasks.spawn("revocations", enrolments.revoked().clone().run(stop.clone()));
         tasks.spawn("old identities", forget(enrolments, stop.clone()));
         if let Some(door) = door {
-            let homes = Homes::new(parts.registry.clone(), store.clone());
+            let homes = Homes::new(parts.registry.clone(), store.clone(), parts.events.clone());
             tasks.spawn("door", door.run(routes.clone(), homes, stop.clone()));
         }
     }

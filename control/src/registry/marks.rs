@@ -5,6 +5,7 @@
 use super::{Miner, Registry, Remembered};
 use crate::{
     access::Caller,
+    event::{Event, EventKind, Events},
     finish::regardless,
     selector::{LabelError, Labels, check_label},
     store::{Store, StoreError},
@@ -211,7 +212,7 @@ impl Registry {
         Ok(names)
     }
 
-    /// Keeps anything from being sent to a miner, until somebody lifts it.
+    /// Keeps anything from being sent to a miner whose identity two machines use, until somebody lifts it, and tells people.
     ///
     /// # Errors
     /// See [`MarkError`].
@@ -221,18 +222,20 @@ impl Registry {
     pub async fn quarantine(
         &self,
         store: &Store,
+        events: &Events,
         name: &MinerName,
         reason: &str,
         by: &Caller,
     ) -> Result<(), MarkError> {
-        let (registry, store, name) = (self.clone(), store.clone(), name.clone());
+        let (registry, store, events, name) = (self.clone(), store.clone(), events.clone(), name.clone());
         let (reason, by) = (reason.to_owned(), by.clone());
-        regardless(async move { registry.quarantine_to_the_end(&store, &name, &reason, &by).await }).await
+        regardless(async move { registry.quarantine_to_the_end(&store, &events, &name, &reason, &by).await }).await
     }
 
     async fn quarantine_to_the_end(
         &self,
         store: &Store,
+        events: &Events,
         name: &MinerName,
         reason: &str,
         by: &Caller,
@@ -250,8 +253,12 @@ impl Registry {
         let marks = Marks { quarantine, revision: before.revision + 1, ..before };
         write.set_marks(name, &marks).await?;
         write.append_audit(by.record(name, diff)).await?;
+        // In the same write: nobody must miss it.
+        let event = Event::new(EventKind::IdentityCloned, Some(name), "", &reason);
+        let number = write.append_events(&[event], 0).await?;
         write.commit().await?;
         self.keep(name, &marks);
+        events.kept(number);
         warn!(miner.name = %name, reason, "miner in quarantine");
         Ok(())
     }
@@ -425,7 +432,8 @@ mod tests {
         const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
         let (_folder, store, _lock, registry, miner) = world().await;
         let (mut quarantine, by) = (miner.quarantine.subscribe(), somebody());
-        cut(registry.quarantine(&store, &rig1(), "it was used twice", &by)).await;
+        let events = Events::open(store.clone()).await.unwrap();
+        cut(registry.quarantine(&store, &events, &rig1(), "it was used twice", &by)).await;
         tokio::time::timeout(PATIENCE, quarantine.wait_for(Option::is_some)).await.unwrap().unwrap();
         cut(registry.release(&store, &rig1(), &by)).await;
         tokio::time::timeout(PATIENCE, quarantine.wait_for(Option::is_none)).await.unwrap().unwrap();
@@ -450,8 +458,10 @@ mod tests {
         let mut write = store.write().await.unwrap();
         write.set_marks(&rig1(), &marks).await.unwrap();
         write.commit().await.unwrap();
-        registry.quarantine(&store, &rig1(), "it was used twice", &somebody()).await.unwrap();
+        let events = Events::open(store.clone()).await.unwrap();
+        registry.quarantine(&store, &events, &rig1(), "it was used twice", &somebody()).await.unwrap();
         assert_eq!(miner.quarantine().as_deref(), Some("it was used twice"));
+        assert_eq!(store.newest_event().await.unwrap(), 0, "it is no news");
         let mut write = store.write().await.unwrap();
         let next = Marks { labels: [("site".to_owned(), Some("c".to_owned()))].into(), revision: 2, ..marks };
         write.set_marks(&rig1(), &next).await.unwrap();
@@ -459,6 +469,27 @@ mod tests {
         let again = change(&[("site", "c")], &[]);
         assert_eq!(registry.label(&store, std::slice::from_ref(&miner), &again, &somebody(), false).await.unwrap(), []);
         assert_eq!(*miner.labels(), labels(&[("site", "c")]));
+    }
+
+    #[tokio::test]
+    async fn quarantine_is_stored_with_its_event_and_told_at_once() {
+        let (_folder, store, _lock, registry, _miner) = world().await;
+        let events = Events::open(store.clone()).await.unwrap();
+        let mut newest = events.newest();
+        // What is told besides waits for its turn in the queue, and comes after it.
+        events.tell(EventKind::Overridden, None, "", "by hand");
+        registry.quarantine(&store, &events, &rig1(), "it was used twice", &somebody()).await.unwrap();
+        assert_eq!(*newest.borrow_and_update(), 1);
+        let cancel = tokio_util::sync::CancellationToken::new();
+        cancel.cancel();
+        events.clone().keep(cancel).await;
+        let kept = store.events_after(0, 10).await.unwrap();
+        let told: Vec<_> = kept.iter().map(|one| (one.sequence, one.event.kind.as_str())).collect();
+        assert_eq!(told, [(1, "IDENTITY_CLONED"), (2, "OVERRIDDEN")]);
+        assert_eq!((kept[0].event.miner.clone(), kept[0].event.message.as_str()), (Some(rig1()), "it was used twice"));
+        // The number of one that was overtaken takes nothing back.
+        events.kept(1);
+        assert_eq!(*newest.borrow_and_update(), 2);
     }
 
     #[tokio::test]

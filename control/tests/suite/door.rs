@@ -222,6 +222,8 @@ async fn two_machines_with_one_identity_are_told_apart_and_nothing_is_sent_to_th
     timeout(PATIENCE, copy.finished()).await.unwrap();
     let seen = fleet.control.until("rig1", "in quarantine", |miner| !miner.quarantine_reason.is_empty()).await;
     assert!(seen.quarantine_reason.contains("two machines"), "{}", seen.quarantine_reason);
+    let told = fleet.control.until_event("IDENTITY_CLONED").await;
+    assert_eq!((told.miner.as_str(), &told.message), ("rig1", &seen.quarantine_reason));
     let admin = fleet.admin().await;
     let mut registry = MinerRegistryServiceClient::new(admin.client.clone());
     registry.release_miner(v1::ReleaseMinerRequest { name: "rig1".into() }).await.unwrap();

@@ -4,7 +4,7 @@ use crate::{
     miner::FakeMiner,
     world::{Control, PATIENCE, config, spec},
 };
-use mujina_control::{access::Caller, registry::Registry, store::Store};
+use mujina_control::{access::Caller, event::Events, registry::Registry, store::Store};
 use mujina_proto::{
     control::v1::{self, operation_action::Action},
     failure::Failure,
@@ -258,7 +258,8 @@ async fn nothing_is_sent_to_a_miner_in_quarantine_until_it_is_released() {
         let (store, _lock) = Store::open(folder.path()).await.unwrap();
         let registry = Registry::new(&settings.miners, Vec::new()).unwrap();
         let by = Caller::itself("test", "test");
-        registry.quarantine(&store, &"rig1".parse().unwrap(), "it was used twice", &by).await.unwrap();
+        let events = Events::open(store.clone()).await.unwrap();
+        registry.quarantine(&store, &events, &"rig1".parse().unwrap(), "it was used twice", &by).await.unwrap();
         store.close().await;
     }
     let control = Control::start(settings).await;

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     MinerConfig,
     access::{Binding, METHODS, Role, Subject},
+    event::Events,
     registry::Registry,
     store::{FolderLock, Store},
 };
@@ -146,7 +147,8 @@ async fn what_was_set_of_miners_outlives_the_process_and_is_audited() {
     let world = World::new(2).await;
     world.label("rig1", "site", "attic").await;
     let name: MinerName = "rig0".parse().unwrap();
-    world.registry.quarantine(&world.store, &name, "it was used twice", &owner()).await.unwrap();
+    let events = Events::open(world.store.clone()).await.unwrap();
+    world.registry.quarantine(&world.store, &events, &name, "it was used twice", &owner()).await.unwrap();
     let miners = world.registry.all();
     let addresses = miners.iter().map(|(name, miner)| {
         let labels = [("site".to_owned(), "new".to_owned()), ("rack".to_owned(), "1".to_owned())].into();
