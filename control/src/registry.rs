@@ -82,8 +82,6 @@ pub struct Miner {
     pub name: MinerName,
     /// Where it is reached; `None` = it calls home.
     pub address: Option<Address>,
-    /// Labels of the configuration or of the token that it enrolled with.
-    base: Arc<Labels>,
     remembered: Mutex<Remembered>,
     quarantine: watch::Sender<Option<Arc<str>>>,
     /// For calls of our own.
@@ -101,6 +99,8 @@ pub struct Miner {
 /// What is known of a miner besides what is seen of it.
 #[derive(Debug)]
 struct Remembered {
+    /// Labels of the configuration or of the token that it enrolled with last.
+    base: Arc<Labels>,
     marks: Marks,
     /// Those that it came with, with what was set since.
     labels: Arc<Labels>,
@@ -209,6 +209,19 @@ impl Registry {
         added
     }
 
+    /// A miner got a certificate of its own: it is known from now on, and comes with these labels, also where it was known
+    /// before. The configuration's word on a miner stands.
+    pub(crate) fn arrived(&self, name: &MinerName, labels: Labels, desired: Option<DesiredState>) {
+        if self.enrolled(name, labels.clone(), desired) {
+            return;
+        }
+        if let Some(miner) = self.get(name).filter(|miner| miner.address.is_none())
+            && miner.come_with(labels)
+        {
+            self.0.miners.send_modify(|_| {});
+        }
+    }
+
     /// Knows a miner no more.
     fn forget(&self, miner: &Arc<Miner>) {
         if let Some(connection) = miner.home.send_replace(None) {
@@ -303,11 +316,11 @@ impl MinerPlan {
             heard_at: None,
         };
         let base = Arc::new(labels);
-        let remembered = Remembered { marks: Marks::default(), labels: base.clone(), power: None, collected_at: None };
+        let labels = base.clone();
+        let remembered = Remembered { base, marks: Marks::default(), labels, power: None, collected_at: None };
         Miner {
             name,
             address,
-            base,
             remembered: Mutex::new(remembered),
             link: Link::new(link, quarantine.subscribe()),
             quarantine,

@@ -278,11 +278,11 @@ impl Enrolments {
         Ok((issued, Arrival { miner: miner.clone(), labels: labels.clone(), desired }))
     }
 
-    /// A miner has its certificate: it is known from now on, and may call home.
+    /// A miner has its certificate: it is known from now on with its labels, and may call home.
     fn tell(&self, arrival: Arrival) {
         let Arrival { miner, labels, desired } = arrival;
         if let Some(registry) = &self.registry {
-            registry.enrolled(&miner, labels, desired);
+            registry.arrived(&miner, labels, desired);
         }
     }
 

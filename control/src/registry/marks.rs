@@ -170,10 +170,10 @@ impl Registry {
         let mut write = store.write().await?;
         let (mut news, mut known) = (Vec::new(), Vec::new());
         for miner in miners {
-            let before = write.marks(&miner.name).await?;
-            let mut after = before.changed(change, &miner.base);
-            let labels = after.over(&miner.base);
-            if labels == before.over(&miner.base) {
+            let (before, base) = (write.marks(&miner.name).await?, miner.base());
+            let mut after = before.changed(change, &base);
+            let labels = after.over(&base);
+            if labels == before.over(&base) {
                 known.push((miner, before));
                 continue;
             }
@@ -356,7 +356,33 @@ impl Miner {
             *known = next;
             is_other
         });
-        let next = |remembered: &Remembered| remembered.marks.over(&self.base);
+        self.relabel();
+        self.change(|_| {});
+    }
+
+    /// It enrolled anew and comes with these labels from now on; those that were set stay over them. `false` = it came with
+    /// the same before.
+    pub(super) fn come_with(&self, base: Labels) -> bool {
+        {
+            let mut remembered = self.remembered();
+            if *remembered.base == base {
+                return false;
+            }
+            remembered.base = Arc::new(base);
+        }
+        self.relabel();
+        self.change(|_| {});
+        true
+    }
+
+    /// Labels that it came with.
+    fn base(&self) -> Arc<Labels> {
+        self.remembered().base.clone()
+    }
+
+    /// Has the labels in force that follow from what it came with and what was set.
+    fn relabel(&self) {
+        let next = |remembered: &Remembered| remembered.marks.over(&remembered.base);
         let known = self.labels();
         if next(&self.remembered()) != *known {
             let apply = || {
@@ -365,14 +391,13 @@ impl Miner {
             };
             self.log.departed(&self.name, known, apply);
         }
-        self.change(|_| {});
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repeat::RequestKey;
+    use crate::{config::MinerConfig, repeat::RequestKey};
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
@@ -469,6 +494,35 @@ mod tests {
         let again = change(&[("site", "c")], &[]);
         assert_eq!(registry.label(&store, std::slice::from_ref(&miner), &again, &somebody(), false).await.unwrap(), []);
         assert_eq!(*miner.labels(), labels(&[("site", "c")]));
+    }
+
+    #[tokio::test]
+    async fn miner_that_enrols_anew_has_the_labels_of_its_new_token_under_those_that_were_set() {
+        let (_folder, store, _lock, registry, miner) = world().await;
+        registry.arrived(&rig1(), labels(&[("site", "a"), ("rack", "1")]), None);
+        assert_eq!(*miner.labels(), labels(&[("site", "a"), ("rack", "1")]));
+        let set = change(&[("site", "mine")], &[]);
+        registry.label(&store, std::slice::from_ref(&miner), &set, &somebody(), false).await.unwrap();
+        let (mut told, seen) = (registry.arrivals(), registry.revision());
+        told.mark_unchanged();
+        registry.arrived(&rig1(), labels(&[("site", "b"), ("rack", "2")]), None);
+        assert_eq!(*miner.labels(), labels(&[("site", "mine"), ("rack", "2")]));
+        assert!(told.has_changed().unwrap());
+        let news = registry.since(seen).unwrap();
+        assert_eq!(news.changed, [rig1()]);
+        assert_eq!(*news.departures[0].labels, labels(&[("site", "mine"), ("rack", "1")]));
+        // What was set is taken away over what it comes with now.
+        let away = change(&[], &["rack"]);
+        registry.label(&store, std::slice::from_ref(&miner), &away, &somebody(), false).await.unwrap();
+        assert_eq!(*miner.labels(), labels(&[("site", "mine")]));
+    }
+
+    #[tokio::test]
+    async fn labels_of_the_configuration_are_not_those_of_a_token() {
+        let config = MinerConfig { address: "unix:///nowhere".parse().unwrap(), labels: labels(&[("site", "a")]) };
+        let registry = Registry::new(&[(rig1(), config)].into(), Vec::new()).unwrap();
+        registry.arrived(&rig1(), labels(&[("site", "b")]), None);
+        assert_eq!(*registry.get(&rig1()).unwrap().labels(), labels(&[("site", "a")]));
     }
 
     #[tokio::test]

@@ -76,9 +76,14 @@ impl Fleet {
 
     /// A miner's certificate, by a token that is made for it.
     async fn enrol(&self, name: &str) -> Identity {
+        self.enrol_with(name, &[("site", "a")]).await
+    }
+
+    /// The same by a token with other labels.
+    async fn enrol_with(&self, name: &str, labels: &[(&str, &str)]) -> Identity {
         let admin = self.admin().await;
-        let request =
-            v1::CreateEnrollTokenRequest { labels: [("site".into(), "a".into())].into(), ..Default::default() };
+        let labels = labels.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+        let request = v1::CreateEnrollTokenRequest { labels, ..Default::default() };
         let made = EnrollmentServiceClient::new(admin.client.clone()).create_enroll_token(request).await.unwrap();
         self.enrol_by(&made.into_inner().text, name).await.unwrap()
     }
@@ -187,6 +192,28 @@ async fn miner_enrols_calls_home_is_called_and_shown_out_when_it_is_revoked() {
     };
     let explained = explain(refused).to_string();
     assert!(explained.contains("revoked"), "{explained}");
+}
+
+#[tokio::test]
+async fn miner_that_enrols_anew_has_the_labels_of_its_new_token_at_once() {
+    let fleet = Fleet::start().await;
+    fleet.enrol_with("rig1", &[("site", "a"), ("rack", "1")]).await;
+    let admin = fleet.admin().await;
+    let mut registry = MinerRegistryServiceClient::new(admin.client.clone());
+    let label = v1::LabelMinersRequest {
+        selection: Some(v1::MinerSelection { miners: vec!["rig1".into()], ..Default::default() }),
+        set: [("rack".into(), "set".into())].into(),
+        ..Default::default()
+    };
+    registry.label_miners(label).await.unwrap();
+    let target = Some(v1::revoke_certificates_request::Target::Miner("rig1".into()));
+    let revoke = v1::RevokeCertificatesRequest { target, reason: "moved".into() };
+    EnrollmentServiceClient::new(admin.client.clone()).revoke_certificates(revoke).await.unwrap();
+    fleet.enrol_with("rig1", &[("site", "b"), ("rack", "2")]).await;
+    let miner = registry.get_miner(v1::GetMinerRequest { name: "rig1".into() }).await.unwrap();
+    let labels = miner.into_inner().miner.unwrap().labels;
+    let labels = ["site", "rack"].map(|key| labels.get(key).map(String::as_str));
+    assert_eq!(labels, [Some("b"), Some("set")]);
 }
 
 #[tokio::test]
