@@ -20,7 +20,7 @@ mod trials;
 
 use attempts::Attempts;
 pub use authority::{Authority, AuthorityError, Issued};
-pub use enrolment::{Ask, Certificate, Decision, EnrolError, Enrolment, Outcome};
+pub use enrolment::{Ask, Certificate, Credential, Decision, EnrolError, Enrolment, Origin, Outcome};
 pub use enrolments::Enrolments;
 pub use revoked::{Revocation, Revoked};
 pub use token::{NewToken, StoredToken, TokenRefusal};

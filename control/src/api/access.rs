@@ -170,11 +170,18 @@ impl AccessService for Service {
         let by = Caller::of(&request)?;
         let id = request.into_inner().token_id;
         let mut write = self.write().await?;
-        if !write.revoke_operator_token(&id, SystemTime::now()).await.map_err(|error| storage(&error))? {
+        let ended = write.revoke_operator_token(&id, &by.person(), SystemTime::now()).await;
+        let ended = ended.map_err(|error| storage(&error))?.ok_or_else(|| {
             let message = format!("no token that counts has the id `{}`; list the tokens", id.escape_debug());
-            return Err(Failure::new(Code::NotFound, "TOKEN_NOT_FOUND", message).into());
+            Failure::new(Code::NotFound, "TOKEN_NOT_FOUND", message)
+        })?;
+        let certificates: Vec<_> = ended.iter().map(ToString::to_string).collect();
+        self.commit(write, &by, format!("token {id}"), json!({ "revoked": true, "certificates": certificates }))
+            .await?;
+        if let Some(enrolments) = &self.0.enrolments {
+            // What came of it ends at once.
+            enrolments.revoked().refresh().await.map_err(|error| storage(&error))?;
         }
-        self.commit(write, &by, format!("token {id}"), json!("revoked")).await?;
         Ok(Response::new(v1::RevokeOperatorTokenResponse {}))
     }
 

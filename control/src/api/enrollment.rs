@@ -4,7 +4,9 @@ use super::{Parts, bad_token, page_size, problem, refuse, storage};
 use crate::{
     access::{Caller, Permission, Subject},
     door::Dialler,
-    identity::{Ask, Certificate, Decision, EnrolError, Enrolment, Enrolments, NewToken, Outcome, StoredToken},
+    identity::{
+        Ask, Certificate, Credential, Decision, EnrolError, Enrolment, Enrolments, NewToken, Outcome, StoredToken,
+    },
     selector::check_label,
 };
 use mujina_core::{
@@ -15,7 +17,7 @@ use mujina_proto::{
     control::v1::{self, enrollment_service_server::EnrollmentService, revoke_certificates_request::Target},
     convert::{duration, length, timestamp},
     failure::Failure,
-    tls::{PeerKind, Serial, TokenId},
+    tls::{Peer, PeerKind, Serial, TokenId},
 };
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -180,7 +182,7 @@ impl EnrollmentService for Service {
         let revoked = match target {
             Some(Target::Serial(text)) => {
                 let serial: Serial = text.parse().map_err(|error| refuse(problem("serial", format!("{error}"))))?;
-                enrolments.revoke(serial, &reason, &by, now).await.map(usize::from)
+                enrolments.revoke(serial, &reason, &by, now).await.map(|serials| serials.len())
             }
             Some(Target::Miner(name)) => {
                 let name = peer_name("miner", &name).map_err(refuse)?;
@@ -204,6 +206,7 @@ impl EnrollmentService for Service {
         request: Request<v1::IssueOperatorCertificateRequest>,
     ) -> Result<Response<v1::IssueOperatorCertificateResponse>, Status> {
         let by = Caller::of(&request)?;
+        let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.clone());
         let v1::IssueOperatorCertificateRequest { operator, certificate_request } = request.into_inner();
         let own = match by.subject() {
             Some(Subject::Certificate { operator } | Subject::Token { operator, .. }) => Some(operator.clone()),
@@ -216,12 +219,16 @@ impl EnrollmentService for Service {
             }
             (false, _) => operator,
         };
-        if own.as_deref() != Some(name.as_str()) {
+        // What an admin gives to another is not what the admin has.
+        let credential = if own.as_deref() == Some(name.as_str()) {
+            credential(by.subject(), peer)
+        } else {
             by.may(Permission::ManageAccess, None).map_err(Failure::from)?;
-        }
+            None
+        };
         let name = peer_name("operator", &name).map_err(refuse)?;
         let now = SystemTime::now();
-        let issued = self.enrolments()?.issue_operator(&name, &certificate_request, &by, now).await;
+        let issued = self.enrolments()?.issue_operator(&name, &certificate_request, credential, &by, now).await;
         let issued = issued.map_err(|error| failure(&error))?;
         Ok(Response::new(v1::IssueOperatorCertificateResponse {
             certificate_chain: issued.chain,
@@ -239,6 +246,17 @@ impl EnrollmentService for Service {
             fingerprint: authority.fingerprint().to_string(),
             not_after: authority.roots().expires_at().ok().map(timestamp),
         }))
+    }
+}
+
+/// What an operator shows on its connection.
+fn credential(subject: Option<&Subject>, peer: Option<Peer>) -> Option<Credential> {
+    match subject? {
+        Subject::Token { id, .. } => Some(Credential::Token(id.clone())),
+        Subject::Certificate { .. } => {
+            peer.map(|Peer { serial, not_after, .. }| Credential::Certificate { serial, not_after })
+        }
+        Subject::UnixPeer { .. } | Subject::Miner { .. } | Subject::Anonymous => None,
     }
 }
 
@@ -338,6 +356,7 @@ fn failure(error: &EnrolError) -> Failure {
         EnrolError::Revoked => (Code::PermissionDenied, "CERTIFICATE_REVOKED"),
         EnrolError::Expired => (Code::PermissionDenied, "CERTIFICATE_EXPIRED"),
         EnrolError::TooManyCertificates(..) => (Code::FailedPrecondition, "TOO_MANY_CERTIFICATES"),
+        EnrolError::CredentialOver(_) => (Code::Unauthenticated, "UNAUTHENTICATED"),
         EnrolError::Kind(_) => (Code::PermissionDenied, "WRONG_KIND"),
         EnrolError::Bound(_) => return Failure::invalid_field("token", error.to_string()),
         EnrolError::NoToken(_) => (Code::NotFound, "TOKEN_NOT_FOUND"),

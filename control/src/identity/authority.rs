@@ -201,16 +201,24 @@ impl Authority {
         let key = NewKey::generate()?;
         let public = PublicKey::from_request(&key.request(SERVER_NAME)?)?;
         let name = SERVER_NAME.parse().expect("a valid name");
-        let issued = self.issue(PeerKind::Server, &name, check_names(names)?, &public, now)?;
+        let issued = self.issue(PeerKind::Server, &name, check_names(names)?, &public, (now, after(now, LIFE)))?;
         Ok(key.into_identity(&issued.chain, &self.roots)?)
     }
 
-    /// Signs for an operator who keeps the key.
+    /// Signs for an operator who keeps the key. Ends no later than `not_beyond`, where that is given.
     ///
     /// # Errors
     /// The request is refused, or the authority does not sign.
-    pub fn issue_operator(&self, name: &PeerName, request: &str, now: SystemTime) -> Result<Issued, AuthorityError> {
-        self.issue(PeerKind::Operator, name, Vec::new(), &PublicKey::from_request(request)?, now)
+    pub fn issue_operator(
+        &self,
+        name: &PeerName,
+        request: &str,
+        not_beyond: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Result<Issued, AuthorityError> {
+        let key = PublicKey::from_request(request)?;
+        let end = not_beyond.map_or_else(|| after(now, LIFE), |end| end.min(after(now, LIFE)));
+        self.issue(PeerKind::Operator, name, Vec::new(), &key, (now, end))
     }
 
     /// Signs for a miner, which keeps its key. Nothing but the key is taken from the request.
@@ -219,7 +227,8 @@ impl Authority {
     /// The request is refused, or the authority does not sign.
     pub fn issue_miner(&self, name: &MinerName, request: &str, now: SystemTime) -> Result<Issued, AuthorityError> {
         let name = name.as_str().parse().expect("names of miners and of peers have one grammar");
-        self.issue(PeerKind::Miner, &name, Vec::new(), &PublicKey::from_request(request)?, now)
+        let key = PublicKey::from_request(request)?;
+        self.issue(PeerKind::Miner, &name, Vec::new(), &key, (now, after(now, LIFE)))
     }
 
     fn issue(
@@ -228,9 +237,9 @@ impl Authority {
         name: &PeerName,
         hosts: Vec<SanType>,
         key: &PublicKey,
-        now: SystemTime,
+        (now, end): (SystemTime, SystemTime),
     ) -> Result<Issued, AuthorityError> {
-        let (begin, end) = (before(now), after(now, LIFE).min(self.valid_until));
+        let (begin, end) = (before(now), end.min(self.valid_until));
         if begin >= end {
             return Err(AuthorityError::OutOfTime);
         }

@@ -3,9 +3,10 @@
 use super::{AuthorityError, TokenRefusal};
 use crate::store::StoreError;
 use mujina_core::id::{MinerName, NameError};
-use mujina_proto::tls::{Fingerprint, Peer, PeerKind, TlsError, TokenError, TokenId};
+use mujina_proto::tls::{Fingerprint, Peer, PeerKind, Serial, TlsError, TokenError, TokenId};
 use std::{
     collections::BTreeMap,
+    fmt,
     net::IpAddr,
     time::{Duration, Instant, SystemTime},
 };
@@ -105,6 +106,39 @@ pub struct Certificate {
     pub is_revoked: bool,
 }
 
+/// What an operator proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A token of operators, by its id.
+    Token(String),
+    /// A certificate.
+    Certificate {
+        /// Which.
+        serial: Serial,
+        /// When it expires.
+        not_after: SystemTime,
+    },
+}
+
+/// As it is stored: `token/ID` or `certificate/SERIAL`.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(id) => write!(f, "token/{id}"),
+            Self::Certificate { serial, not_after: _ } => write!(f, "certificate/{serial}"),
+        }
+    }
+}
+
+/// What an operator's own certificate comes of, and ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// What was shown to get it.
+    pub credential: Credential,
+    /// Until when anything may count that comes of the same token; `None` = no token stands at the begin.
+    pub not_beyond: Option<SystemTime>,
+}
+
 /// Why somebody gets no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
@@ -151,6 +185,9 @@ pub enum EnrolError {
     /// More certificates than anybody needs.
     #[error("{0} has {1} valid certificates; revoke those that are not in use")]
     TooManyCertificates(String, i64),
+    /// What was shown ended meanwhile.
+    #[error("{0} was revoked or has expired meanwhile; log in with another")]
+    CredentialOver(Credential),
     /// A kind that does not renew here.
     #[error("a {0} does not renew its certificate by itself")]
     Kind(PeerKind),

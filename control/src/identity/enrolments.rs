@@ -270,7 +270,7 @@ impl Enrolments {
     ) -> Result<(Issued, Arrival), EnrolError> {
         let Approved { number, miner, request, labels } = *whom;
         let issued = self.authority.issue_miner(miner, request, now)?;
-        write.insert_certificate(&issued, by, now).await?;
+        write.insert_certificate(&issued, None, by, now).await?;
         let serial = Some(issued.peer.serial);
         write.decide_enrolment(number, Decision::Approved, (by, now), serial, None).await?;
         write.put_enrolled_miner(miner, labels, now).await?;

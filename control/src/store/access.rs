@@ -1,7 +1,11 @@
 //! Bindings and tokens on disk.
 
 use super::{Store, StoreError, Write, from_millis, millis};
-use crate::access::{Binding, token::Token};
+use crate::{
+    access::{Binding, token::Token},
+    identity::Credential,
+};
+use mujina_proto::tls::Serial;
 use sqlx::{Row, sqlite::SqliteRow};
 use std::{
     collections::HashSet,
@@ -180,17 +184,26 @@ impl Write {
         Ok(())
     }
 
-    /// Ends a token; `false` when there is none with this id, or it was ended before.
+    /// Ends a token and the certificates that came of it, whose serials it gives; `None` when there is none with this id,
+    /// or it was ended before.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn revoke_operator_token(&mut self, id: &str, at: SystemTime) -> Result<bool, StoreError> {
+    pub async fn revoke_operator_token(
+        &mut self,
+        id: &str,
+        by: &str,
+        at: SystemTime,
+    ) -> Result<Option<Vec<Serial>>, StoreError> {
         let revoked = sqlx::query("UPDATE operator_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
             .bind(millis(at))
             .bind(id)
             .execute(&mut *self.transaction)
             .await?;
-        Ok(revoked.rows_affected() > 0)
+        if revoked.rows_affected() == 0 {
+            return Ok(None);
+        }
+        self.revoke_what_came_of(&Credential::Token(id.into()), (by, at)).await.map(Some)
     }
 }
 

@@ -19,7 +19,7 @@ use mujina_proto::{
         miner_service_client::MinerServiceClient,
     },
     failure::Failure,
-    home::{self, Attached},
+    home::{self, Attached, Client},
     tls::{Alpn, ClientTls, Identity, NewKey, Roots, Token, client_config, client_config_pinned, explain},
 };
 use std::{
@@ -290,6 +290,47 @@ async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slow
     // The right one of the same address is not slowed down with them, nor are others.
     registry.list_miners(bearer(&other.text)).await.unwrap();
     access.who_am_i(v1::WhoAmIRequest {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn certificates_that_an_operator_gets_by_a_token_end_with_it() {
+    let fleet = Fleet::start().await;
+    let (admin, stranger) = (fleet.admin().await, fleet.dial(None).await);
+    let mut access = AccessServiceClient::new(admin.client.clone());
+    let binding = v1::Binding { subject: "operator:bob".into(), role: "viewer".into(), ..Default::default() };
+    access.create_binding(v1::CreateBindingRequest { binding: Some(binding) }).await.unwrap();
+    let asked = v1::CreateOperatorTokenRequest { operator: "bob".into(), ..Default::default() };
+    let made = access.create_operator_token(asked).await.unwrap().into_inner();
+    let token = made.token.unwrap();
+    let get = async |client: &Client, bearer: Option<&str>| {
+        let key = NewKey::generate().unwrap();
+        let certificate_request = key.request("bob").unwrap();
+        let mut asked =
+            Request::new(v1::IssueOperatorCertificateRequest { operator: "bob".into(), certificate_request });
+        if let Some(text) = bearer {
+            asked.metadata_mut().insert("authorization", format!("Bearer {text}").parse().unwrap());
+        }
+        let issued = EnrollmentServiceClient::new(client.clone()).issue_operator_certificate(asked).await.unwrap();
+        key.into_identity(&issued.into_inner().certificate_chain, &fleet.roots).unwrap()
+    };
+    let by_token = get(&stranger.client, Some(&made.text)).await;
+    let first = fleet.dial(Some(&by_token)).await;
+    let renewed = get(&first.client, None).await;
+    let second = fleet.dial(Some(&renewed)).await;
+    // What an admin gives to another ends with nothing of the admin's.
+    let given = fleet.dial(Some(&get(&admin.client, None).await)).await;
+    let expires_at = SystemTime::try_from(token.expires_at.unwrap()).unwrap();
+    assert!(by_token.expires_at() <= expires_at && renewed.expires_at() <= expires_at);
+
+    access.revoke_operator_token(v1::RevokeOperatorTokenRequest { token_id: token.token_id }).await.unwrap();
+    timeout(PATIENCE, first.ended()).await.unwrap();
+    timeout(PATIENCE, second.ended()).await.unwrap();
+    let who = AccessServiceClient::new(given.client.clone()).who_am_i(v1::WhoAmIRequest {}).await.unwrap().into_inner();
+    assert_eq!(who.subject, "operator:bob");
+    let mut audit = AuditServiceClient::new(admin.client.clone());
+    let records = audit.list_audit_records(v1::ListAuditRecordsRequest::default()).await.unwrap().into_inner().records;
+    let serials = [by_token, renewed].map(|identity| identity.peer().serial.to_string());
+    assert!(serials.iter().all(|serial| records[0].diff_json.contains(serial.as_str())), "{}", records[0].diff_json);
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ fn operators_and_miners_get_numbers_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::create(folder.path(), &names(), now()).unwrap();
     let (key, request) = request();
-    let issue = || authority.issue_operator(&"alice".parse().unwrap(), &request, now()).unwrap();
+    let alice = "alice".parse().unwrap();
+    let issue = || authority.issue_operator(&alice, &request, None, now()).unwrap();
     let serials: std::collections::BTreeSet<_> = (0..50).map(|_| issue().peer.serial).collect();
     assert_eq!(serials.len(), 50);
     // 16 random bytes: some are longer than 120 bits, none longer than 128.
@@ -99,6 +100,8 @@ fn operators_and_miners_get_numbers_of_their_own() {
     assert_eq!(identity.peer().to_string(), "operator/alice");
     let (other_key, _) = self::request();
     assert!(matches!(other_key.into_identity(&issue().chain, authority.roots()), Err(TlsError::Mismatch)));
+    let until = |end| authority.issue_operator(&alice, &request, Some(end), now()).unwrap().peer.not_after;
+    assert_eq!((until(now() + days(3)), until(now() + days(99))), (now() + days(3), now() + days(30)));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::{EnrolError, Enrolments};
 use crate::{
     access::Caller,
     finish::regardless,
-    identity::{Certificate, Issued, Revocation},
-    store::StoreError,
+    identity::{Certificate, Credential, Issued, Origin, Revocation},
+    store::{StoreError, Write},
 };
 use mujina_core::id::{MinerName, PeerName};
 use mujina_proto::tls::{Identity, NewKey, Peer, PeerKind, Serial};
@@ -65,17 +65,18 @@ impl Enrolments {
         if valid >= MOST_CERTIFICATES {
             return Err(EnrolError::TooManyCertificates(peer.to_string(), valid));
         }
-        write.insert_certificate(&issued, &format!("certificate/{}", peer.serial), now).await?;
+        write.insert_certificate(&issued, None, &format!("certificate/{}", peer.serial), now).await?;
         write.append_audit(by.record(&peer.name, json!("renewed"))).await?;
         write.commit().await?;
         info!(miner.name = %miner, serial = %issued.peer.serial, "certificate renewed");
         Ok(issued.chain)
     }
 
-    /// Gives an operator a certificate with a key that the operator made.
+    /// Gives an operator a certificate with a key that the operator made. Got with a `credential` of its own, it comes of
+    /// that: it ends with the token at the begin at the latest, and is revoked with anything between.
     ///
     /// # Errors
-    /// The request is refused, or the database failed.
+    /// The request is refused, the credential has ended, or the database failed.
     ///
     /// # Cancel safety
     /// Safe: as [`Enrolments::create_token`].
@@ -83,27 +84,34 @@ impl Enrolments {
         &self,
         name: &PeerName,
         request: &str,
+        credential: Option<Credential>,
         by: &Caller,
         now: SystemTime,
     ) -> Result<Issued, EnrolError> {
         let (this, name, request, by) = (self.clone(), name.clone(), request.to_owned(), by.clone());
-        regardless(async move { this.issue_operator_to_the_end(&name, &request, &by, now).await }).await
+        regardless(async move { this.issue_operator_to_the_end(&name, &request, credential, &by, now).await }).await
     }
 
     async fn issue_operator_to_the_end(
         &self,
         name: &PeerName,
         request: &str,
+        credential: Option<Credential>,
         by: &Caller,
         now: SystemTime,
     ) -> Result<Issued, EnrolError> {
-        let issued = self.authority.issue_operator(name, request, now)?;
         let mut write = self.store.write().await?;
+        let origin = match credential {
+            Some(credential) => Some(origin(&mut write, credential, now).await?),
+            None => None,
+        };
+        let not_beyond = origin.as_ref().and_then(|origin| origin.not_beyond);
+        let issued = self.authority.issue_operator(name, request, not_beyond, now)?;
         let valid = write.valid_certificates(PeerKind::Operator, name, now).await?;
         if valid >= MOST_CERTIFICATES {
             return Err(EnrolError::TooManyCertificates(issued.peer.to_string(), valid));
         }
-        write.insert_certificate(&issued, &by.person(), now).await?;
+        write.insert_certificate(&issued, origin.as_ref(), &by.person(), now).await?;
         let diff = json!({ "serial": issued.peer.serial.to_string() });
         write.append_audit(by.record(&issued.peer, diff)).await?;
         write.commit().await?;
@@ -121,7 +129,7 @@ impl Enrolments {
         now: SystemTime,
     ) -> Result<Identity, EnrolError> {
         let key = NewKey::generate()?;
-        let issued = self.issue_operator(name, &key.request(name.as_str())?, by, now).await?;
+        let issued = self.issue_operator(name, &key.request(name.as_str())?, None, by, now).await?;
         Ok(key.into_identity(&issued.chain, self.authority.roots())?)
     }
 
@@ -145,14 +153,21 @@ impl Enrolments {
         self.store.revocations().await
     }
 
-    /// Revokes one certificate, also one that is not in the store; `false` when it was revoked before.
+    /// Revokes one certificate, also one that is not in the store, and what came of it; returns those that counted until
+    /// now.
     ///
     /// # Errors
     /// The database failed.
     ///
     /// # Cancel safety
     /// Safe: as [`Enrolments::create_token`].
-    pub async fn revoke(&self, serial: Serial, reason: &str, by: &Caller, now: SystemTime) -> Result<bool, EnrolError> {
+    pub async fn revoke(
+        &self,
+        serial: Serial,
+        reason: &str,
+        by: &Caller,
+        now: SystemTime,
+    ) -> Result<Vec<Serial>, EnrolError> {
         let (this, reason, by) = (self.clone(), reason.to_owned(), by.clone());
         regardless(async move { this.revoke_to_the_end(serial, reason, &by, now).await }).await
     }
@@ -163,17 +178,22 @@ impl Enrolments {
         reason: String,
         by: &Caller,
         now: SystemTime,
-    ) -> Result<bool, EnrolError> {
+    ) -> Result<Vec<Serial>, EnrolError> {
         let mut write = self.store.write().await?;
         let not_after = write.certificate_end(serial).await?;
         let not_after = not_after.unwrap_or(now.checked_add(UNKNOWN_LIFE).unwrap_or(now));
         let revocation = Revocation { serial, not_after, revoked_at: now, revoked_by: by.person(), reason };
-        let is_new = write.insert_revocation(&revocation).await?;
-        let diff = json!({ "revoked": u8::from(is_new), "reason": revocation.reason });
+        let mut revoked = write
+            .revoke_what_came_of(&Credential::Certificate { serial, not_after }, (&revocation.revoked_by, now))
+            .await?;
+        if write.insert_revocation(&revocation).await? {
+            revoked.push(serial);
+        }
+        let diff = json!({ "revoked": revoked.len(), "reason": revocation.reason });
         write.append_audit(by.record(format!("certificate {serial}"), diff)).await?;
         write.commit().await?;
         self.revoked_something().await;
-        Ok(is_new)
+        Ok(revoked)
     }
 
     /// Revokes all certificates of a holder; returns those that counted until now.
@@ -225,4 +245,14 @@ impl Enrolments {
     pub async fn prune(&self, now: SystemTime) -> Result<(), StoreError> {
         self.store.prune_identities(now).await
     }
+}
+
+/// What comes of a credential that counts. Asked within the transaction: what is issued comes before a revocation,
+/// which then finds it, or after, and fails.
+async fn origin(write: &mut Write, credential: Credential, now: SystemTime) -> Result<Origin, EnrolError> {
+    if !write.credential_counts(&credential, now).await? {
+        return Err(EnrolError::CredentialOver(credential));
+    }
+    let not_beyond = write.not_beyond(&credential).await?;
+    Ok(Origin { credential, not_beyond })
 }

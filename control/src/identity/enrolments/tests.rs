@@ -1,5 +1,6 @@
 //! Enrolments as miners and operators see them, over restarts and at the same time.
 
+mod operator;
 mod record;
 mod renewal;
 

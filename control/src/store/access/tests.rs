@@ -102,8 +102,8 @@ async fn token_opens_until_it_is_revoked_and_its_secret_is_not_in_the_files() {
     assert_eq!(kept.as_ref(), Some(&token));
     assert!(matches!(shown.verify(kept.as_ref(), UNIX_EPOCH), Ok(Subject::Token { operator, .. }) if operator == "ci"));
     let mut write = store.write().await.unwrap();
-    assert!(write.revoke_operator_token(&token.id, UNIX_EPOCH).await.unwrap());
-    assert!(!write.revoke_operator_token(&token.id, UNIX_EPOCH).await.unwrap());
+    assert_eq!(write.revoke_operator_token(&token.id, "owner", UNIX_EPOCH).await.unwrap(), Some(Vec::new()));
+    assert_eq!(write.revoke_operator_token(&token.id, "owner", UNIX_EPOCH).await.unwrap(), None);
     write.commit().await.unwrap();
     let kept = store.operator_tokens().await.unwrap().pop();
     assert_eq!(shown.verify(kept.as_ref(), UNIX_EPOCH), Err(TokenError::Revoked));

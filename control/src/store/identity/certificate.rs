@@ -1,7 +1,7 @@
 //! Certificates and their revocations on disk.
 
 use super::{Store, StoreError, Write, from_millis, millis, parsed};
-use crate::identity::{Certificate, Issued, Revocation};
+use crate::identity::{Certificate, Credential, Issued, Origin, Revocation};
 use mujina_core::id::PeerName;
 use mujina_proto::tls::{Fingerprint, Peer, PeerKind, Serial};
 use sqlx::{Row, sqlite::SqliteRow};
@@ -55,6 +55,7 @@ impl Write {
     pub(crate) async fn insert_certificate(
         &mut self,
         issued: &Issued,
+        origin: Option<&Origin>,
         by: &str,
         now: SystemTime,
     ) -> Result<(), StoreError> {
@@ -62,8 +63,9 @@ impl Write {
         let Peer { kind, name, serial, fingerprint, not_before, not_after } = peer;
         sqlx::query(
             "INSERT INTO certificates
-                 (serial, kind, name, fingerprint, key, not_before, not_after, issued_at, issued_by, chain)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (serial, kind, name, fingerprint, key, not_before, not_after, issued_at, issued_by, chain, came_of,
+                  not_beyond)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(serial.to_string())
         .bind(kind.as_str())
@@ -75,6 +77,8 @@ impl Write {
         .bind(millis(now))
         .bind(by)
         .bind(chain)
+        .bind(origin.map(|origin| origin.credential.to_string()))
+        .bind(origin.and_then(|origin| origin.not_beyond).map(millis))
         .execute(&mut *self.transaction)
         .await?;
         Ok(())
@@ -126,6 +130,65 @@ impl Write {
             .fetch_optional(&mut *self.transaction)
             .await?;
         Ok(row.is_some())
+    }
+
+    /// Whether a credential proves anything.
+    pub(crate) async fn credential_counts(
+        &mut self,
+        credential: &Credential,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        match credential {
+            Credential::Token(id) => {
+                let living = "SELECT 1 FROM operator_tokens WHERE id = ? AND revoked_at IS NULL AND expires_at > ?";
+                let row = sqlx::query(living).bind(id).bind(millis(now)).fetch_optional(&mut *self.transaction).await?;
+                Ok(row.is_some())
+            }
+            Credential::Certificate { serial, not_after } => Ok(now < *not_after && !self.is_revoked(*serial).await?),
+        }
+    }
+
+    /// Until when anything may count that comes of a credential; `None` = no token stands at its begin.
+    pub(crate) async fn not_beyond(&mut self, credential: &Credential) -> Result<Option<SystemTime>, StoreError> {
+        let (bound, id) = match credential {
+            Credential::Token(id) => ("SELECT expires_at FROM operator_tokens WHERE id = ?", id.clone()),
+            Credential::Certificate { serial, .. } => {
+                ("SELECT not_beyond FROM certificates WHERE serial = ?", serial.to_string())
+            }
+        };
+        let row = sqlx::query(bound).bind(id).fetch_optional(&mut *self.transaction).await?;
+        match (row, credential) {
+            (Some(row), _) => Ok(row.try_get::<Option<i64>, _>(0)?.map(from_millis)),
+            // From before a backup that was brought back: nobody knows what it came of.
+            (None, Credential::Certificate { not_after, .. }) => Ok(Some(*not_after)),
+            (None, Credential::Token(_)) => Ok(None),
+        }
+    }
+
+    /// Revokes the certificates that came of a credential, over any number of steps, and count; returns their serials.
+    pub(crate) async fn revoke_what_came_of(
+        &mut self,
+        credential: &Credential,
+        (by, at): (&str, SystemTime),
+    ) -> Result<Vec<Serial>, StoreError> {
+        let rows = sqlx::query(
+            "WITH RECURSIVE ended(id) AS (
+                 VALUES (?1)
+                 UNION
+                 SELECT 'certificate/' || serial FROM ended JOIN certificates ON came_of = ended.id
+             )
+             INSERT INTO revocations (serial, not_after, revoked_at, revoked_by, reason)
+             SELECT serial, not_after, ?2, ?3, ?4 FROM certificates
+             WHERE came_of IN (SELECT id FROM ended) AND not_after > ?2
+             ON CONFLICT DO NOTHING RETURNING serial",
+        )
+        .bind(credential.to_string())
+        .bind(millis(at))
+        .bind(by)
+        .bind(format!("{credential}, of which it came, was revoked"))
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        rows.iter().map(|row| parsed(row, "serial")).collect()
     }
 
     /// When a certificate expires, if it is known.

@@ -47,7 +47,7 @@ async fn every_change_has_its_record_and_what_changes_nothing_has_none() {
     world.enrolments.renew(identity.peer(), &next, &by(), later).await.unwrap();
     let bob = world.enrolments.issue_operator_here(&name("bob"), &by(), now()).await.unwrap();
     let serial = bob.peer().serial;
-    assert!(world.enrolments.revoke(serial, "lost", &by(), now()).await.unwrap());
+    world.enrolments.revoke(serial, "lost", &by(), now()).await.unwrap();
     world.enrolments.revoke_holder(PeerKind::Miner, &name("rig-2"), "sold", &by(), now()).await.unwrap();
     let token = |approval: bool| format!(r#"{{"labels":{{"site":"north"}},"needs_approval":{approval},"uses":2}}"#);
     let expected = [
@@ -96,7 +96,7 @@ async fn change_that_cannot_be_recorded_does_not_happen() {
         enrolments.approve(2, &by(), now).await.err(),
         enrolments.refuse(2, "not ours", &by(), now).await.err(),
         enrolments.renew(&miner, &next, &by(), now + 20 * DAY).await.err(),
-        enrolments.issue_operator(&name("bob"), &bob, &by(), now).await.err(),
+        enrolments.issue_operator(&name("bob"), &bob, None, &by(), now).await.err(),
         enrolments.revoke(miner.serial, "lost", &by(), now).await.err(),
         enrolments.revoke_holder(PeerKind::Miner, &miner.name, "lost", &by(), now).await.err(),
     ];
