@@ -237,7 +237,7 @@ pub fn faults(state: &SpecState) -> Vec<Fault> {
         reason: FaultReason::TuningRefused,
         subject: format!("spec/{}", section.path),
         message: format!(
-            "{}; the board goes on as it was: correct it with `mujinactl board tune`",
+            "{}; its clock and voltage go on as they were: correct it with `mujinactl board tune`",
             section.applying.as_deref().unwrap_or("a board refuses its tuning")
         ),
         since: state.accepted_at,

@@ -108,8 +108,10 @@ impl Slot {
 
     /// Why a tuning does not fit this board; `None` when it does, or that is not known yet.
     pub(super) fn refusal_of(&self, tuning: &BoardTuning) -> Option<String> {
-        let refusals = self.limits.as_ref().filter(|_| self.present)?.tightened(tuning).err()?;
-        Some(LimitRefusal::in_words(&refusals))
+        let model = self.limits.as_ref().filter(|_| self.present)?;
+        let (limits, refusals) = model.tightened_where_granted(tuning);
+        let kept = if limits == *model { "" } else { "; the limits that it tightens are in force all the same" };
+        (!refusals.is_empty()).then(|| format!("{}{kept}", LimitRefusal::in_words(&refusals)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 use mujina_core::{
     board::{BoardState, TuningMode},
     fault::FaultReason,
-    units::{Frequency, Volts, Watts},
+    units::{Celsius, Frequency, Volts, Watts},
 };
 use std::time::SystemTime;
 use tokio::{task::JoinSet, time::timeout};
@@ -243,7 +243,9 @@ async fn tuning_is_refused_by_whom_it_does_not_fit_and_followed_by_the_others() 
     let (frequency, voltage) = (Frequency::from_megahertz(600.0), Volts::from_millivolts(1200));
     let fast = BoardTuning { mode: TuningMode::Fixed { frequency, voltage }, ..BoardTuning::default() };
     let power = BoardTuning { mode: TuningMode::Power(Watts::from_watts(5.0)), ..BoardTuning::default() };
-    let wanted = [("cpu", &power), ("bitaxe-gamma", &fast), ("emberone-00-bb", &fast), ("not-there", &fast)];
+    let hard_limits = [("asic".to_owned(), Celsius::from_degrees(60.0))].into();
+    let cool = BoardTuning { hard_limits, ..fast.clone() };
+    let wanted = [("cpu", &power), ("bitaxe-gamma", &fast), ("emberone-00-bb", &cool), ("not-there", &fast)];
     let wanted = wanted.map(|(name, tuning)| (name.to_owned(), tuning.clone())).into();
     let refusals = world.ask(|reply| BoardCommand::Tune(wanted, reply)).await;
     let who: Vec<_> = refusals
@@ -254,6 +256,8 @@ async fn tuning_is_refused_by_whom_it_does_not_fit_and_followed_by_the_others() 
         })
         .collect();
     assert_eq!(who, ["cpu", "emberone-00-bb"]);
+    let said = refusals[1].to_string();
+    assert!(said.ends_with("the limits that it tightens are in force all the same"), "{said}");
     world.until_it("bitaxe-aa", |report| report.tuning.frequency == Some(frequency)).await;
     world
         .until_it("emberone-00-bb", |report| {

@@ -114,8 +114,15 @@ impl BoardLimits {
     /// These limits, tightened as an owner wants them. What is wanted of clock, voltage, power and rate is checked too.
     ///
     /// # Errors
-    /// All that cannot be granted, each with the range that could be; nothing of the tuning is then used.
+    /// All that cannot be granted, each with the range that could be.
     pub fn tightened(&self, tuning: &BoardTuning) -> Result<Self, Vec<LimitRefusal>> {
+        let (limits, refusals) = self.tightened_where_granted(tuning);
+        if refusals.is_empty() { Ok(limits) } else { Err(refusals) }
+    }
+
+    /// These limits, tightened by each wish that can be granted by itself; and why the others cannot.
+    #[must_use]
+    pub fn tightened_where_granted(&self, tuning: &BoardTuning) -> (Self, Vec<LimitRefusal>) {
         let BoardTuning { mode, soft_limits, hard_limits, fan_target } = tuning;
         let mut refusals = self.refusals_of_mode(*mode);
         let mut limits = self.clone();
@@ -129,7 +136,34 @@ impl BoardLimits {
             refusals.extend(limits.aim_fan(target).err());
         }
         limits.keep_fan_below_soft();
-        if refusals.is_empty() { Ok(limits) } else { Err(refusals) }
+        (limits, refusals)
+    }
+
+    /// Of these limits and `others` of the same model, the tighter of each.
+    #[must_use]
+    pub fn tightest(&self, others: &Self) -> Self {
+        let mut limits = self.clone();
+        for (name, sensor) in &mut limits.sensors {
+            if let Some(other) = others.sensors.get(name) {
+                sensor.soft = least_of(sensor.soft, other.soft);
+                sensor.hard = least_of(sensor.hard, other.hard);
+            }
+        }
+        if let (Some(fan), Some(other)) = (&mut limits.fan, &others.fan) {
+            fan.target.default = least_of(fan.target.default, other.target.default);
+        }
+        limits
+    }
+
+    /// What differs from `model`, for a person; empty when nothing does.
+    pub(crate) fn tightened_in_words(&self, model: &Self) -> String {
+        let sensors = self.sensors.iter().filter_map(|(name, sensor)| {
+            let is_tighter = model.sensors.get(name).is_none_or(|of| (of.soft, of.hard) != (sensor.soft, sensor.hard));
+            is_tighter.then(|| format!("{name} soft {}, hard {}", sensor.soft, sensor.hard))
+        });
+        let target = |limits: &Self| limits.fan.as_ref().map(|fan| fan.target.default);
+        let fan = target(self).filter(|at| Some(*at) != target(model)).map(|at| format!("fan target {at}"));
+        sensors.chain(fan).collect::<Vec<_>>().join("; ")
     }
 
     fn tighten_hard(&mut self, name: &str, hard: Celsius) -> Result<(), LimitRefusal> {

@@ -71,7 +71,7 @@ impl Mining for MinerHandle {
     }
 }
 
-/// What boards do not grant of their tuning; they go on as they were.
+/// What boards do not grant of their tuning; no limit gets looser by it, and clock and voltage go on as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TuneError(pub(crate) Vec<BoardRefusal>);
 

@@ -58,6 +58,22 @@ fn looser_limits_are_refused_with_the_range_that_is_allowed() {
 }
 
 #[test]
+fn limits_that_can_be_granted_are_although_others_and_the_mode_cannot() {
+    let tuning = BoardTuning {
+        mode: TuningMode::Power(Watts::from_watts(60.0)),
+        hard_limits: [("asic".to_owned(), celsius(66.0)), ("regulator".to_owned(), celsius(200.0))].into(),
+        ..BoardTuning::default()
+    };
+    let model = samples::single_chip();
+    let (limits, refusals) = model.tightened_where_granted(&tuning);
+    assert_eq!(refusals.len(), 2, "{refusals:?}");
+    assert_eq!(limits.tightened_in_words(&model), "asic soft 61.0 °C, hard 66.0 °C; fan target 56.0 °C");
+    assert_eq!(limits.tightest(&model), limits);
+    assert_eq!(model.tightest(&limits), limits);
+    assert_eq!(model.tightened_in_words(&model), "");
+}
+
+#[test]
 fn unknown_sensor_and_missing_fan_are_named() {
     let tuning = BoardTuning {
         soft_limits: [("vr".to_owned(), celsius(50.0))].into(),
@@ -120,6 +136,7 @@ proptest! {
         soft in -300.0..300.0_f64,
         hard in -300.0..300.0_f64,
         target in -300.0..300.0_f64,
+        before in 40.0..90.0_f64,
         sensor in prop_oneof![Just("asic"), Just("regulator")],
     ) {
         let model = samples::single_chip();
@@ -129,7 +146,10 @@ proptest! {
             fan_target: Some(celsius(target)),
             ..BoardTuning::default()
         };
-        if let Ok(limits) = model.tightened(&tuning) {
+        let other = BoardTuning { hard_limits: [("asic".to_owned(), celsius(before))].into(), ..BoardTuning::default() };
+        let refused_before = model.tightened_where_granted(&other).0;
+        let granted = model.tightened_where_granted(&tuning).0;
+        for limits in [granted.tightest(&refused_before), granted] {
             prop_assert_eq!(limits.sensors.len(), model.sensors.len());
             for (name, sensor) in &limits.sensors {
                 let of_model = &model.sensors[name];

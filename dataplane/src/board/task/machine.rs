@@ -211,8 +211,8 @@ pub(super) struct Beginning {
 }
 
 impl Machine {
-    /// A board that was just opened: in the safe state. A tuning that does not fit it is refused, and it runs with the
-    /// defaults of its model.
+    /// A board that was just opened: in the safe state. A tuning that does not fit it is refused but for the limits that it
+    /// tightens, and it runs with the defaults of its model.
     pub(super) fn new(beginning: Beginning, now: Now) -> Self {
         let Beginning { id, board, gate_bits, facts, has_led, tuning, paused, memory, restarts, reinit } = beginning;
         let base = board.limits(gate_bits);

@@ -3,10 +3,13 @@
 use super::{Cause, Machine, Now, Phase, test::Test};
 use crate::{
     backplane::BoardRefusal,
-    board::{limits::LimitRefusal, task::Reply},
+    board::{
+        limits::{BoardLimits, LimitRefusal},
+        task::Reply,
+    },
 };
 use mujina_core::{
-    board::{BoardState, BoardTuning, SelfTestStep},
+    board::{BoardState, BoardTuning, SelfTestStep, TuningMode},
     fault::{Fault, FaultReason},
 };
 use std::time::Duration;
@@ -82,29 +85,37 @@ impl Machine {
         }
     }
 
-    /// Wants another tuning of it. One that does not fit is refused whole, and the board goes on as it was.
+    /// Wants another tuning of it. Of one that does not fit, the limits that it tightens are in force all the same, and
+    /// nothing else: no limit gets looser by it, and clock and voltage go on as they were.
     pub(in crate::board::task) fn tune(&mut self, tuning: BoardTuning, now: Now) {
         if tuning == self.tuning && self.refused.is_none() {
             return;
         }
         self.dirty = true;
-        match self.base.tightened(&tuning) {
-            Ok(limits) => {
-                self.guard.set_limits(limits.clone());
-                self.tuner.set(limits.clone(), tuning.mode);
-                self.limits = limits;
-                self.tuning = tuning;
-                self.refused = None;
-                self.poll_due = now.at;
-            }
-            Err(refusals) => {
-                let words = LimitRefusal::in_words(&refusals);
-                let message = format!("its tuning is not granted, and it goes on without: {words}");
-                let since = self.refused.as_ref().map_or(now.wall, |fault| fault.since);
-                let reason = FaultReason::TuningRefused;
-                self.refused = Some(Fault { reason, subject: self.subject(), message, since });
-            }
+        let (limits, refusals) = self.base.tightened_where_granted(&tuning);
+        if refusals.is_empty() {
+            self.limit(limits, tuning.mode, now);
+            self.tuning = tuning;
+            self.refused = None;
+            return;
         }
+        self.limit(limits.tightest(&self.limits), self.tuning.mode, now);
+        let words = LimitRefusal::in_words(&refusals);
+        let kept = match self.limits.tightened_in_words(&self.base) {
+            kept if kept.is_empty() => "the limits of its model are in force".to_owned(),
+            kept => format!("tightened limits are in force: {kept}"),
+        };
+        let message = format!("its tuning is not granted, and clock and voltage go on without: {words}; {kept}");
+        let since = self.refused.as_ref().map_or(now.wall, |fault| fault.since);
+        let reason = FaultReason::TuningRefused;
+        self.refused = Some(Fault { reason, subject: self.subject(), message, since });
+    }
+
+    fn limit(&mut self, limits: BoardLimits, mode: TuningMode, now: Now) {
+        self.guard.set_limits(limits.clone());
+        self.tuner.set(limits.clone(), mode);
+        self.limits = limits;
+        self.poll_due = now.at;
     }
 
     pub(in crate::board::task) fn refusal(&self, reason: impl Into<String>) -> BoardRefusal {

@@ -151,6 +151,35 @@ async fn tightened_limit_stops_the_board_earlier() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn limits_are_in_force_although_the_power_asked_for_with_them_does_not_fit() {
+    let degrees = Celsius::from_degrees;
+    let tuning = |hard: f64, watts: f64| BoardTuning {
+        mode: TuningMode::Power(Watts::from_watts(watts)),
+        hard_limits: [("asic".to_owned(), degrees(hard))].into(),
+        ..BoardTuning::default()
+    };
+    let limits = |report: &BoardReport| (report.sensors[0].soft_limit, report.sensors[0].hard_limit);
+    let mut world = World::new(GAMMA);
+    world.until_state(BoardState::Mining).await;
+    world.tune(tuning(70.0, 900.0));
+    let report = world.until_fault(FaultReason::TuningRefused).await;
+    assert_eq!(limits(&report), (degrees(65.0), degrees(70.0)));
+    assert_eq!(report.tuning.wanted, TuningMode::Default);
+    let message = &report.faults[0].message;
+    assert!(message.contains("power_watts cannot be 900.0 W"), "{message}");
+    assert!(message.contains("in force: asic soft 65.0 °C, hard 70.0 °C"), "{message}");
+
+    // What is refused loosens nothing either.
+    world.tune(tuning(75.0, 901.0));
+    let report = world.until(|report| report.faults.iter().any(|fault| fault.message.contains("901"))).await;
+    assert_eq!(limits(&report), (degrees(65.0), degrees(70.0)));
+
+    world.bench.heat("asic", 71.0);
+    world.until_fault(FaultReason::BoardOverheated).await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn unplugged_board_ends_its_task_after_a_last_attempt_to_make_it_safe() {
     let mut world = World::new(GAMMA);
     world.until_state(BoardState::Mining).await;
