@@ -9,6 +9,7 @@ mod document;
 mod edit;
 mod enroll;
 mod file;
+mod following;
 mod known;
 mod login;
 mod message;

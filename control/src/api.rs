@@ -8,6 +8,7 @@ mod event;
 mod operation;
 mod profile;
 mod registry;
+mod resume;
 mod rollout;
 mod spec;
 mod statistics;

@@ -268,10 +268,10 @@ impl Registry {
         self.0.log.revision()
     }
 
-    /// What happened since a revision; `None` = that is no longer known.
+    /// What happened since a revision, up to so many changes; `None` = that is no longer known.
     #[must_use]
-    pub fn since(&self, seen: u64) -> Option<News> {
-        self.0.log.since(seen)
+    pub fn since(&self, seen: u64, most: usize) -> Option<News> {
+        self.0.log.since(seen, most)
     }
 
     /// Tells revisions of this process from those of others.

@@ -1,13 +1,14 @@
 //! `status`: what is going on. Of a control plane the fleet, and the miner when there is one; of a miner itself.
 
 use super::{
+    following::Following,
     known, message,
-    peer::{Peer, Target, list, registry},
+    peer::{Peer, Target, list},
     view,
 };
 use crate::{args::Status, context::Context, error::CliError, output::Paint, saved::Client};
 use mujina_proto::{
-    control::v1::{ListMinersRequest, ListMinersResponse, Miner, WatchMinersRequest},
+    control::v1::{ListMinersRequest, ListMinersResponse, Miner, MinerView},
     dataplane::v1::{GetMinerRequest, GetMinerResponse, WatchMinerRequest},
 };
 use std::{collections::BTreeMap, time::SystemTime};
@@ -57,13 +58,13 @@ async fn watch(target: &Target, context: &mut Context<'_>) -> Result<(), CliErro
 
 async fn watch_fleet(client: &Client, context: &mut Context<'_>) -> Result<(), CliError> {
     let failed = || CliError::call("watch the miners");
-    let mut registry = registry(client);
-    let mut stream = registry.watch_miners(WatchMinersRequest::default()).await.map_err(failed())?.into_inner();
+    let mut stream = Following::begin(client, MinerView::Full).await.map_err(failed())?;
     let mut known = BTreeMap::<String, Miner>::new();
-    while let Some(response) = stream.message().await.map_err(failed())? {
+    while let Some(response) = stream.next().await.map_err(failed())? {
         if response.snapshot {
             known.clear();
         }
+        known.retain(|name, _| !response.removed.contains(name));
         known.extend(response.miners.iter().map(|miner| (miner.name.clone(), miner.clone())));
         let miners: Vec<_> = known.values().cloned().collect();
         message::event(context, &response, |paint| format!("{}{}", paint.redraw(), fleet(&miners, paint)))?;

@@ -1,9 +1,6 @@
 //! Waiting until a generation of the desired state is in force, telling what happens meanwhile.
 
-use super::{
-    peer::{Target, registry},
-    view::sync,
-};
+use super::{following::Following, peer::Target, view::sync};
 use crate::{
     context::Context,
     error::CliError,
@@ -12,7 +9,7 @@ use crate::{
 };
 use mujina_core::spec::Problem;
 use mujina_proto::{
-    control::v1::{Miner, MinerView, SyncState, WatchMinersRequest, WatchMinersResponse},
+    control::v1::{Miner, MinerView, SyncState, WatchMinersResponse},
     convert::{self, time},
     dataplane::v1::{GetSpecRequest, WatchMinerRequest},
     types::v1::{MinerStatus, SpecSection, SpecSectionState},
@@ -55,9 +52,8 @@ pub(crate) async fn in_force(context: &mut Context<'_>, target: &Target, generat
             }
         }
         Some(name) => {
-            let mut registry = registry(&target.client);
-            let mut stream = registry.watch_miners(WatchMinersRequest::default()).await.map_err(failed())?.into_inner();
-            while let Some(event) = stream.message().await.map_err(failed())? {
+            let mut miners = Following::begin(&target.client, MinerView::Full).await.map_err(failed())?;
+            while let Some(event) = miners.next().await.map_err(failed())? {
                 for miner in event.miners.iter().filter(|miner| miner.name == *name) {
                     for line in miner.status.iter().flat_map(|status| progress.lines(status)) {
                         context.note(&line)?;
@@ -87,11 +83,10 @@ pub(crate) async fn converged(
     written: &BTreeSet<String>,
 ) -> Result<(), CliError> {
     let doing = "wait for the miners";
-    let request = WatchMinersRequest { view: MinerView::Basic.into(), ..WatchMinersRequest::default() };
-    let mut stream = registry(client).watch_miners(request).await.map_err(CliError::call(doing))?.into_inner();
+    let mut stream = Following::begin(client, MinerView::Basic).await.map_err(CliError::call(doing))?;
     let mut followers = Followers::new(miners);
     let bar = context.bar();
-    while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
+    while let Some(event) = stream.next().await.map_err(CliError::call(doing))? {
         followers.take(&event, written);
         let (done, all) = (followers.done(), followers.0.len());
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);

@@ -50,8 +50,7 @@ impl MinerRegistryService for Service {
             token => Some(token.parse::<MinerName>().map_err(|_| refuse(bad_token()))?),
         };
         let matching = Matching::parse(&selector, &filter)?;
-        let found = matching.of(&self.0.registry, &caller);
-        let mut rest = found.filter(|miner| after.as_ref().is_none_or(|after| miner.name > *after));
+        let mut rest = matching.after(&self.0.registry, &caller, after);
         let page: Vec<_> = rest.by_ref().take(most).collect();
         let has_more = rest.next().is_some();
         let next_page_token = page.last().filter(|_| has_more).map(|last| last.name.to_string()).unwrap_or_default();

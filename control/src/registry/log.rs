@@ -36,7 +36,8 @@ struct State {
 /// A miner left, or its labels were others until then.
 #[derive(Debug, Clone)]
 pub struct Departure {
-    revision: u64,
+    /// When.
+    pub revision: u64,
     /// Which.
     pub miner: MinerName,
     /// Its labels until then.
@@ -46,10 +47,12 @@ pub struct Departure {
 /// What happened since a revision.
 #[derive(Debug)]
 pub struct News {
-    /// The newest revision.
+    /// Up to here.
     pub revision: u64,
-    /// Miners that changed, each once. Some may have left again.
-    pub changed: Vec<MinerName>,
+    /// Whether nothing happened after that.
+    pub is_all: bool,
+    /// Miners that changed, each once and with its revision, in order. Some may have left again.
+    pub changed: Vec<(u64, MinerName)>,
     /// Miners that left, or had other labels.
     pub departures: Vec<Departure>,
 }
@@ -108,16 +111,23 @@ impl ChangeLog {
         self.state().newest.retain(|_, name| name != miner);
     }
 
-    /// What happened since; `None` = that is no longer remembered, or it was another log.
-    pub(super) fn since(&self, seen: u64) -> Option<News> {
+    /// What happened since, up to so many changes; `None` = that is no longer remembered, or it was another log.
+    pub(super) fn since(&self, seen: u64, most: usize) -> Option<News> {
         let state = self.state();
         if seen < state.horizon || seen > state.revision {
             return None;
         }
+        let mut rest = state.newest.range(seen.saturating_add(1)..);
+        let changed: Vec<_> = rest.by_ref().take(most).map(|(at, name)| (*at, name.clone())).collect();
+        let is_all = rest.next().is_none();
+        let last = changed.last().map_or(seen, |(at, _)| *at);
+        let revision = if is_all { state.revision } else { last };
+        let happened = |one: &&Departure| one.revision > seen && one.revision <= revision;
         Some(News {
-            revision: state.revision,
-            changed: state.newest.range(seen.saturating_add(1)..).map(|(_, name)| name.clone()).collect(),
-            departures: state.departures.iter().filter(|one| one.revision > seen).cloned().collect(),
+            revision,
+            is_all,
+            changed,
+            departures: state.departures.iter().filter(happened).cloned().collect(),
         })
     }
 }
@@ -136,7 +146,7 @@ mod tests {
     }
 
     fn changed(log: &ChangeLog, seen: u64) -> Vec<String> {
-        log.since(seen).unwrap().changed.iter().map(ToString::to_string).collect()
+        log.since(seen, 9).unwrap().changed.iter().map(|(_, name)| name.to_string()).collect()
     }
 
     #[test]
@@ -161,9 +171,9 @@ mod tests {
         for _ in 0..=DEPARTURES {
             log.departed(&name("a"), Arc::default(), || {});
         }
-        assert!(log.since(0).is_none());
-        assert_eq!(log.since(1).unwrap().departures.len(), DEPARTURES);
-        assert!(log.since(log.revision() + 1).is_none(), "a revision that never was");
+        assert!(log.since(0, 9).is_none());
+        assert_eq!(log.since(1, 9).unwrap().departures.len(), DEPARTURES);
+        assert!(log.since(log.revision() + 1, 9).is_none(), "a revision that never was");
     }
 
     #[test]
@@ -172,8 +182,28 @@ mod tests {
         change(&log, "a", &Cell::new(0));
         log.forget(&name("a"));
         log.departed(&name("a"), Arc::default(), || {});
-        let news = log.since(0).unwrap();
+        let news = log.since(0, 9).unwrap();
         assert!(news.changed.is_empty());
         assert_eq!(news.departures.first().map(|one| one.miner.as_str()), Some("a"));
+    }
+
+    #[test]
+    fn reader_in_steps_is_told_the_same_as_one_that_reads_all() {
+        let log = ChangeLog::new();
+        change(&log, "a", &Cell::new(0));
+        log.departed(&name("gone"), Arc::default(), || {});
+        for miner in ["b", "c"] {
+            change(&log, miner, &Cell::new(0));
+        }
+        let (mut seen, mut told) = (0, Vec::new());
+        while let Some(News { revision, is_all, changed, departures }) = log.since(seen, 1) {
+            told.extend(changed.iter().map(|(_, name)| name.to_string()));
+            told.extend(departures.iter().map(|one| one.miner.to_string()));
+            seen = revision;
+            if is_all {
+                break;
+            }
+        }
+        assert_eq!((told, seen), (["a", "b", "gone", "c"].map(str::to_owned).to_vec(), log.revision()));
     }
 }

@@ -7,7 +7,7 @@ use mujina_core::{
     spec::{Problem, Problems},
 };
 use mujina_proto::{control::v1, failure::Failure};
-use std::{sync::Arc, time::SystemTime};
+use std::{iter, ops::Bound, sync::Arc, time::SystemTime};
 use tonic::Code;
 
 /// The miners of a selection in order of their names, each of which the caller may make its call about. Miners that are named
@@ -108,8 +108,23 @@ impl Matching {
 
     /// The miners that are meant and that the caller reaches, in order of their names.
     pub(crate) fn of<'a>(&'a self, registry: &Registry, caller: &'a Caller) -> impl Iterator<Item = Arc<Miner>> + 'a {
+        self.after(registry, caller, None)
+    }
+
+    /// Those of them after a name. What is not taken costs nothing.
+    pub(crate) fn after<'a>(
+        &'a self,
+        registry: &Registry,
+        caller: &'a Caller,
+        after: Option<MinerName>,
+    ) -> impl Iterator<Item = Arc<Miner>> + 'a {
         let (all, now) = (registry.all(), SystemTime::now());
-        let miners: Vec<_> = all.values().cloned().collect();
-        miners.into_iter().filter(move |miner| caller.sees(&miner.labels()) && self.is_true_of(miner, now))
+        let mut begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = move || {
+            let (name, miner) = all.range((begin.clone(), Bound::Unbounded)).next()?;
+            begin = Bound::Excluded(name.clone());
+            Some(miner.clone())
+        };
+        iter::from_fn(next).filter(move |miner| caller.sees(&miner.labels()) && self.is_true_of(miner, now))
     }
 }

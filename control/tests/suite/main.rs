@@ -18,4 +18,5 @@ mod rollouts;
 mod series;
 mod specs;
 mod statistics;
+mod watches;
 mod world;

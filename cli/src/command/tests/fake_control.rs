@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) breaks: u32,
     /// The newest operation.
     pub(super) started: Option<StartOperationRequest>,
+    /// A miner that is gone at last, for whoever watches.
+    pub(super) leaves: Option<&'static str>,
     /// Selector and filter of the newest list.
     pub(super) listed: Option<(String, String)>,
     /// The newest change of labels.
@@ -215,14 +217,22 @@ impl MinerRegistryService for FakeControl {
         Ok(Response::new(ReleaseMinerResponse {}))
     }
 
+    /// A page a miner, then all at once.
     async fn watch_miners(&self, _: Request<WatchMinersRequest>) -> Result<Response<Self::WatchMinersStream>, Status> {
         let now = self.miners();
-        let before =
-            now.iter().cloned().map(|miner| Miner { sync_state: SyncState::Applying.into(), ..miner }).collect();
-        Ok(events(vec![
-            WatchMinersResponse { miners: before, snapshot: true, ..WatchMinersResponse::default() },
-            WatchMinersResponse { miners: now, ..WatchMinersResponse::default() },
-        ]))
+        let page = |(index, miner): (usize, Miner)| WatchMinersResponse {
+            miners: vec![Miner { sync_state: SyncState::Applying.into(), ..miner }],
+            snapshot: true,
+            partial: index + 1 < now.len(),
+            ..WatchMinersResponse::default()
+        };
+        let mut told: Vec<_> = now.iter().cloned().enumerate().map(page).collect();
+        told.push(WatchMinersResponse { miners: now, ..WatchMinersResponse::default() });
+        let removed: Vec<_> = self.state().leaves.map(str::to_owned).into_iter().collect();
+        if !removed.is_empty() {
+            told.push(WatchMinersResponse { removed, ..WatchMinersResponse::default() });
+        }
+        Ok(events(told))
     }
 }
 

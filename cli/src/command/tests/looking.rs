@@ -176,7 +176,7 @@ async fn watches_go_on_until_they_are_interrupted() {
     ] {
         let environment = world.environment();
         let interrupt = environment.interrupt.clone();
-        let mut out = Notifying { lines: 0, stop_after: 2, interrupt };
+        let mut out = Notifying { lines: 0, stop_after: 2, interrupt, text: Vec::new() };
         let words = std::iter::once("mujinactl").chain(line.split_whitespace()).map(Into::into);
         let mut err = Vec::new();
         let code = crate::run(words, environment, &mut out, &mut err).await;
@@ -185,15 +185,40 @@ async fn watches_go_on_until_they_are_interrupted() {
     }
 }
 
+#[tokio::test]
+async fn fleet_that_comes_in_pages_is_watched_as_a_whole() {
+    let world = World::of_control(&["rig1", "rig2"]).await;
+    world.control.state().leaves = Some("rig2");
+    let watched = async |line: &'static str, stop_after| {
+        let environment = world.environment();
+        let interrupt = environment.interrupt.clone();
+        let mut out = Notifying { lines: 0, stop_after, interrupt, text: Vec::new() };
+        let words = std::iter::once("mujinactl").chain(line.split_whitespace()).map(Into::into);
+        assert_eq!(crate::run(words, environment, &mut out, &mut Vec::new()).await, exit::OK);
+        String::from_utf8(out.text).unwrap()
+    };
+    let told = watched("status --watch -o json", 3).await;
+    let told: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let first: Vec<_> = told[0]["miners"].as_array().unwrap().iter().map(|miner| &miner["name"]).collect();
+    assert_eq!(first, ["rig1", "rig2"]);
+    assert!(told[0]["snapshot"] == true && told[0]["partial"] == false && told[1]["snapshot"] == false);
+    assert_eq!(told[2]["removed"][0], "rig2");
+    // Tables of two miners, of two again, and of the one that is left, which is shown in full.
+    let shown = watched("status --watch", 8).await;
+    assert_eq!((shown.matches("rig2").count(), shown.matches("\nrig1").count()), (2, 3), "{shown}");
+}
+
 /// Asks for the end once it has seen some lines.
 struct Notifying {
     lines: usize,
     stop_after: usize,
     interrupt: tokio_util::sync::CancellationToken,
+    text: Vec<u8>,
 }
 
 impl std::io::Write for Notifying {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.text.extend_from_slice(bytes);
         self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
         if self.lines >= self.stop_after {
             self.interrupt.cancel();

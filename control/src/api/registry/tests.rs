@@ -1,4 +1,4 @@
-use super::*;
+use super::{follow::Place, *};
 use crate::{
     MinerConfig,
     access::{Binding, METHODS, Role, Subject},
@@ -18,12 +18,17 @@ struct World {
 
 impl World {
     async fn new(miners: usize) -> Self {
+        Self::of_big(miners, 0).await
+    }
+
+    /// Miners that take at least so many bytes each.
+    async fn of_big(miners: usize, bytes: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, lock) = Store::open(folder.path()).await.unwrap();
         let config = |i: usize| {
             let address = format!("unix:///nowhere/{i}.sock").parse().unwrap();
             let site = if i.is_multiple_of(2) { "even" } else { "odd" };
-            let labels = [("site".to_owned(), site.to_owned())].into();
+            let labels = [("site".to_owned(), site.to_owned()), ("note".to_owned(), "x".repeat(bytes))].into();
             (format!("rig{i}").parse().unwrap(), MinerConfig { address, labels })
         };
         let registry = Registry::new(&(0..miners).map(config).collect(), Vec::new()).unwrap();
@@ -79,6 +84,58 @@ async fn reader_is_told_of_changes_alone_and_begins_again_from_any_token() {
 }
 
 #[tokio::test]
+async fn snapshot_comes_in_pages_and_what_changes_meanwhile_is_told_after_it() {
+    let world = World::of_big(8, 100_000).await;
+    let (first, reader) = world.follow(owner(), "", "").next().await.unwrap();
+    assert_eq!((names(&first), first.resume_token.as_str()), (vec!["rig0", "rig1", "rig2"], ""));
+    assert!(first.snapshot && first.partial);
+    // One that was told, and one that is not yet.
+    for miner in ["rig1", "rig7"] {
+        world.label(miner, "rack", "7").await;
+    }
+    let (second, reader) = reader.next().await.unwrap();
+    assert_eq!((names(&second), second.snapshot, second.partial), (vec!["rig3", "rig4", "rig5"], true, true));
+    let (last, reader) = reader.next().await.unwrap();
+    assert_eq!((names(&last), last.snapshot, last.partial), (vec!["rig6", "rig7"], true, false));
+    assert!([&first, &second, &last].iter().all(|page| !page.gap));
+    let (news, _) = reader.next().await.unwrap();
+    assert_eq!((names(&news), news.snapshot, news.partial), (vec!["rig1", "rig7"], false, false));
+    let (again, _) = world.follow(owner(), "", &last.resume_token).next().await.unwrap();
+    assert_eq!(names(&again), ["rig1", "rig7"], "the token is of the begin of the snapshot");
+}
+
+#[tokio::test]
+async fn snapshot_without_any_miner_is_whole() {
+    let world = World::new(2).await;
+    let (first, _) = world.follow(owner(), "site=nowhere", "").next().await.unwrap();
+    assert!(first.snapshot && !first.partial && first.miners.is_empty() && !first.resume_token.is_empty());
+}
+
+#[tokio::test]
+async fn changes_of_many_miners_come_in_pages_with_a_token_each() {
+    let world = World::of_big(8, 100_000).await;
+    let mut reader = world.follow(owner(), "", "");
+    while !matches!(reader.place, Place::At(_)) {
+        reader = reader.next().await.unwrap().1;
+    }
+    let order: Vec<_> = (0..8).rev().map(|i| format!("rig{i}")).collect();
+    for miner in &order {
+        world.label(miner, "rack", "7").await;
+    }
+    let (mut told, mut tokens) = (Vec::new(), Vec::new());
+    while told.len() < order.len() {
+        let (news, next) = reader.next().await.unwrap();
+        assert!(!news.snapshot && news.miners.len() <= 3, "{:?}", names(&news));
+        told.extend(names(&news).into_iter().map(str::to_owned));
+        tokens.push(news.resume_token);
+        reader = next;
+    }
+    assert_eq!((&told, tokens.len()), (&order, 3));
+    let (again, _) = world.follow(owner(), "", &tokens[0]).next().await.unwrap();
+    assert_eq!((names(&again), again.gap), (vec!["rig4", "rig3", "rig2"], false));
+}
+
+#[tokio::test]
 async fn token_of_another_process_is_answered_with_everything_and_a_gap() {
     let world = World::new(2).await;
     let other = World::new(2).await;
@@ -87,9 +144,6 @@ async fn token_of_another_process_is_answered_with_everything_and_a_gap() {
     assert!(news.snapshot && news.gap && news.miners.len() == 2);
     let token = format!("{}:{}", world.registry.instance(), u64::MAX);
     assert!(world.follow(owner(), "", &token).next().await.unwrap().0.gap);
-    let garbage = v1::WatchMinersRequest { resume_token: "x".into(), ..v1::WatchMinersRequest::default() };
-    let Err(refused) = Following::begin(world.registry.clone(), owner(), garbage) else { panic!("it is taken") };
-    assert_eq!(refused.problems.first().map(|one| one.field.as_str()), Some("resume_token"));
 }
 
 #[tokio::test]
