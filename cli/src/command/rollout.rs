@@ -159,7 +159,8 @@ async fn watch(id: &str, patience: Patience, service: &mut Service, context: &mu
     };
     context.goes_on = None;
     if context.format.is_for_people() {
-        let text = view::rollout(&ended, context.paint);
+        // How far it is was told last.
+        let text = view::rollout_parts(&ended, context.paint);
         context.print(&text)?;
     }
     verdict(&ended)

@@ -30,7 +30,9 @@ pub(crate) use operation::{operation, operation_done, operation_line, operation_
 pub(crate) use pool::{channels, pinned, pools_wide, tested, transitions, transitions_with_phases, unpinned};
 pub(crate) use profile::{effects, names, profiles, resolved};
 pub(crate) use reject::{rejects, rejects_wide};
-pub(crate) use rollout::{RolloutTold, approvals_missing, rollout, rollout_line, rollout_plan, rollouts};
+pub(crate) use rollout::{
+    RolloutTold, approvals_missing, rollout, rollout_line, rollout_parts, rollout_plan, rollouts,
+};
 pub(crate) use share::{SHARE_HEADER, share_line, shares};
 pub(crate) use status::{pools, status};
 

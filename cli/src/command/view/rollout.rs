@@ -84,7 +84,12 @@ pub(crate) fn rollouts(rollouts: &[Rollout], paint: Paint) -> String {
 
 /// One rollout with its waves and miners.
 pub(crate) fn rollout(rollout: &Rollout, paint: Paint) -> String {
-    let mut text = format!("{}\n{}{}", rollout_line(rollout), waves(rollout, paint), approvals(rollout));
+    format!("{}\n{}", rollout_line(rollout), rollout_parts(rollout, paint))
+}
+
+/// Its waves and miners.
+pub(crate) fn rollout_parts(rollout: &Rollout, paint: Paint) -> String {
+    let mut text = format!("{}{}", waves(rollout, paint), approvals(rollout));
     if !rollout.targets.is_empty() {
         let mut table = Table::new(&["MINER", "STATE", ">GENERATION", ">BEFORE", "REASON"]);
         for target in &rollout.targets {
