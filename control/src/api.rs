@@ -5,6 +5,7 @@ mod audit;
 mod diagnostics;
 mod enrollment;
 mod event;
+mod follow;
 mod operation;
 mod profile;
 mod registry;

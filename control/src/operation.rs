@@ -331,14 +331,14 @@ impl Operations {
     /// # Errors
     /// See [`OperationError`].
     pub async fn get(&self, id: &str) -> Result<Operation, OperationError> {
-        self.since(id, 0).await
+        self.since(id, None).await
     }
 
-    /// One operation with those targets alone that were written after a revision.
+    /// One operation with those targets alone that were written after a revision; with all of them after none.
     ///
     /// # Errors
     /// See [`OperationError`].
-    pub async fn since(&self, id: &str, revision: u64) -> Result<Operation, OperationError> {
+    pub async fn since(&self, id: &str, revision: Option<u64>) -> Result<Operation, OperationError> {
         let stored = self.store.operation(id, revision).await?;
         stored.map(|stored| stored.operation).ok_or_else(|| OperationError::Unknown(id.into()))
     }

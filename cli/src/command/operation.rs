@@ -3,7 +3,7 @@
 use super::{
     message,
     peer::{MAX_ANSWER, Peer},
-    repeat::{Retries, once_more, request_id},
+    repeat::{Known, Retries, once_more, request_id},
     selection::of_miners,
     view,
 };
@@ -17,7 +17,6 @@ use mujina_proto::{
     },
     failure::Failure,
 };
-use std::collections::BTreeMap;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -104,10 +103,10 @@ pub(crate) async fn follow(
     doing: &str,
     mut tell: impl FnMut(&Operation) -> Result<(), CliError> + Send,
 ) -> Result<Operation, CliError> {
-    let mut retries = Retries::default();
+    let (mut retries, mut known) = (Retries::default(), Known::default());
     loop {
         let begun = Instant::now();
-        match watch(client, operation_id, doing, &mut tell).await {
+        match watch(client, operation_id, doing, &mut known, &mut tell).await {
             Err(error) if error.is_unreachable() => match retries.after(begun.elapsed()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
@@ -121,19 +120,17 @@ async fn watch(
     client: &Client,
     operation_id: &str,
     doing: &str,
+    known: &mut Known<OperationTarget>,
     tell: &mut (impl FnMut(&Operation) -> Result<(), CliError> + Send),
 ) -> Result<Operation, CliError> {
-    let request = WatchOperationRequest { operation_id: operation_id.to_owned() };
-    let mut targets = BTreeMap::new();
+    let (operation_id, resume_token) = (operation_id.to_owned(), known.resume_token());
+    let request = WatchOperationRequest { operation_id, resume_token };
     let mut stream = service(client).watch_operation(request).await.map_err(CliError::call(doing))?.into_inner();
     while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
-        let Some(mut operation) = event.operation else { continue };
-        // After the first message, only those that changed are told.
-        if event.snapshot {
-            targets.clear();
-        }
-        targets.extend(operation.targets.drain(..).map(|target| (target.miner.clone(), target)));
-        operation.targets = targets.values().cloned().collect();
+        let WatchOperationResponse { operation, snapshot, resume_token, gap: _ } = event;
+        let Some(mut operation) = operation else { continue };
+        let targets = std::mem::take(&mut operation.targets);
+        operation.targets = known.take(snapshot, resume_token, targets, |target| target.miner.clone());
         tell(&operation)?;
         if has_ended(&operation) {
             return Ok(operation);
@@ -225,7 +222,8 @@ pub(crate) async fn to_its_end(
     bar.clear();
     let ended = ended?;
     context.goes_on = None;
-    let last = WatchOperationResponse { operation: Some(ended.clone()), snapshot: true };
+    let operation = Some(ended.clone());
+    let last = WatchOperationResponse { operation, snapshot: true, ..WatchOperationResponse::default() };
     message::show(context, &last, |paint| view::operation(&ended, paint))?;
     verdict(&ended, doing)
 }

@@ -1,7 +1,7 @@
 //! Writes whose answer was lost: made once more under the same id, which the service answers as it did the first time. And
-//! pauses before something is followed again.
+//! what is known of something that is followed, and the pauses before it is followed again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tonic::{Code, Response, Status};
 
 /// Time for a service that restarts to come back.
@@ -53,9 +53,55 @@ impl Retries {
     }
 }
 
+/// What was told of the targets of something that is followed, also before an interruption.
+pub(crate) struct Known<T> {
+    targets: BTreeMap<String, T>,
+    resume_token: String,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { targets: BTreeMap::new(), resume_token: String::new() }
+    }
+}
+
+impl<T: Clone> Known<T> {
+    /// Where to follow it from; empty = from the begin.
+    pub(crate) fn resume_token(&self) -> String {
+        self.resume_token.clone()
+    }
+
+    /// Takes a message: all targets in a snapshot, else those that changed. Gives all of them, in order of their names.
+    pub(crate) fn take(
+        &mut self,
+        snapshot: bool,
+        resume_token: String,
+        targets: Vec<T>,
+        name: impl Fn(&T) -> String,
+    ) -> Vec<T> {
+        if snapshot {
+            self.targets.clear();
+        }
+        self.resume_token = resume_token;
+        self.targets.extend(targets.into_iter().map(|target| (name(&target), target)));
+        self.targets.values().cloned().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_known_over_an_interruption_until_a_snapshot_says_otherwise() {
+        let mut known = Known::default();
+        let name = |target: &(&str, u32)| target.0.to_owned();
+        assert_eq!(known.resume_token(), "");
+        assert_eq!(known.take(true, "t1".into(), vec![("b", 0), ("a", 0)], name), [("a", 0), ("b", 0)]);
+        assert_eq!(known.take(false, "t2".into(), vec![("b", 1)], name), [("a", 0), ("b", 1)]);
+        assert_eq!(known.resume_token(), "t2");
+        assert_eq!(known.take(true, "t3".into(), vec![("a", 2)], name), [("a", 2)]);
+    }
 
     #[test]
     fn only_interruptions_without_a_good_stretch_between_them_are_counted_together() {

@@ -4,7 +4,7 @@ mod plan;
 
 use super::{
     message, pages,
-    repeat::{Retries, once_more, request_id},
+    repeat::{Known, Retries, once_more, request_id},
     view,
 };
 use crate::{
@@ -18,7 +18,6 @@ use mujina_proto::control::v1::{
     PauseRolloutRequest, ResumeRolloutRequest, RollBackRolloutRequest, RolloutState, RolloutTarget,
     StartRolloutRequest, WatchRolloutRequest, WatchRolloutResponse, rollout_service_client::RolloutServiceClient,
 };
-use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 type Service = RolloutServiceClient<Client>;
@@ -146,10 +145,10 @@ async fn watch(id: &str, patience: Patience, service: &mut Service, context: &mu
     context.goes_on =
         Some(format!("rollout {id} goes on without this command; come back with `mujinactl rollout watch {id}`"));
     let mut told = view::RolloutTold::default();
-    let mut retries = Retries::default();
+    let (mut retries, mut known) = (Retries::default(), Known::default());
     let ended = loop {
         let begun = Instant::now();
-        match follow(id, patience, service, &mut told, context).await {
+        match follow(id, patience, service, &mut known, &mut told, context).await {
             Err(error) if error.is_unreachable() => match retries.after(begun.elapsed()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
@@ -170,25 +169,23 @@ async fn follow(
     id: &str,
     patience: Patience,
     service: &mut Service,
+    known: &mut Known<RolloutTarget>,
     told: &mut view::RolloutTold,
     context: &mut Context<'_>,
 ) -> Result<control::Rollout, CliError> {
     let doing = "watch the rollout";
-    let request = WatchRolloutRequest { rollout_id: id.to_owned() };
+    let request = WatchRolloutRequest { rollout_id: id.to_owned(), resume_token: known.resume_token() };
     let mut stream = service.watch_rollout(request).await.map_err(CliError::call(doing))?.into_inner();
-    let mut targets = BTreeMap::<String, RolloutTarget>::new();
     while let Some(event) = stream.message().await.map_err(CliError::call(doing))? {
-        let Some(mut rollout) = event.rollout else { continue };
-        if event.snapshot {
-            targets.clear();
-        }
-        targets.extend(rollout.targets.drain(..).map(|target| (target.miner.clone(), target)));
-        rollout.targets = targets.values().cloned().collect();
+        let WatchRolloutResponse { rollout, snapshot, resume_token, gap } = event;
+        let Some(mut rollout) = rollout else { continue };
+        let targets = std::mem::take(&mut rollout.targets);
+        rollout.targets = known.take(snapshot, resume_token.clone(), targets, |target| target.miner.clone());
         if context.format.is_for_people() {
             let text = told.lines(&rollout, context.paint);
             context.print(&text)?;
         } else {
-            let whole = WatchRolloutResponse { rollout: Some(rollout.clone()), snapshot: event.snapshot };
+            let whole = WatchRolloutResponse { rollout: Some(rollout.clone()), snapshot, resume_token, gap };
             message::event(context, &whole, |_| String::new())?;
         }
         let ended = match rollout.state() {

@@ -4,13 +4,15 @@ mod follow;
 mod message;
 mod shown;
 
-use super::{Answers, Parts, bad_token, key, miner_name, page_size, problem, refuse, storage, watch};
+use super::{
+    Answers, Parts, bad_token, follow::Following, key, miner_name, page_size, problem, refuse, storage, watch,
+};
 use crate::{
     access::{Caller, content::of_action},
     operation::{Action, OperationError, OperationRequest, Operations, Preview, ReconnectMode, TestedPool},
     registry::{Miner, select},
 };
-use follow::Following;
+use follow::FollowedOperation;
 use futures_util::stream;
 use message::message;
 use mujina_core::{
@@ -148,13 +150,10 @@ impl OperationService for Service {
         &self,
         request: Request<v1::WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
-        let caller = Caller::of(&request)?;
-        let id = request.into_inner().operation_id;
-        let shown = self.shown(caller);
-        let changes = self.operations().changes();
-        // An operation that does not exist is a failure of the call, not of the stream.
-        shown.get(&id).await.map_err(|error| failure(&error))?;
-        let following = Following::new(shown, id, changes);
+        let shown = self.shown(Caller::of(&request)?);
+        let v1::WatchOperationRequest { operation_id: id, resume_token } = request.into_inner();
+        let (epoch, changes) = (format!("{}/{id}", self.0.store.incarnation()), self.operations().changes());
+        let following = Following::begin(FollowedOperation { shown, id }, epoch, changes, &resume_token).await?;
         Ok(Response::new(watch(self.0.cancel.clone(), following, Following::next)))
     }
 

@@ -1,9 +1,12 @@
 //! Rollouts, planned, steered and followed.
 
+mod follow;
 mod message;
 
 use super::{
-    Answers, Parts, approver, bad_token, key, not_apart, page_size, problem,
+    Answers, Parts, approver, bad_token,
+    follow::Following,
+    key, not_apart, page_size, problem,
     profile::{effect, failure as profile_failure, fragment, read},
     refuse,
     spec::failure as spec_failure,
@@ -12,11 +15,10 @@ use super::{
 use crate::{
     access::{Caller, Permission},
     registry::{Registry, select},
-    rollout::{
-        ApprovalError, Change, MOST_APPROVALS, Planned, RolloutError, RolloutRequest, Rollouts, Status as Course, Steer,
-    },
+    rollout::{ApprovalError, Change, MOST_APPROVALS, Planned, RolloutError, RolloutRequest, Rollouts, Steer},
     store::StoredRollout,
 };
+use follow::FollowedRollout;
 use message::{Shown, message, strategy};
 use mujina_core::{
     id::MinerName,
@@ -188,13 +190,12 @@ impl RolloutService for Service {
         request: Request<v1::WatchRolloutRequest>,
     ) -> Result<Response<Self::WatchRolloutStream>, Status> {
         let eyes = Eyes::of(self, &request)?;
-        let id = request.into_inner().rollout_id;
-        // A rollout that does not exist is a failure of the call, not of the stream.
-        self.get(&id, &eyes).await?;
-        let (rollouts, changes) = (self.rollouts().clone(), self.rollouts().changes());
-        let following = Following { rollouts, changes, id, eyes, known: None, is_over: false };
-        let next = |following: Following| async move { following.next().await };
-        Ok(Response::new(watch(self.0.cancel.clone(), following, next)))
+        let v1::WatchRolloutRequest { rollout_id: id, resume_token } = request.into_inner();
+        let (epoch, rollouts) = (format!("{}/{id}", self.0.store.incarnation()), self.rollouts().clone());
+        let changes = rollouts.changes();
+        let followed = FollowedRollout { rollouts, eyes, id };
+        let following = Following::begin(followed, epoch, changes, &resume_token).await?;
+        Ok(Response::new(watch(self.0.cancel.clone(), following, Following::next)))
     }
 
     async fn pause_rollout(
@@ -233,51 +234,6 @@ impl RolloutService for Service {
         let rollout =
             self.steer(&request, rollout_id, Steer::RollBack(because(reason, "rolled back by hand")?)).await?;
         Ok(Response::new(v1::RollBackRolloutResponse { rollout }))
-    }
-}
-
-/// Where a reader is.
-struct Following {
-    rollouts: Rollouts,
-    changes: tokio::sync::watch::Receiver<u64>,
-    id: String,
-    eyes: Eyes,
-    known: Option<StoredRollout>,
-    is_over: bool,
-}
-
-impl Following {
-    /// The rollout at once, then after each change with the targets that changed; nothing after its end.
-    async fn next(mut self) -> Option<(Result<v1::WatchRolloutResponse, Status>, Self)> {
-        loop {
-            if self.is_over {
-                return None;
-            }
-            if self.known.is_some() {
-                self.changes.changed().await.ok()?;
-            }
-            self.changes.borrow_and_update();
-            let now = match self.rollouts.get(&self.id).await {
-                Ok(now) => now,
-                Err(error) => {
-                    self.is_over = true;
-                    return Some((Err(failure(&error).into()), self));
-                }
-            };
-            if self.known.as_ref() == Some(&now) {
-                continue;
-            }
-            let seen = self.eyes.seen(&now);
-            let before = self.known.as_ref().map(|known| &known.rollout.targets);
-            let is_news =
-                |name: &&MinerName| before.is_none_or(|before| before.get(*name) != now.rollout.targets.get(*name));
-            let targets = seen.iter().filter(is_news).cloned().collect();
-            let rollout = Some(message(&now, &Shown { seen: &seen, targets: &targets }));
-            let snapshot = self.known.is_none();
-            self.is_over = matches!(now.rollout.course.status, Course::Finished { .. });
-            self.known = Some(now);
-            return Some((Ok(v1::WatchRolloutResponse { rollout, snapshot }), self));
-        }
     }
 }
 

@@ -101,7 +101,7 @@ struct Order {
 
 impl Hands {
     async fn operation(self: Arc<Self>, id: &str) {
-        let stored = match self.operations.store.operation(id, 0).await {
+        let stored = match self.operations.store.operation(id, None).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return,
             Err(error) => {

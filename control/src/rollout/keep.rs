@@ -150,6 +150,18 @@ impl Rollouts {
         self.store.rollout(id).await?.ok_or_else(|| RolloutError::unknown(id))
     }
 
+    /// One rollout, and the targets that were written after a revision; all of them after none.
+    ///
+    /// # Errors
+    /// See [`RolloutError`].
+    pub async fn since(
+        &self,
+        id: &str,
+        revision: Option<u64>,
+    ) -> Result<(StoredRollout, BTreeSet<MinerName>), RolloutError> {
+        self.store.rollout_since(id, revision).await?.ok_or_else(|| RolloutError::unknown(id))
+    }
+
     /// Checks a rollout for every target and stores its plan; nothing is changed.
     ///
     /// # Errors

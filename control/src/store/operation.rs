@@ -29,20 +29,25 @@ pub(crate) struct StoredOperation {
 }
 
 impl Store {
-    /// One, with those targets that were written after a revision.
-    pub(crate) async fn operation(&self, id: &str, revision: u64) -> Result<Option<StoredOperation>, StoreError> {
+    /// One, with those targets that were written after a revision; with all of them after none.
+    pub(crate) async fn operation(
+        &self,
+        id: &str,
+        revision: Option<u64>,
+    ) -> Result<Option<StoredOperation>, StoreError> {
         // One moment for the operation and its targets.
         let mut moment = self.readers.begin().await?;
         let row = sqlx::query("SELECT * FROM operations WHERE id = ?").bind(id).fetch_optional(&mut *moment).await?;
         let Some(row) = row else { return Ok(None) };
         let mut stored = read(&mut moment, &row).await?;
-        let query = if revision == 0 {
-            "SELECT * FROM operation_targets WHERE operation = ?1 AND revision >= ?2 ORDER BY miner"
+        let query = if revision.is_none() {
+            "SELECT * FROM operation_targets WHERE operation = ?1 AND revision > ?2 ORDER BY miner"
         } else {
             "SELECT * FROM operation_targets INDEXED BY operation_targets_by_revision
              WHERE operation = ?1 AND revision > ?2 ORDER BY miner"
         };
-        let rows = sqlx::query(query).bind(stored.number).bind(count(revision)).fetch_all(&mut *moment).await?;
+        let after = revision.map_or(-1, count);
+        let rows = sqlx::query(query).bind(stored.number).bind(after).fetch_all(&mut *moment).await?;
         stored.operation.targets = rows.iter().map(read_target).collect::<Result<_, _>>()?;
         Ok(Some(stored))
     }

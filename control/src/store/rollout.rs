@@ -81,6 +81,26 @@ impl Store {
         }
     }
 
+    /// One rollout, and the targets that were written after a revision; all of them after none.
+    pub async fn rollout_since(
+        &self,
+        id: &str,
+        revision: Option<u64>,
+    ) -> Result<Option<(StoredRollout, BTreeSet<MinerName>)>, StoreError> {
+        // One moment for the rollout and what was written.
+        let mut moment = self.readers.begin().await?;
+        let row = sqlx::query("SELECT * FROM rollouts WHERE id = ?").bind(id).fetch_optional(&mut *moment).await?;
+        let Some(row) = row else { return Ok(None) };
+        let stored = read(&mut moment, &row).await?;
+        let rows = sqlx::query("SELECT miner FROM rollout_targets WHERE rollout = ? AND revision > ?")
+            .bind(stored.number)
+            .bind(revision.map_or(-1, count))
+            .fetch_all(&mut *moment)
+            .await?;
+        let written = rows.iter().map(name).collect::<Result<_, _>>()?;
+        Ok(Some((stored, written)))
+    }
+
     /// Newest first, at most `most`, older than number `before`.
     pub async fn rollouts(&self, before: Option<i64>, most: usize) -> Result<Vec<StoredRollout>, StoreError> {
         let mut reader = self.readers.acquire().await?;
@@ -131,7 +151,7 @@ impl Write {
         .execute(&mut *self.transaction)
         .await?
         .last_insert_rowid();
-        self.put_targets(number, targets.iter()).await?;
+        self.put_targets(number, 1, targets.iter()).await?;
         sqlx::query("DELETE FROM rollouts WHERE number <= ? AND status = 'finished'")
             .bind(number.saturating_sub(HISTORY))
             .execute(&mut *self.transaction)
@@ -168,10 +188,6 @@ impl Write {
         )
         .fetch_all(&mut *self.transaction)
         .await?;
-        let name = |row: &SqliteRow| {
-            let name: String = row.try_get(0)?;
-            name.parse().map_err(|_| StoreError::corrupt("a target without a name"))
-        };
         rows.iter().map(name).collect()
     }
 
@@ -229,21 +245,23 @@ impl Write {
             return Ok(None);
         }
         let changed = after.targets.iter().filter(|(name, target)| before.rollout.targets.get(*name) != Some(target));
-        self.put_targets(before.number, changed).await?;
         let revision = before.revision.saturating_add(1);
+        self.put_targets(before.number, revision, changed).await?;
         Ok(Some(StoredRollout { revision, rollout: after.clone(), ..before.clone() }))
     }
 
     async fn put_targets(
         &mut self,
         rollout: i64,
+        revision: u64,
         targets: impl Iterator<Item = (&MinerName, &Target)>,
     ) -> Result<(), StoreError> {
         for (miner, target) in targets {
-            sqlx::query("INSERT OR REPLACE INTO rollout_targets (rollout, miner, state) VALUES (?, ?, ?)")
+            sqlx::query("INSERT OR REPLACE INTO rollout_targets (rollout, miner, state, revision) VALUES (?, ?, ?, ?)")
                 .bind(rollout)
                 .bind(miner.as_str())
                 .bind(json(target)?)
+                .bind(count(revision))
                 .execute(&mut *self.transaction)
                 .await?;
         }
@@ -286,6 +304,12 @@ async fn read(connection: &mut sqlx::SqliteConnection, row: &SqliteRow) -> Resul
         created_at: from_millis(row.try_get("created_at")?),
         trace_parent: TraceParent::parse(&trace_parent),
     })
+}
+
+/// The miner of a target.
+fn name(row: &SqliteRow) -> Result<MinerName, StoreError> {
+    let name: String = row.try_get(0)?;
+    name.parse().map_err(|_| StoreError::corrupt("a target without a name"))
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {

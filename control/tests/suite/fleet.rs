@@ -47,7 +47,7 @@ async fn start(control: &Control, request: v1::StartOperationRequest) -> v1::Ope
 /// Follows an operation to its end: what its targets were in the end, and the operation.
 async fn until_ended(control: &Control, id: &str) -> (Vec<v1::OperationTarget>, v1::Operation) {
     let follow = async {
-        let request = v1::WatchOperationRequest { operation_id: id.into() };
+        let request = v1::WatchOperationRequest { operation_id: id.into(), ..Default::default() };
         let mut stream = control.operations().watch_operation(request).await.unwrap().into_inner();
         let mut targets = std::collections::BTreeMap::new();
         let mut last = None;

@@ -36,7 +36,7 @@ async fn start(control: &Control, request: v1::StartOperationRequest) -> v1::Ope
 /// Follows an operation to its end.
 async fn until_ended(control: &Control, id: &str) -> v1::Operation {
     let follow = async {
-        let request = v1::WatchOperationRequest { operation_id: id.into() };
+        let request = v1::WatchOperationRequest { operation_id: id.into(), ..Default::default() };
         let mut stream = control.operations().watch_operation(request).await.unwrap().into_inner();
         while stream.message().await.unwrap().is_some() {}
         // News are of what changed; this is all of it.

@@ -16,7 +16,7 @@ use mujina_proto::{
 };
 use rand::Rng;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -114,7 +114,7 @@ async fn start(control: &Control, plan: v1::PlanRolloutRequest) -> String {
 
 /// Follows it to its end.
 async fn ended(control: &Control, rollout_id: &str) -> v1::Rollout {
-    let request = v1::WatchRolloutRequest { rollout_id: rollout_id.into() };
+    let request = v1::WatchRolloutRequest { rollout_id: rollout_id.into(), ..Default::default() };
     let mut stream = control.rollouts().watch_rollout(request).await.unwrap().into_inner();
     assert!(stream.message().await.unwrap().unwrap().snapshot);
     while stream.message().await.unwrap().is_some() {}
@@ -235,7 +235,7 @@ async fn more_rejects_or_fewer_hashes_than_chance_gives_stop_a_wave_and_a_person
     // The canary's pool refuses half of its shares.
     let gates = v1::RolloutGates { skip_hash_rate: true, ..v1::RolloutGates::default() };
     let id = start(&control, judged_change_to("bob", v1::RolloutFailureAction::Pause, gates)).await;
-    let request = v1::WatchRolloutRequest { rollout_id: id.clone() };
+    let request = v1::WatchRolloutRequest { rollout_id: id.clone(), ..Default::default() };
     let mut stream = control.rollouts().watch_rollout(request).await.unwrap().into_inner();
     let paused = async {
         loop {
@@ -314,6 +314,51 @@ async fn rollout_of_a_killed_control_plane_goes_on_and_does_nothing_twice() {
     control.stop().await;
 }
 
+#[tokio::test]
+async fn rollout_is_followed_over_a_restart_without_its_targets_being_told_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let id = start(&control, change_to("bob", 600)).await;
+    let watch = async |control: &Control, resume_token: String| {
+        let request = v1::WatchRolloutRequest { rollout_id: id.clone(), resume_token };
+        control.rollouts().watch_rollout(request).await.unwrap().into_inner()
+    };
+    let mut stream = watch(&control, String::new()).await;
+    let first = timeout(PATIENCE, stream.message()).await.unwrap().unwrap().unwrap();
+    assert!(first.snapshot && !first.gap);
+    control.kill();
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    let mut stream = watch(&control, first.resume_token).await;
+    let targets = |rollout: Option<v1::Rollout>| rollout.unwrap().targets.into_iter();
+    let mut known: BTreeMap<_, _> = targets(first.rollout).map(|target| (target.miner.clone(), target)).collect();
+    assert_eq!(known.len(), 3);
+    let (mut told, mut messages, mut token) = (0, 0, String::new());
+    while let Some(news) = timeout(PATIENCE, stream.message()).await.unwrap().unwrap() {
+        assert!(!news.snapshot && !news.gap);
+        token = news.resume_token;
+        messages += 1;
+        for target in targets(news.rollout) {
+            told += 1;
+            known.insert(target.miner.clone(), target);
+        }
+    }
+    assert!(told < 3 * messages, "{told} targets in {messages} messages");
+    let request = v1::GetRolloutRequest { rollout_id: id.clone() };
+    let ended = control.rollouts().get_rollout(request).await.unwrap().into_inner().rollout;
+    assert_eq!(ended.as_ref().map(v1::Rollout::state), Some(v1::RolloutState::Succeeded));
+    assert_eq!(known.into_values().collect::<Vec<_>>(), targets(ended).collect::<Vec<_>>());
+    // Who was told the end is told that it was the end; who cannot be told what is new is told everything.
+    for (token, count, is_anew) in [(token.clone(), 0, false), (format!("{token}0000"), 3, true)] {
+        let mut stream = watch(&control, token).await;
+        let last = stream.message().await.unwrap().unwrap();
+        assert_eq!((last.snapshot, last.gap, targets(last.rollout).len()), (is_anew, is_anew, count));
+        assert!(stream.message().await.unwrap().is_none());
+    }
+    control.stop().await;
+}
+
 /// The program itself, for the miners of a fleet, killed at random until something has come to its end.
 struct Killed<'a> {
     folder: &'a Path,
@@ -356,7 +401,7 @@ impl<'a> Killed<'a> {
 async fn operation_ended(folder: &Path, request: v1::StartOperationRequest) -> v1::Operation {
     let mut client = OperationServiceClient::new(connected(folder).await);
     let id = client.start_operation(request).await.unwrap().into_inner().operation.unwrap().operation_id;
-    let watch = v1::WatchOperationRequest { operation_id: id.clone() };
+    let watch = v1::WatchOperationRequest { operation_id: id.clone(), ..Default::default() };
     let mut news = client.watch_operation(watch).await.unwrap().into_inner();
     while news.message().await.unwrap().is_some() {}
     client.get_operation(v1::GetOperationRequest { operation_id: id }).await.unwrap().into_inner().operation.unwrap()
@@ -391,7 +436,7 @@ async fn program_killed_amid_operations_and_rollouts_does_nothing_twice_and_forg
             let id = v1::StartRolloutRequest { rollout_id: planned.rollout.unwrap().rollout_id };
             // One that was started is not started again.
             let _ = client.start_rollout(id.clone()).await;
-            let watch = v1::WatchRolloutRequest { rollout_id: id.rollout_id.clone() };
+            let watch = v1::WatchRolloutRequest { rollout_id: id.rollout_id.clone(), ..Default::default() };
             let mut news = client.watch_rollout(watch).await.unwrap().into_inner();
             while news.message().await.unwrap().is_some() {}
             let get = v1::GetRolloutRequest { rollout_id: id.rollout_id };

@@ -172,7 +172,8 @@ pub(crate) async fn run(args: PoolReconnect, context: &mut Context<'_>) -> Resul
         context.goes_on = started;
     }
     let ended = following?;
-    let last = WatchOperationResponse { operation: Some(ended.clone()), snapshot: true };
+    let operation = Some(ended.clone());
+    let last = WatchOperationResponse { operation, snapshot: true, ..WatchOperationResponse::default() };
     message::show(context, &last, |paint| match ended.targets.as_slice() {
         [only] => only.reconnect.as_ref().map(view::reconnected).unwrap_or_default(),
         _ => view::operation(&ended, paint),

@@ -32,8 +32,10 @@ pub(super) struct State {
     pub(super) knows_nothing: bool,
     /// A profile that cannot be stored, though its plan can be made.
     pub(super) refused: Option<&'static str>,
-    /// Watches of operations that end early, as when the control plane restarts.
+    /// Watches of operations and rollouts that end early, as when the control plane restarts.
     pub(super) breaks: u32,
+    /// Where watches of operations and rollouts were to begin.
+    pub(super) resumed: Vec<String>,
     /// The newest operation.
     pub(super) started: Option<StartOperationRequest>,
     /// A miner that is gone at last, for whoever watches.
@@ -295,13 +297,31 @@ impl OperationService for FakeControl {
 
     async fn watch_operation(
         &self,
-        _: Request<WatchOperationRequest>,
+        request: Request<WatchOperationRequest>,
     ) -> Result<Response<Self::WatchOperationStream>, Status> {
-        let event = |ended| WatchOperationResponse { operation: Some(self.operation(ended)), snapshot: !ended };
+        let resume_token = request.into_inner().resume_token;
+        self.state().resumed.push(resume_token.clone());
+        let event = |ended| WatchOperationResponse {
+            operation: Some(self.operation(ended)),
+            snapshot: !ended,
+            resume_token: if ended { "2" } else { "1" }.into(),
+            ..WatchOperationResponse::default()
+        };
         let breaks = std::mem::replace(&mut self.state().breaks, 0);
         if breaks > 0 {
             self.state().breaks = breaks - 1;
-            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(event(false))))));
+            // All targets but the first have ended.
+            let mut news = event(false);
+            let ended = self.operation(true).targets;
+            let targets = news.operation.iter_mut().flat_map(|operation| &mut operation.targets);
+            targets.zip(ended).skip(1).for_each(|(target, ended)| *target = ended);
+            return Ok(events_that_end(vec![news]));
+        }
+        if !resume_token.is_empty() {
+            // Of the others everything was told.
+            let mut news = event(true);
+            news.operation.iter_mut().for_each(|operation| operation.targets.truncate(1));
+            return Ok(events(vec![news]));
         }
         Ok(events(vec![event(false), event(true)]))
     }

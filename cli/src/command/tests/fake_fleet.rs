@@ -421,7 +421,24 @@ impl RolloutService for FakeControl {
         self.note("watch rollout", &request);
         let names = self.state().names.clone();
         let ends = self.state().rollout_ends;
-        let event = |state, snapshot| WatchRolloutResponse { rollout: Some(rollout(state, &names)), snapshot };
+        let resume_token = request.into_inner().resume_token;
+        self.state().resumed.push(resume_token.clone());
+        let event = |state, snapshot: bool| WatchRolloutResponse {
+            rollout: Some(rollout(state, &names)),
+            snapshot,
+            resume_token: if snapshot { "1" } else { "2" }.into(),
+            ..WatchRolloutResponse::default()
+        };
+        let breaks = std::mem::replace(&mut self.state().breaks, 0);
+        if breaks > 0 {
+            self.state().breaks = breaks - 1;
+            return Ok(events_that_end(vec![event(RolloutState::Running, true)]));
+        }
+        if !resume_token.is_empty() {
+            let mut news = event(ends, false);
+            news.rollout.iter_mut().for_each(|rollout| rollout.targets.truncate(1));
+            return Ok(events(vec![news]));
+        }
         Ok(events(vec![event(RolloutState::Running, true), event(ends, false)]))
     }
 

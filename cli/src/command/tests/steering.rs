@@ -3,7 +3,7 @@
 use super::{World, sample::URL};
 use crate::{Phase, ReconnectCall, exit, reconnect};
 use mujina_proto::{
-    control::v1::{SyncState, operation_action::Action},
+    control::v1::{RolloutState, SyncState, operation_action::Action},
     trace::{Telemetry, TelemetrySettings},
 };
 use std::time::Duration;
@@ -213,6 +213,26 @@ async fn operation_is_followed_over_a_restart_of_the_control_plane() {
     let said = world.answer("pool reconnect").await;
     assert_eq!(said.matches("dns ").count(), 1, "{said}");
     assert!(said.ends_with("shares lost 0\n"), "{said}");
+    assert_eq!(world.control.state().resumed, ["", "1"]);
+}
+
+#[tokio::test]
+async fn what_was_told_before_a_restart_of_the_control_plane_is_known_after_it() {
+    let world = World::of_control(&["rig1", "rig2", "rig3"]).await;
+    let ended = |told: &serde_json::Value| {
+        let states = told["operation"]["targets"].as_array().unwrap().iter().map(|target| target["state"].clone());
+        states.collect::<Vec<_>>()
+    };
+    world.control.state().breaks = 1;
+    let told = world.json("op run restart --all --yes").await;
+    assert_eq!(ended(&told), ["TARGET_STATE_SUCCEEDED"; 3]);
+    world.control.state().breaks = 1;
+    world.control.state().rollout_ends = RolloutState::Succeeded;
+    let shown = world.answer("rollout watch ro-1").await;
+    assert_eq!(world.control.state().resumed, ["", "1", "", "1"]);
+    assert_eq!(shown.matches("rollout ro-1: running").count(), 1, "{shown}");
+    assert_eq!(shown.matches("rollout ro-1: succeeded").count(), 1, "{shown}");
+    assert!(shown.contains("\nrig1   reverted") && shown.contains("\nrig3   waiting"), "{shown}");
 }
 
 /// Two, of which one is used: while there is but one, `tracing` asks the default of whichever thread comes first whether a

@@ -41,14 +41,14 @@ impl Shown {
         self.filtered(operation).ok_or_else(|| OperationError::Unknown(id.into()))
     }
 
-    /// One, with those targets alone that were written after a revision.
-    pub(super) async fn since(&self, id: &str, revision: u64) -> Result<Operation, OperationError> {
+    /// One, with those targets alone that were written after a revision; with all of them after none.
+    pub(super) async fn since(&self, id: &str, revision: Option<u64>) -> Result<Operation, OperationError> {
         if self.is_whole() {
             return self.operations.since(id, revision).await;
         }
         // What is counted are the targets that are seen, so all of them are needed.
         let mut operation = self.get(id).await?;
-        operation.targets.retain(|target| target.revision > revision);
+        operation.targets.retain(|target| revision.is_none_or(|revision| target.revision > revision));
         Ok(operation)
     }
 

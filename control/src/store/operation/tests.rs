@@ -48,7 +48,7 @@ async fn operation_is_read_as_it_was_stored() {
     let mut write = store.write().await.unwrap();
     write.insert_operation(&stored, &TraceParent::default()).await.unwrap();
     write.commit().await.unwrap();
-    assert_eq!(store.operation("a", 0).await.unwrap().unwrap().operation, stored);
+    assert_eq!(store.operation("a", None).await.unwrap().unwrap().operation, stored);
     let listed = store.operations(None, 10).await.unwrap();
     assert_eq!(listed[0].operation, Operation { targets: Vec::new(), ..stored });
 }
@@ -63,7 +63,7 @@ async fn counts_follow_the_targets_and_only_changed_ones_are_read_again() {
     assert_eq!(write.begin_target(1, &name("rig1")).await.unwrap(), Begun::Again);
     assert_eq!(write.begin_target(1, &name("rig9")).await.unwrap(), Begun::Not);
     write.commit().await.unwrap();
-    let begun = store.operation("a", 0).await.unwrap().unwrap().operation;
+    let begun = store.operation("a", None).await.unwrap().unwrap().operation;
     assert_eq!(begun.progress, Progress { total: 3, waiting: 2, running: 1, ..Progress::default() });
     assert_eq!(begun.progress, Progress::of(&begun.targets));
     let mut write = store.write().await.unwrap();
@@ -72,13 +72,13 @@ async fn counts_follow_the_targets_and_only_changed_ones_are_read_again() {
     write.end_target(1, &name("rig1"), &TargetEnd::failed(failure).saying("three tests")).await.unwrap();
     write.finish_operation(1).await.unwrap();
     write.commit().await.unwrap();
-    let news = store.operation("a", begun.revision).await.unwrap().unwrap().operation;
+    let news = store.operation("a", Some(begun.revision)).await.unwrap().unwrap().operation;
     let changed: Vec<_> = news.targets.iter().map(|one| (one.miner.as_str(), one.detail.as_str())).collect();
     assert_eq!((changed, news.state), (vec![("rig1", "three tests")], OperationState::Running));
     let mut write = store.write().await.unwrap();
     assert_eq!(write.cancel_operation("a").await.unwrap(), Some(2));
     write.commit().await.unwrap();
-    let ended = store.operation("a", news.revision).await.unwrap().unwrap().operation;
+    let ended = store.operation("a", Some(news.revision)).await.unwrap().unwrap().operation;
     assert_eq!((ended.state, ended.targets.len()), (OperationState::Cancelled, 2));
     assert_eq!(ended.progress, Progress { total: 3, failed: 1, skipped: 2, ..Progress::default() });
 }

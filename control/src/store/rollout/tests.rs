@@ -72,6 +72,26 @@ async fn rollout_reads_back_as_it_was_written_after_every_step() {
 }
 
 #[tokio::test]
+async fn targets_are_told_by_the_revision_that_wrote_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lock) = Store::open(folder.path()).await.unwrap();
+    let stored = insert(&store, &rollout("r1", 3)).await;
+    let mut next = stored.rollout.clone();
+    next.targets.get_mut(&"rig1".parse().unwrap()).unwrap().failure = Some("hot".into());
+    let saved = save(&store, &stored, &next).await.unwrap();
+    let written = async |revision| {
+        let (now, written) = store.rollout_since("r1", revision).await.unwrap().unwrap();
+        assert_eq!(now, saved);
+        written.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(written(None).await, ["rig0", "rig1", "rig2"]);
+    assert_eq!(written(Some(stored.revision)).await, ["rig1"]);
+    assert_eq!(written(Some(saved.revision)).await, Vec::<String>::new());
+    assert_eq!(store.rollout_since("r2", None).await.unwrap(), None);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn who_holds_an_older_revision_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _lock) = Store::open(folder.path()).await.unwrap();
