@@ -401,6 +401,9 @@ pub(crate) enum Shares {
         /// Sums over all miners, as the control plane collected them
         #[arg(long)]
         all: bool,
+        /// With --all: how far back
+        #[arg(long, value_name = "DURATION", default_value = "1h", requires = "all", value_parser = duration::parse)]
+        since: Duration,
     },
     /// Shares as they are submitted and judged, until Ctrl-C
     Tail(SharesTail),

@@ -73,7 +73,7 @@ pub(crate) async fn run(command: Command, context: &mut Context<'_>) -> Result<(
         Command::Board(Board::Reinit(args)) => board::reinit::run(args, context).await,
         Command::Pause(args) => pause::run(*args, context).await,
         Command::Resume(args) => resume::run(*args, context).await,
-        Command::Shares(Shares::Stats { all }) => shares::stats::run(all, context).await,
+        Command::Shares(Shares::Stats { all, since }) => shares::stats::run(all.then_some(since), context).await,
         Command::Shares(Shares::Tail(args)) => shares::tail::run(args, context).await,
         Command::Shares(Shares::List(args)) => shares::list::run(args, context).await,
         Command::Shares(Shares::Rejects(args)) => shares::rejects::run(args, context).await,

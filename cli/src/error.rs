@@ -299,6 +299,10 @@ fn hint_of(failure: &Failure) -> Option<&'static str> {
             Some("the service is older than this command line, or of another kind; see `mujinactl version`")
         }
         Code::Internal | Code::DataLoss | Code::Unknown => Some("see the log of the service"),
+        // Of statistics.
+        Code::ResourceExhausted if failure.reason == "TOO_LONG" => {
+            Some("read less at once: give a shorter time with --since")
+        }
         Code::Ok
         | Code::Cancelled
         | Code::NotFound

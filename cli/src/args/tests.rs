@@ -126,6 +126,7 @@ fn every_command_is_found_by_its_name() {
         ("pause --reason maintenance", "pause"),
         ("resume --all", "resume"),
         ("shares stats", "shares stats"),
+        ("shares stats --all --since 7d", "shares stats"),
         ("shares tail --outcome accepted,rejected -n 5", "shares tail"),
         ("shares list --outcome lost --outcome below-target --limit 7", "shares list"),
         ("spec get -o yaml", "spec get"),

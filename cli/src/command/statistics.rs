@@ -24,17 +24,21 @@ pub(crate) async fn run(command: Stats, context: &mut Context<'_>) -> Result<(),
 
 fn request(range: StatsRange, context: &Context<'_>, now: SystemTime) -> Result<QueryStatisticsRequest, CliError> {
     let StatsRange { miners, step, since, until, group_by } = range;
-    let ago = |length: Duration| now.checked_sub(length).unwrap_or(SystemTime::UNIX_EPOCH);
     if until.is_some_and(|until| until >= since) {
         return Err(CliError::Usage("--until must be less far back than --since".into()));
     }
     Ok(QueryStatisticsRequest {
         selection: selection::said(context, &miners.names, &miners.others)?,
-        begin: Some(convert::timestamp(ago(since))),
-        end: until.map(|until| convert::timestamp(ago(until))),
+        begin: Some(ago(now, since)),
+        end: until.map(|until| ago(now, until)),
         step: step.map(convert::duration),
         group_by,
     })
+}
+
+/// So long before now.
+pub(super) fn ago(now: SystemTime, length: Duration) -> prost_types::Timestamp {
+    convert::timestamp(now.checked_sub(length).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 async fn query(range: StatsRange, context: &mut Context<'_>) -> Result<(), CliError> {

@@ -98,6 +98,17 @@ fn errors_of_our_own_have_their_exit_code_and_their_cause() {
 }
 
 #[test]
+fn statistics_that_take_too_long_to_read_say_the_way_out() {
+    let error = called(Failure::new(Code::ResourceExhausted, "TOO_LONG", "the statistics take too long to read"));
+    assert!(
+        block(&error).ends_with("\nhint: read less at once: give a shorter time with --since\n"),
+        "{}",
+        block(&error)
+    );
+    assert_eq!(error.exit_code(), exit::FAILURE);
+}
+
+#[test]
 fn what_a_peer_said_cannot_move_the_cursor() {
     let shown = block(&called(Failure::new(Code::Internal, "X", "bad\x1b[2J\nnews")));
     assert!(shown.starts_with("error: cannot change the pools of rig1: badnews\n"), "{shown}");

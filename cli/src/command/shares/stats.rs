@@ -1,7 +1,7 @@
 //! `shares stats`: the ledger of a miner with its pools, boards and threads; or the sums that a control plane collected.
 
 use crate::{
-    command::{message, peer::Peer, view},
+    command::{message, peer::Peer, statistics::ago, view},
     context::Context,
     error::CliError,
 };
@@ -9,10 +9,12 @@ use mujina_proto::{
     control::v1::{SummarizeSharesRequest, statistics_service_client::StatisticsServiceClient},
     dataplane::v1::GetShareStatisticsRequest,
 };
+use std::time::{Duration, SystemTime};
 
-pub(crate) async fn run(all: bool, context: &mut Context<'_>) -> Result<(), CliError> {
+/// With `since`, the sums over all miners, of so long a time.
+pub(crate) async fn run(since: Option<Duration>, context: &mut Context<'_>) -> Result<(), CliError> {
     let peer = Peer::find(context).await?;
-    if all {
+    if let Some(since) = since {
         if peer.miners.is_none() {
             return Err(peer.is_a_miner("--all"));
         }
@@ -20,7 +22,8 @@ pub(crate) async fn run(all: bool, context: &mut Context<'_>) -> Result<(), CliE
             return Err(CliError::Usage("--all and --miner exclude each other; give one".into()));
         }
         let mut service = StatisticsServiceClient::new(peer.client.clone());
-        let request = SummarizeSharesRequest::default();
+        let begin = Some(ago(SystemTime::now(), since));
+        let request = SummarizeSharesRequest { begin, ..SummarizeSharesRequest::default() };
         let failed = CliError::call("sum up the shares of all miners");
         let response = service.summarize_shares(request).await.map_err(failed)?.into_inner();
         return message::show(context, &response, |paint| view::summary(&response, paint));

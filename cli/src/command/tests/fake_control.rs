@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) started: Option<StartOperationRequest>,
     /// A miner that is gone at last, for whoever watches.
     pub(super) leaves: Option<&'static str>,
+    /// The newest sums that were asked for.
+    pub(super) summed: Option<SummarizeSharesRequest>,
     /// Selector and filter of the newest list.
     pub(super) listed: Option<(String, String)>,
     /// The newest change of labels.
@@ -411,8 +413,9 @@ impl StatisticsService for FakeControl {
 
     async fn summarize_shares(
         &self,
-        _: Request<SummarizeSharesRequest>,
+        request: Request<SummarizeSharesRequest>,
     ) -> Result<Response<SummarizeSharesResponse>, Status> {
+        self.state().summed = Some(request.into_inner());
         let totals = Some(sample::totals());
         Ok(Response::new(SummarizeSharesResponse { totals, buckets: 12, missing_buckets: 1, hashes: 1.5e9 }))
     }

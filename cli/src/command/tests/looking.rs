@@ -3,6 +3,7 @@
 use super::{World, sample};
 use crate::{command::message, exit};
 use mujina_proto::dataplane::v1::GetMinerResponse;
+use std::time::SystemTime;
 
 #[tokio::test]
 async fn status_of_a_miner_is_seen_at_a_glance() {
@@ -101,11 +102,28 @@ async fn ledger_is_shown_with_its_sums() {
     ");
     let fleet = World::of_control(&["rig1", "rig2"]).await;
     insta::assert_snapshot!(fleet.answer("shares stats --all").await, @r"
+    Since      2026-09-21 14:13:20Z
     Ledger     120 found = 117 submitted + 3 not sent (2 stale, 1 duplicate); balanced
     Submitted  114 accepted, 1 rejected (1 low-difficulty), 1 pending, 1 lost; best difficulty 0.250
     Buckets    12 collected, 1 missing
     Work       1.500e9 hashes
     ");
+}
+
+#[tokio::test]
+async fn sums_of_all_miners_are_those_of_the_time_that_is_asked_for() {
+    let fleet = World::of_control(&["rig1", "rig2"]).await;
+    for (line, hours) in [("shares stats --all", 1), ("shares stats --all --since 2h", 2)] {
+        fleet.answer(line).await;
+        let begin = fleet.control.state().summed.clone().unwrap().begin.unwrap();
+        let ago = SystemTime::now().duration_since(begin.try_into().unwrap()).unwrap();
+        assert_eq!(ago.as_secs() / 3600, hours, "{line}");
+    }
+    for (line, why) in [("shares stats --since 2h", "--all"), ("shares stats --all --since 2", "unit")] {
+        let ran = fleet.run(line).await;
+        assert_eq!(ran.code, exit::USAGE, "{line}");
+        assert!(ran.err.contains(why), "{line}: {}", ran.err);
+    }
 }
 
 #[tokio::test]

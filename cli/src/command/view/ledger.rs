@@ -1,10 +1,10 @@
 //! The ledger: where every nonce went, and that the sums hold.
 
 use super::{difficulty, rate_of_minute};
-use crate::output::{Cell, Paint, Table, Tone};
+use crate::output::{Cell, Paint, Table, Tone, clock};
 use mujina_proto::{
     control::v1::SummarizeSharesResponse,
-    convert::share::totals_from,
+    convert::{share::totals_from, time},
     dataplane::v1::{GetShareStatisticsResponse, ShareScope},
     types::v1::ShareTotals,
 };
@@ -126,6 +126,7 @@ pub(crate) fn summary(response: &SummarizeSharesResponse, paint: Paint) -> Strin
     let SummarizeSharesResponse { totals, buckets, missing_buckets, hashes } = response;
     let totals = totals.clone().unwrap_or_default();
     let mut rows = lines(&totals, paint);
+    rows.insert(0, ("Since", clock(time(totals.since))));
     let missing = format!("{buckets} collected, {missing_buckets} missing");
     let tone = if *missing_buckets > 0 { Tone::Bad } else { Tone::Plain };
     rows.push(("Buckets", paint.text(&missing, tone)));
