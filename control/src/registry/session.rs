@@ -11,6 +11,8 @@
 //! that have to prove themselves (`trials`); those of many sessions go to the disk together (`notes`).
 
 mod notes;
+#[cfg(test)]
+mod tests;
 mod trials;
 
 use self::notes::Note;
