@@ -2,7 +2,7 @@
 
 mod secure;
 
-use crate::{tls::TlsError, trace::Traced};
+use crate::{serve::MAX_STREAMS, tls::TlsError, trace::Traced};
 use hyper_util::rt::TokioIo;
 pub use secure::{Bearing, dial_tls, first_contact, refusal};
 use std::{
@@ -19,6 +19,9 @@ use tower::service_fn;
 
 /// How often an idle connection is probed, and how long the answer may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// Bytes that the other end may send before they are read: of one call, and of as many as it takes at a time. So answers that
+/// nobody reads use up no more than their own, and hold no other call up.
+pub(crate) const WINDOWS: (u32, u32) = (64 << 10, (64 << 10) * MAX_STREAMS);
 /// Longest path of a unix socket that the kernel takes.
 pub const MAX_SOCKET_PATH: usize = 107;
 
@@ -191,6 +194,8 @@ fn endpoint(uri: &str) -> Result<Endpoint, tonic::transport::Error> {
         .connect_timeout(Duration::from_secs(5))
         .http2_keep_alive_interval(KEEPALIVE.0)
         .keep_alive_timeout(KEEPALIVE.1)
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
         .tcp_nodelay(true);
     Ok(endpoint)
 }

@@ -23,7 +23,7 @@ pub use tonic_health::{ServingStatus, server::HealthReporter};
 /// Time that calls have to end after the stop was asked for; watches never end by themselves.
 const DRAIN: Duration = Duration::from_secs(1);
 /// Calls at the same time on one connection: far above any honest client.
-const MAX_STREAMS: u32 = 256;
+pub(crate) const MAX_STREAMS: u32 = 256;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 /// How often an idle connection is probed, and how long the answer may take.

@@ -42,12 +42,19 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
 pub use way::{NotAtHome, Way};
 pub(crate) use work::{Finding, PoolToTest, headed, no_boards};
 
 /// First delay before a miner is tried again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Calls of others that are handed on to a miner at a time: a quarter of what a connection takes, so that ours find room on it,
+/// and answers that nobody reads cost 4 MiB for a miner at most.
+const HANDED_ON: usize = 64;
 
 /// The delay after `failures` in a row (1 = the first), doubled with each, times 0.5 to 1 by `jitter` in 0..1, so that
 /// not all miners are tried at once.
@@ -88,6 +95,8 @@ pub struct Miner {
     pub link: Link,
     /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
     pub relay: Way,
+    /// Places for them.
+    handed_on: Arc<Semaphore>,
     /// Where the newest connection of a miner goes that calls home.
     home: watch::Sender<Option<Attached>>,
     view: watch::Sender<Arc<MinerView>>,
@@ -325,6 +334,7 @@ impl MinerPlan {
             link: Link::new(link, quarantine.subscribe()),
             quarantine,
             relay,
+            handed_on: Arc::new(Semaphore::new(HANDED_ON)),
             home,
             view: watch::Sender::new(Arc::new(view)),
             desired: watch::Sender::new(desired.map(|desired| Told { desired, stored: None })),
@@ -334,6 +344,11 @@ impl MinerPlan {
 }
 
 impl Miner {
+    /// A place for a call that is handed on, until it is dropped; `None` = there are too many.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.handed_on.clone().try_acquire_owned().ok()
+    }
+
     /// The connection on which it called home, while that is open.
     pub(crate) fn home(&self) -> Option<Attached> {
         self.home.borrow().clone().filter(|newest| !newest.has_ended())

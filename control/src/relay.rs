@@ -12,6 +12,7 @@ use crate::{
     registry::{Registry, deepest},
 };
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use mujina_core::{
     id::MinerName,
     text::{PEER_TEXT_BYTES, sanitise},
@@ -86,7 +87,15 @@ impl Relay {
             caller.may(needed, Some(&miner.labels()))?;
             request = again;
         }
-        miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))
+        let place = miner.place().ok_or_else(|| too_many(&name))?;
+        let answer = miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))?;
+        // It is given back with the body.
+        Ok(answer.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _ = &place;
+                frame
+            }))
+        }))
     }
 }
 
@@ -94,6 +103,12 @@ fn unreachable(miner: &MinerName, error: &(dyn std::error::Error + 'static)) -> 
     let cause = sanitise(&deepest(error).to_string(), PEER_TEXT_BYTES);
     let message = format!("miner {miner} is not reached: {cause}; is its data plane running?");
     Failure::new(Code::Unavailable, "MINER_UNREACHABLE", message).with("miner", miner).retry_after(RETRY_AFTER)
+}
+
+fn too_many(miner: &MinerName) -> Failure {
+    let message =
+        format!("too many calls are handed on to miner {miner} already; end some that follow it, or try again");
+    Failure::new(Code::ResourceExhausted, "TOO_MANY_CALLS", message).with("miner", miner).retry_after(RETRY_AFTER)
 }
 
 /// Ways in: gRPC finds a service by its name.

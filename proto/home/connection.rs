@@ -5,6 +5,7 @@
 //! task a connection.
 
 use super::body::{Incoming, pump};
+use crate::dial::WINDOWS;
 use h2::{
     Ping, PingPong,
     client::{Builder, SendRequest},
@@ -32,8 +33,6 @@ use tower::Service;
 /// How often a connection is probed by the control plane, and how long the answer may take: below the timers of the NAT
 /// boxes in between.
 const PROBE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
-/// Bytes that a miner may send before they are read: of one call, and of all.
-const WINDOWS: (u32, u32) = (256 << 10, 1 << 20);
 
 /// Calls whoever is at the other end. Cheap to clone; ends with the last clone.
 #[derive(Debug, Clone)]
