@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) applied: Vec<wire::ApplySpecRequest>,
     pub(crate) database_id: String,
     pub(crate) buckets: Vec<v1::ShareBucket>,
+    /// The newest of them that is stored elsewhere: those after it were asked for.
+    pub(crate) collected: u64,
     /// Reconnects that began, by request id.
     pub(crate) reconnects: HashMap<String, u32>,
     /// Calls of ReconnectPool, with their trace parents.
@@ -435,6 +437,9 @@ impl ShareService for FakeMiner {
     ) -> Result<Response<wire::ListShareBucketsResponse>, Status> {
         let request = request.into_inner();
         let wait = request.wait.map(|wait| Duration::try_from(wait).unwrap()).unwrap_or_default();
+        if request.database_id == self.state().database_id {
+            self.change(|state| state.collected = request.after_sequence);
+        }
         let mut changes = self.changes.subscribe();
         let answer = || {
             let state = self.state();

@@ -2,7 +2,7 @@
 
 use crate::{
     miner::FakeMiner,
-    world::{Control, PATIENCE, config},
+    world::{Control, config},
 };
 use mujina_proto::{
     control::v1,
@@ -50,16 +50,8 @@ async fn world(folder: &std::path::Path) -> (Control, Vec<crate::host::Hosted>) 
     two.change(|state| state.buckets = (0..3).map(|i| bucket(i + 1, 10 * i, "main")).collect());
     let serving = vec![one.serve().await, two.serve().await];
     let control = Control::start(config(folder, &[("rig1", &one), ("rig2", &two)])).await;
-    let wait = async {
-        loop {
-            let summary = control.statistics().summarize_shares(v1::SummarizeSharesRequest::default()).await.unwrap();
-            if summary.into_inner().buckets == 15 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("all buckets are collected");
+    one.until("its buckets are stored", |state| state.collected == 12).await;
+    two.until("its buckets are stored", |state| state.collected == 3).await;
     (control, serving)
 }
 

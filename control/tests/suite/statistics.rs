@@ -2,7 +2,7 @@
 
 use crate::{
     miner::FakeMiner,
-    world::{Control, PATIENCE, config},
+    world::{Control, config},
 };
 use mujina_proto::{
     control::v1,
@@ -40,18 +40,10 @@ async fn summary(control: &Control) -> v1::SummarizeSharesResponse {
     control.statistics().summarize_shares(v1::SummarizeSharesRequest::default()).await.unwrap().into_inner()
 }
 
-/// Waits until that many buckets are stored.
-async fn until_stored(control: &Control, buckets: u64) -> v1::SummarizeSharesResponse {
-    let wait = async {
-        loop {
-            let sums = summary(control).await;
-            if sums.buckets >= buckets {
-                return sums;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("buckets are stored in time")
+/// Waits until the buckets of a miner are stored up to this one.
+async fn until_stored(control: &Control, miner: &FakeMiner, sequence: u64) -> v1::SummarizeSharesResponse {
+    miner.until(&format!("bucket {sequence} stored"), |state| state.collected >= sequence).await;
+    summary(control).await
 }
 
 async fn all_sequences(control: &Control) -> Vec<u64> {
@@ -76,13 +68,13 @@ async fn control_plane_that_is_killed_again_and_again_stores_every_bucket_once()
     let mut stored = 0;
     while stored < 150 {
         let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-        stored = until_stored(&control, stored + 20).await.buckets;
+        stored = until_stored(&control, &miner, stored + 20).await.buckets;
         control.kill();
     }
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    until_stored(&control, 200).await;
+    until_stored(&control, &miner, 200).await;
     miner.change(|state| state.buckets.push(bucket(201)));
-    let sums = until_stored(&control, 201).await;
+    let sums = until_stored(&control, &miner, 201).await;
     assert_eq!(all_sequences(&control).await, (1..=201).collect::<Vec<_>>());
     let totals = sums.totals.unwrap();
     assert_eq!((totals.found, totals.accepted, totals.rejected_by_reason["stale"]), (603, 402, 201));
@@ -98,14 +90,15 @@ async fn new_database_of_a_miner_is_collected_beside_the_old_one_and_what_it_dro
     miner.change(|state| state.buckets = (1..=3).map(bucket).collect());
     let serving = miner.serve().await;
     let control = Control::start(config(folder.path(), &[("rig1", &miner)])).await;
-    until_stored(&control, 3).await;
+    until_stored(&control, &miner, 3).await;
     drop(serving);
     miner.change(|state| {
         state.database_id = "database-2".into();
+        state.collected = 0;
         state.buckets = (3..=5).map(bucket).collect();
     });
     let _serving = miner.serve().await;
-    let sums = until_stored(&control, 6).await;
+    let sums = until_stored(&control, &miner, 5).await;
     assert_eq!((sums.buckets, sums.missing_buckets), (6, 2));
     assert_eq!(all_sequences(&control).await, [1, 2, 3, 3, 4, 5]);
     let range = v1::SummarizeSharesRequest { begin: bucket(5).begin, ..Default::default() };
