@@ -3,7 +3,7 @@
 use crate::{
     host::Hosted,
     miner::FakeMiner,
-    world::{Control, PATIENCE, config},
+    world::{Control, PATIENCE, config, unbound},
 };
 use mujina_control::{
     TlsConfig,
@@ -238,6 +238,25 @@ async fn miner_that_comes_back_is_the_same_and_takes_the_place_of_its_dead_conne
 }
 
 #[tokio::test]
+async fn connection_that_looks_open_and_answers_nothing_gives_its_place_to_the_next() {
+    let fleet = Fleet::start().await;
+    let identity = fleet.enrol("rig1").await;
+    let (lost, new) = (FakeMiner::new(fleet.folder.path(), "rig1"), FakeMiner::new(fleet.folder.path(), "again"));
+    new.change(|state| state.boot_id = "boot-2".into());
+    let first = fleet.call_home(&lost, &identity).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+    let standstill = first.stand_still();
+    let _second = fleet.call_home(&new, &identity).await.unwrap();
+    let is_new = |miner: &v1::Miner| miner.status.as_ref().is_some_and(|status| status.boot_id == "boot-2");
+    let seen = fleet.control.until("rig1", "the second in its place", is_new).await;
+    assert_eq!((seen.reachability(), seen.quarantine_reason.as_str()), (v1::MinerReachability::Connected, ""));
+    // The first was hung up, which it hears when it can.
+    drop(standstill);
+    timeout(PATIENCE, first.finished()).await.unwrap();
+    fleet.control.until_connected("rig1").await;
+}
+
+#[tokio::test]
 async fn two_machines_with_one_identity_are_told_apart_and_nothing_is_sent_to_them() {
     let fleet = Fleet::start().await;
     let identity = fleet.enrol("rig1").await;
@@ -251,10 +270,21 @@ async fn two_machines_with_one_identity_are_told_apart_and_nothing_is_sent_to_th
     assert!(seen.quarantine_reason.contains("two machines"), "{}", seen.quarantine_reason);
     let told = fleet.control.until_event("IDENTITY_CLONED").await;
     assert_eq!((told.miner.as_str(), &told.message), ("rig1", &seen.quarantine_reason));
+    assert_eq!(seen.reachability(), v1::MinerReachability::Connected, "the first stays");
     let admin = fleet.admin().await;
+    fleet.control.apply(unbound("rig1")).await;
+    let held = |miner: &v1::Miner| miner.desired_generation == 1 && miner.sync_reason.contains("nothing is sent");
+    fleet.control.until("rig1", "wanted and not sent", held).await;
+    let mut locate = Request::new(LocateRequest::default());
+    locate.metadata_mut().insert("mujina-miner", "rig1".parse().unwrap());
+    let refused = failure(BoardServiceClient::new(admin.client.clone()).locate(locate).await);
+    assert_eq!(refused.reason, "IDENTITY_QUARANTINED");
+    assert!(right.state().applied.is_empty() && wrong.state().applied.is_empty());
     let mut registry = MinerRegistryServiceClient::new(admin.client.clone());
     registry.release_miner(v1::ReleaseMinerRequest { name: "rig1".into() }).await.unwrap();
     fleet.control.until("rig1", "released", |miner| miner.quarantine_reason.is_empty()).await;
+    right.until("what was wanted is sent", |state| state.control_generation == 1).await;
+    assert!(wrong.state().applied.is_empty());
 }
 
 #[tokio::test]
