@@ -13,6 +13,7 @@ mod payouts;
 mod process;
 mod profiles;
 mod relay;
+mod resumed;
 mod rights;
 mod rollouts;
 mod series;

@@ -22,17 +22,17 @@ use std::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-const NAMES: [&str; 3] = ["rig1", "rig2", "rig3"];
+pub(crate) const NAMES: [&str; 3] = ["rig1", "rig2", "rig3"];
 
 /// Three miners whose pool knows `alice` and `bob`, and accepts shares all the time.
-struct Fleet {
-    miners: [FakeMiner; 3],
+pub(crate) struct Fleet {
+    pub(crate) miners: [FakeMiner; 3],
     _serving: Vec<crate::host::Hosted>,
     _pool: JoinSet<()>,
 }
 
 impl Fleet {
-    async fn new(folder: &Path) -> Self {
+    pub(crate) async fn new(folder: &Path) -> Self {
         let miners = NAMES.map(|name| FakeMiner::new(folder, name));
         let (mut serving, mut pool) = (Vec::new(), JoinSet::new());
         for miner in &miners {
@@ -50,12 +50,12 @@ impl Fleet {
         Self { miners, _serving: serving, _pool: pool }
     }
 
-    fn named(&self) -> Vec<(&'static str, &FakeMiner)> {
+    pub(crate) fn named(&self) -> Vec<(&'static str, &FakeMiner)> {
         NAMES.into_iter().zip(&self.miners).collect()
     }
 
     /// Accounts that a miner was told to work for, with the generations, in order.
-    fn told(&self, miner: usize) -> Vec<(u64, String)> {
+    pub(crate) fn told(&self, miner: usize) -> Vec<(u64, String)> {
         let state = self.miners.get(miner).unwrap().state();
         let mut told: Vec<_> =
             state.applied.iter().map(|one| (one.control_generation, user(one.spec.as_ref().unwrap()))).collect();
@@ -71,7 +71,7 @@ fn user(spec: &types::v1::MinerSpec) -> String {
 }
 
 /// All three to another account: one first, then the others.
-fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
+pub(crate) fn change_to(user: &str, confirm_within: u64) -> v1::PlanRolloutRequest {
     let mut groups = spec(None).pool_groups;
     groups.iter_mut().flat_map(|group| &mut group.pools).for_each(|pool| pool.user = user.into());
     let fragment = v1::SpecFragment { pool_groups: Some(v1::PoolGroupList { groups }), ..v1::SpecFragment::default() };
@@ -360,7 +360,7 @@ async fn rollout_is_followed_over_a_restart_without_its_targets_being_told_again
 }
 
 /// The program itself, for the miners of a fleet, killed at random until something has come to its end.
-struct Killed<'a> {
+pub(crate) struct Killed<'a> {
     folder: &'a Path,
     fleet: &'a Fleet,
     process: Process,
@@ -368,7 +368,7 @@ struct Killed<'a> {
 }
 
 impl<'a> Killed<'a> {
-    fn new(folder: &'a Path, fleet: &'a Fleet) -> Self {
+    pub(crate) fn new(folder: &'a Path, fleet: &'a Fleet) -> Self {
         Self { folder, fleet, process: Self::start(folder, fleet), kills: 0 }
     }
 
@@ -388,17 +388,22 @@ impl<'a> Killed<'a> {
             if let Ok(ended) = timeout(life, ended(self.folder)).await {
                 return ended;
             }
-            self.process.0.kill().unwrap();
-            self.process.ended().await;
             self.kills += 1;
             assert!(self.kills < 300, "it never ends");
-            self.process = Self::start(self.folder, self.fleet);
+            self.again().await;
         }
+    }
+
+    /// Killed, and started anew.
+    pub(crate) async fn again(&mut self) {
+        self.process.0.kill().unwrap();
+        self.process.ended().await;
+        self.process = Self::start(self.folder, self.fleet);
     }
 }
 
 /// Follows an operation, which is asked for again and again by the same request id.
-async fn operation_ended(folder: &Path, request: v1::StartOperationRequest) -> v1::Operation {
+pub(crate) async fn operation_ended(folder: &Path, request: v1::StartOperationRequest) -> v1::Operation {
     let mut client = OperationServiceClient::new(connected(folder).await);
     let id = client.start_operation(request).await.unwrap().into_inner().operation.unwrap().operation_id;
     let watch = v1::WatchOperationRequest { operation_id: id.clone(), ..Default::default() };
