@@ -36,7 +36,7 @@ pub(crate) struct Fleet {
     admin: Identity,
     pub(crate) roots: Roots,
     address: SocketAddr,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Fleet {
@@ -67,15 +67,20 @@ impl Fleet {
     /// A client's connection, as `identity` or as nobody.
     pub(crate) async fn dial(&self, identity: Option<&Identity>) -> Attached {
         let tls = client_config(identity, &self.roots, Alpn::Http2).unwrap();
-        connect(&tls, self.address).await.unwrap()
+        Dialling { tls, address: self.address }.dial().await
     }
 
     pub(crate) async fn admin(&self) -> Attached {
         self.dial(Some(&self.admin)).await
     }
 
+    /// What an operator's connections are made of.
+    pub(crate) fn operator(&self) -> Dialling {
+        Dialling { tls: client_config(Some(&self.admin), &self.roots, Alpn::Http2).unwrap(), address: self.address }
+    }
+
     /// A miner's certificate, by a token that is made for it.
-    async fn enrol(&self, name: &str) -> Identity {
+    pub(crate) async fn enrol(&self, name: &str) -> Identity {
         self.enrol_with(name, &[("site", "a")]).await
     }
 
@@ -100,7 +105,7 @@ impl Fleet {
     }
 
     /// A miner calls home and is served until the answer is dropped.
-    async fn call_home(&self, miner: &FakeMiner, identity: &Identity) -> Result<Hosted, std::io::Error> {
+    pub(crate) async fn call_home(&self, miner: &FakeMiner, identity: &Identity) -> Result<Hosted, std::io::Error> {
         let tls = client_config(Some(identity), &self.roots, Alpn::Home).unwrap();
         let (routes, address) = (miner.routes(), self.address);
         let (dialled, is_dialled) = oneshot::channel();
@@ -118,7 +123,25 @@ impl Fleet {
     }
 }
 
-type Stream = mujina_proto::tls::ClientStream<TcpStream>;
+/// Makes connections, also in other threads.
+#[derive(Clone)]
+pub(crate) struct Dialling {
+    tls: ClientTls,
+    address: SocketAddr,
+}
+
+impl Dialling {
+    pub(crate) async fn dial(&self) -> Attached {
+        connect(&self.tls, self.address).await.unwrap()
+    }
+
+    /// One on which nothing is said yet.
+    pub(crate) async fn stream(&self) -> Stream {
+        stream(&self.tls, self.address).await.unwrap()
+    }
+}
+
+pub(crate) type Stream = mujina_proto::tls::ClientStream<TcpStream>;
 
 async fn stream(tls: &ClientTls, address: SocketAddr) -> Result<Stream, std::io::Error> {
     let tcp = TcpStream::connect(address).await.unwrap();

@@ -42,6 +42,11 @@ impl Hosted {
         Self { kill: Some(kill), ended, runtime: told.recv().unwrap(), thread }
     }
 
+    /// How many tasks it has: one for each connection, and one for each call that is answered.
+    pub(crate) fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// Holds all of it at its next step until the answer is dropped: its connections look open, and nobody answers on them.
     pub(crate) fn stand_still(&self) -> Standstill {
         let (go_on, going_on) = mpsc::channel::<()>();

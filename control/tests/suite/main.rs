@@ -12,6 +12,7 @@ mod operations;
 mod payouts;
 mod process;
 mod profiles;
+mod readers;
 mod relay;
 mod resumed;
 mod rights;

@@ -69,7 +69,14 @@ pub(crate) struct State {
     pub(crate) lagging: bool,
     /// Accounts for which the pool accepts nothing.
     pub(crate) unknown_users: Vec<String>,
+    /// Its shares never end, and are long.
+    pub(crate) floods: bool,
+    /// Messages of that flood which were made.
+    pub(crate) flooded: usize,
 }
+
+/// What each message of a flood is at least as long as.
+pub(crate) const FLOOD_BYTES: usize = 16 << 10;
 
 #[derive(Debug, Clone)]
 pub(crate) struct FakeMiner {
@@ -423,6 +430,16 @@ impl ShareService for FakeMiner {
         &self,
         _: Request<wire::WatchSharesRequest>,
     ) -> Result<Response<Self::WatchSharesStream>, Status> {
+        if self.state().floods {
+            let miner = self.clone();
+            let long = v1::Share { pool: "x".repeat(FLOOD_BYTES), ..v1::Share::default() };
+            let event = Some(wire::watch_shares_response::Event::Share(Box::new(long)));
+            let flood = futures_util::stream::repeat_with(move || {
+                miner.state().flooded += 1;
+                Ok(wire::WatchSharesResponse { event: event.clone() })
+            });
+            return Ok(Response::new(Box::pin(flood)));
+        }
         let missed = |missed| {
             let event = Some(wire::watch_shares_response::Event::Missed(missed));
             Ok(wire::WatchSharesResponse { event })

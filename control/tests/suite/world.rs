@@ -70,6 +70,11 @@ impl Control {
         drop(self);
     }
 
+    /// How many tasks it has: one for each call that it answers, and some of its own.
+    pub(crate) fn tasks(&self) -> usize {
+        self.hosted.tasks()
+    }
+
     pub(crate) fn specs(&self) -> SpecServiceClient<Client> {
         SpecServiceClient::new(self.client.clone())
     }
