@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
+mod abuse;
 mod approvals;
 mod door;
 mod fleet;
