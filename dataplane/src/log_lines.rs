@@ -1,9 +1,7 @@
 //! What is logged on this thread, for tests: each event as its message and ` name=value` for each field.
 
-use std::{
-    fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::fmt::Write;
+use tokio::sync::watch;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -16,7 +14,7 @@ use tracing_subscriber::{
 
 /// Lines of every level, from the moment on that it was made.
 #[derive(Clone, Default)]
-pub(crate) struct LogLines(Arc<Mutex<Vec<String>>>);
+pub(crate) struct LogLines(watch::Sender<Vec<String>>);
 
 impl LogLines {
     /// Takes what this thread logs while the guard lives.
@@ -27,7 +25,14 @@ impl LogLines {
     }
 
     pub(crate) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
+    }
+
+    /// Waits until a line holds this text.
+    pub(crate) async fn until(&self, text: &str) {
+        let is_said = |lines: &Vec<String>| lines.iter().any(|line| line.contains(text));
+        // The sender is here.
+        let _ = self.0.subscribe().wait_for(is_said).await;
     }
 }
 
@@ -35,7 +40,7 @@ impl<S: Subscriber> Layer<S> for LogLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+        self.0.send_modify(|lines| lines.push(line.0));
     }
 }
 

@@ -112,12 +112,7 @@ async fn revoked_miner_says_so_even_if_it_came_back_with_a_ticket() {
     let arrived = control.next().await;
     control.revoke(identity.peer());
     arrived.attached.close();
-    let told = async {
-        while !lines.all().iter().any(|line| line.contains("revoked")) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, told).await.expect("it is told");
+    timeout(PATIENCE, lines.until("revoked")).await.expect("it is told");
     calling.stop().await;
 }
 
