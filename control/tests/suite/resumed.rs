@@ -119,7 +119,7 @@ async fn rollout_that_is_taken_back_while_the_program_is_killed_is_taken_back_on
 
 async fn rollout_ended(folder: &Path, rollout_id: &str) -> v1::Rollout {
     let mut client = RolloutServiceClient::new(connected(folder).await);
-    let watch = v1::WatchRolloutRequest { rollout_id: rollout_id.into() };
+    let watch = v1::WatchRolloutRequest { rollout_id: rollout_id.into(), ..v1::WatchRolloutRequest::default() };
     let mut news = client.watch_rollout(watch).await.unwrap().into_inner();
     while news.message().await.unwrap().is_some() {}
     let get = v1::GetRolloutRequest { rollout_id: rollout_id.into() };
