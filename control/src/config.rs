@@ -12,7 +12,7 @@ use figment::{
 use mujina_core::{
     id::MinerName,
     place::{CONTROL_SOCKET, MINER_SOCKET, default_state_dir},
-    units::duration,
+    units::{Watts, duration},
 };
 use mujina_proto::{dial::Address, tls::check_host, trace::telemetry::check_filter};
 use std::{
@@ -60,6 +60,8 @@ pub struct Config {
     pub keep_statistics: KeepStatistics,
     /// People other than the planner who must approve a rollout, whatever its plan says.
     pub rollout_approvals: u32,
+    /// Most power that pausing and resuming miners may switch per second, whatever asks for it; `None` = no bound.
+    pub ramp: Option<Watts>,
 }
 
 /// The API on the network.
@@ -125,6 +127,7 @@ impl Config {
             otlp_endpoint: None,
             keep_statistics: KEEP_STATISTICS,
             rollout_approvals: 0,
+            ramp: None,
             state_dir,
         }
     }
@@ -151,8 +154,18 @@ impl Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { state_dir, socket, listen, tls, miners, log, otlp_endpoint, keep_statistics, rollout_approvals } =
-            self;
+        let Self {
+            state_dir,
+            socket,
+            listen,
+            tls,
+            miners,
+            log,
+            otlp_endpoint,
+            keep_statistics,
+            rollout_approvals,
+            ramp,
+        } = self;
         writeln!(f, "state_dir = {}", state_dir.display())?;
         if let Some(socket) = socket {
             writeln!(f, "api.socket = {}", socket.display())?;
@@ -169,6 +182,9 @@ impl fmt::Display for Config {
             writeln!(f, "statistics.keep_{key} = {}", duration::human(*kept))?;
         }
         writeln!(f, "rollouts.approvals = {rollout_approvals}")?;
+        if let Some(ramp) = ramp {
+            writeln!(f, "power.ramp = {ramp} per second")?;
+        }
         if let Some(endpoint) = otlp_endpoint {
             writeln!(f, "spans go to {endpoint}")?;
         }
@@ -263,6 +279,17 @@ impl Provider for &Flags {
     }
 }
 
+/// Power above zero with its unit, as `mujinactl` takes it.
+fn watts(text: &str) -> Result<Watts, String> {
+    let number = [("kW", 1e3), ("MW", 1e6), ("W", 1.0)]
+        .into_iter()
+        .find_map(|(unit, factor)| Some(text.strip_suffix(unit)?.trim_end().parse::<f64>().ok()? * factor));
+    number
+        .and_then(|watts| Watts::try_from(watts).ok())
+        .filter(|watts| watts.watts() >= 1.0)
+        .ok_or_else(|| "is no power from 1 W up; write it with its unit, for example 5kW".into())
+}
+
 /// The file that `init` makes, where it is.
 fn file_of(flags: &Flags, environment: &Environment) -> Option<PathBuf> {
     let named = environment.text(&format!("{PREFIX}STATE_DIR")).map(PathBuf::from);
@@ -278,11 +305,12 @@ struct Reading {
 
 impl Reading {
     fn config(&mut self, all: &Dict, environment: &Environment) -> Config {
-        self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics", "rollouts"]);
+        self.refuse_unknown("", all, &["state_dir", "log", "api", "miners", "statistics", "rollouts", "power"]);
         for (part, keys) in [
             ("api", ["socket", "listen", "listen_tls", "names"].as_slice()),
             ("statistics", &["keep", "keep_10s", "keep_1m", "keep_1h", "keep_1d"]),
             ("rollouts", &["approvals"]),
+            ("power", &["ramp"]),
         ] {
             match all.get(part) {
                 Some(Value::Dict(_, inner)) => self.refuse_unknown(part, inner, keys),
@@ -312,6 +340,7 @@ impl Reading {
         }
         config.keep_statistics = self.keep_statistics();
         config.rollout_approvals = self.rollout_approvals();
+        config.ramp = self.parsed("power.ramp", |text| watts(&text));
         config.otlp_endpoint = environment
             .text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .or_else(|| environment.text("OTEL_EXPORTER_OTLP_ENDPOINT"));

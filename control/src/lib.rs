@@ -54,7 +54,7 @@ use mujina_proto::{
 };
 use operation::Operations;
 use profile::Profiles;
-use registry::{Around, Miner, Registry, Session};
+use registry::{Around, Miner, Pacer, Registry, Session};
 use rollout::Rollouts;
 use spec::Specs;
 use statistics::{Collector, Ingest};
@@ -109,6 +109,9 @@ pub enum RunError {
     /// A miner's address cannot be dialled at all.
     #[error(transparent)]
     Dial(#[from] DialError),
+    /// The configured ramp of power cannot be followed.
+    #[error("power.ramp: {0}")]
+    Ramp(#[from] rollout::RampError),
     /// A part ended although nobody asked it to.
     #[error("task `{0}` ended early; this is a bug, please report it with the log")]
     TaskEnded(&'static str),
@@ -123,8 +126,18 @@ pub enum RunError {
 /// # Errors
 /// See [`RunError`].
 pub async fn run(config: Config, surroundings: Surroundings, cancel: CancellationToken) -> Result<(), RunError> {
-    let Config { state_dir, socket, listen, tls, miners, log: _, otlp_endpoint: _, keep_statistics, rollout_approvals } =
-        config;
+    let Config {
+        state_dir,
+        socket,
+        listen,
+        tls,
+        miners,
+        log: _,
+        otlp_endpoint: _,
+        keep_statistics,
+        rollout_approvals,
+        ramp,
+    } = config;
     let Surroundings { spans, ready } = surroundings;
     let (store, lock) = Store::open(&state_dir).await?;
     let registry = known_miners(&store, &miners).await?;
@@ -137,7 +150,7 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     let profiles = Profiles::new(store.clone(), registry.clone(), events.clone());
     let rollouts = Rollouts::new(store.clone(), registry.clone(), specs.clone(), profiles.clone(), events.clone());
     let rollouts = rollouts.approved_by(rollout_approvals);
-    let operations = Operations::new(store.clone(), registry.clone());
+    let operations = Operations::new(store.clone(), registry.clone()).ramped(ramp);
     let stop = cancel.child_token();
     let mut tasks = Tasks::default();
     tasks.spawn("events", events.clone().keep(stop.clone()));
@@ -145,7 +158,14 @@ pub async fn run(config: Config, surroundings: Surroundings, cancel: Cancellatio
     tasks.spawn("statistics", statistics.run(stop.clone()));
     let (notes, noted) = registry::notes(store.clone());
     tasks.spawn("notes of miners", noted.run_until(stop.clone()));
-    let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone(), notes };
+    let pacer = match ramp.map(registry::pacer).transpose()? {
+        Some((pacer, pace)) => {
+            tasks.spawn("turns of power", pace.run(stop.clone()));
+            pacer
+        }
+        None => Pacer::unbounded(),
+    };
+    let around = Around { store: store.clone(), specs: specs.clone(), events: events.clone(), notes, pacer };
     tasks.spawn("miners", look_after(registry.clone(), around, ingest, stop.clone()));
     tasks.spawn("operations", operations.runner(specs.clone()).run(stop.clone()));
     tasks.spawn("profiles", profiles.clone().keep_true(stop.clone()));

@@ -231,13 +231,21 @@ pub struct Operations {
     registry: Registry,
     /// Counts changes of any operation: whoever waits reads the store again.
     changes: watch::Sender<u64>,
+    /// The ramp of those that are given none.
+    ramp: Option<Watts>,
 }
 
 impl Operations {
     /// Operations on the miners of `registry`, kept in `store`.
     #[must_use]
     pub fn new(store: Store, registry: Registry) -> Self {
-        Self { store, registry, changes: watch::Sender::new(0) }
+        Self { store, registry, changes: watch::Sender::new(0), ramp: None }
+    }
+
+    /// The same, with a ramp for those that are given none.
+    #[must_use]
+    pub fn ramped(self, ramp: Option<Watts>) -> Self {
+        Self { ramp, ..self }
     }
 
     /// The task that does them until it is cancelled.
@@ -266,8 +274,11 @@ impl Operations {
             return self.get(&id).await;
         }
         let trace_parent = TraceParent::current();
-        let operation =
-            Operation { id: uuid::Uuid::new_v4().to_string(), trace_id: trace_parent.trace_id(), ..planned(&request)? };
+        let operation = Operation {
+            id: uuid::Uuid::new_v4().to_string(),
+            trace_id: trace_parent.trace_id(),
+            ..planned(&request, self.ramp)?
+        };
         write.insert_operation(&operation, &trace_parent).await?;
         if matches!(operation.action, Action::Pause { .. }) {
             let power = |miner: &Arc<Miner>| Some((miner.name.clone(), miner.power()?.watts()));
@@ -288,7 +299,7 @@ impl Operations {
     /// # Errors
     /// See [`OperationError`].
     pub fn preview(&self, request: &OperationRequest) -> Result<Preview, OperationError> {
-        let operation = planned(request)?;
+        let operation = planned(request, self.ramp)?;
         let ramp = ramp::of(&operation)?.map(|ramp| ramp.preview()).unwrap_or_default();
         Ok(Preview { operation, ramp })
     }
@@ -391,8 +402,8 @@ impl Operations {
     }
 }
 
-/// An operation as it will be stored, without an id. Each miner must be permitted.
-fn planned(request: &OperationRequest) -> Result<Operation, OperationError> {
+/// An operation as it will be stored, without an id. Each miner must be permitted. The usual ramp refuses none.
+fn planned(request: &OperationRequest, usual: Option<Watts>) -> Result<Operation, OperationError> {
     let OperationRequest { action, miners, key: _, ramp, by, retry_of } = request;
     match miners.len() {
         0 => return Err(OperationError::NoMiners),
@@ -406,17 +417,27 @@ fn planned(request: &OperationRequest) -> Result<Operation, OperationError> {
     if ramp.is_some() && !matches!(action, Action::Pause { .. } | Action::Resume) {
         return Err(OperationError::NoRamp);
     }
+    let usual = usual.filter(|_| matches!(action, Action::Pause { .. } | Action::Resume));
+    let is_usual = ramp.is_none() || *ramp == usual;
+    let ramp = ramp.or(usual);
+    let target = |miner: &Arc<Miner>| {
+        let mut target = Target::waiting(miner, ramp);
+        if let (true, Some(power), Some(budget)) = (is_usual, &mut target.power, ramp) {
+            *power = if power.watts() > budget.watts() { budget } else { *power };
+        }
+        target
+    };
     let operation = Operation {
         id: String::new(),
         action: action.clone(),
         state: OperationState::Running,
-        targets: miners.iter().map(|miner| Target::waiting(miner, *ramp)).collect(),
+        targets: miners.iter().map(target).collect(),
         progress: Progress::waiting(miners.len()),
         created_at: store::now(),
         finished_at: None,
         trace_id: String::new(),
         created_by: by.person(),
-        ramp: *ramp,
+        ramp,
         retry_of: retry_of.clone(),
         revision: 0,
     };

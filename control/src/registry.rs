@@ -7,6 +7,7 @@ mod convert;
 mod link;
 mod log;
 mod marks;
+mod pacer;
 mod reading;
 mod seen;
 mod select;
@@ -34,6 +35,7 @@ use mujina_proto::{
     home::Attached,
     types::v1,
 };
+pub(crate) use pacer::{Pacer, pacer};
 pub use reading::FIELDS;
 pub(crate) use select::{Matching, select};
 pub(crate) use session::{Around, Session, notes};
@@ -140,6 +142,8 @@ pub struct MinerView {
     pub status: Option<(Arc<v1::MinerStatus>, SystemTime)>,
     /// When it last answered with its spec.
     pub heard_at: Option<SystemTime>,
+    /// Whether what is wanted is not sent yet because others are switched first: its time has not begun.
+    pub awaits_turn: bool,
 }
 
 /// Whether a miner's API answers.
@@ -323,6 +327,7 @@ impl MinerPlan {
             spec_state: None,
             status: None,
             heard_at: None,
+            awaits_turn: false,
         };
         let base = Arc::new(labels);
         let labels = base.clone();

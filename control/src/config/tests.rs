@@ -36,6 +36,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         keep_10s = "7d"
         [rollouts]
         approvals = 1
+        [power]
+        ramp = "1.5 kW"
         [miners.rig1]
         address = "unix:///run/rig1.sock"
         labels = { site = "cellar" }
@@ -56,6 +58,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     assert_eq!(config.keep_statistics, KeepStatistics { ten_seconds: days(7), ..KeepStatistics::all(days(30)) });
     assert_eq!(config.rollout_approvals, 1);
+    assert_eq!(config.ramp, Some(Watts::from_watts(1500.0)));
     assert_eq!(config.otlp_endpoint.as_deref(), Some("http://127.0.0.1:4317"));
     let miners: Vec<_> = config.miners.iter().map(|(name, miner)| format!("{name} {}", miner.address)).collect();
     assert_eq!(miners, ["rig1 unix:///run/rig1.sock", "rig2 http://127.0.0.1:50051"]);
@@ -74,6 +77,18 @@ fn fine_statistics_are_kept_for_a_short_time_unless_somebody_says_otherwise() {
     let minute = load(&[("MUJINA_CONTROL_STATISTICS__KEEP_1M", "90d")]);
     assert_eq!(minute, KeepStatistics { minute: days(90), ..usual });
     assert_eq!(load(&[("MUJINA_CONTROL_STATISTICS__KEEP", "30d")]), KeepStatistics::all(days(30)));
+}
+
+#[test]
+fn ramp_of_power_is_written_with_its_unit() {
+    for wrong in ["", "5", "0W", "-1kW", "infW", "5 kV", "5kw"] {
+        let pairs = [("XDG_STATE_HOME", "/state"), ("MUJINA_CONTROL_POWER__RAMP", wrong)];
+        let ConfigError(mistakes) = Config::load(&Flags::default(), &environment(&pairs)).unwrap_err();
+        assert!(
+            mistakes[0].starts_with("power.ramp (environment variable MUJINA_CONTROL_POWER__RAMP): "),
+            "{mistakes:?}"
+        );
+    }
 }
 
 #[test]

@@ -23,13 +23,13 @@ use std::{
 };
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tracing::{info, warn};
 
 /// A reconnect with its handshakes, first job and drain ends well before; what does not is stuck.
 const RECONNECT: Duration = Duration::from_secs(180);
-/// How long a miner may take to confirm that it pauses or resumes. The desired state stays when it passes.
+/// How long a miner may take to confirm that it pauses or resumes, from its turn on. The desired state stays all the same.
 const CONFIRM: Duration = Duration::from_secs(60);
 /// Attempts to reach a miner; a reconnect that goes on there is joined.
 const ATTEMPTS: u32 = 4;
@@ -145,9 +145,9 @@ impl Work {
             Ok(outcome) => outcome.desired.generation,
             Err(error) => return TargetEnd::failed(error.into()),
         };
-        match timeout(CONFIRM, confirmed(miner, generation)).await {
-            Ok(end) => end,
-            Err(_) => {
+        match confirmed(miner, generation).await {
+            Some(end) => end,
+            None => {
                 let agreement = miner.view().agreement.clone();
                 warn_unconfirmed(miner, &agreement.reason);
                 let message = format!(
@@ -192,26 +192,35 @@ struct Reconnect<'a> {
     request_id: &'a str,
 }
 
-/// Waits until the miner has the generation in force, or never will.
-async fn confirmed(miner: &Miner, generation: Generation) -> TargetEnd {
+/// Waits until the miner has the generation in force, or never will; `None` = that takes too long.
+async fn confirmed(miner: &Miner, generation: Generation) -> Option<TargetEnd> {
     let mut views = miner.views();
+    let (mut deadline, mut awaited_turn) = (Instant::now() + CONFIRM, false);
     loop {
         let view = views.borrow_and_update().clone();
+        if awaited_turn || view.awaits_turn {
+            deadline = Instant::now() + CONFIRM;
+        }
+        awaited_turn = view.awaits_turn;
         if view.desired_generation > generation {
             let message = "a newer desired state was written before this one was in force";
-            return failed(code::ABORTED, "SUPERSEDED", message);
+            return Some(failed(code::ABORTED, "SUPERSEDED", message));
         }
         if view.desired_generation == generation {
             let reason = view.agreement.reason.as_str();
             match view.agreement.state {
-                SyncState::InSync => return TargetEnd::succeeded(),
-                SyncState::Rejected => return failed(code::FAILED_PRECONDITION, "SPEC_REJECTED", reason),
-                SyncState::Drifted | SyncState::Overridden => return failed(code::ABORTED, "DRIFTED", reason),
+                SyncState::InSync => return Some(TargetEnd::succeeded()),
+                SyncState::Rejected => return Some(failed(code::FAILED_PRECONDITION, "SPEC_REJECTED", reason)),
+                SyncState::Drifted | SyncState::Overridden => return Some(failed(code::ABORTED, "DRIFTED", reason)),
                 SyncState::Applying | SyncState::Unreachable | SyncState::NothingWanted => {}
             }
         }
-        if views.changed().await.is_err() {
-            return shutting_down();
+        match timeout_at(deadline, views.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Some(shutting_down()),
+            // The turns of others may take longer.
+            Err(_) if view.awaits_turn => {}
+            Err(_) => return None,
         }
     }
 }

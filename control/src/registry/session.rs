@@ -14,10 +14,12 @@ mod notes;
 #[cfg(test)]
 mod tests;
 mod trials;
+mod turn;
 
 use self::notes::Note;
 pub(crate) use self::notes::{Notes, notes};
-use super::{CallError, CallKind, Miner, MinerView, NotAtHome, Reachability, Told, backoff, link::SpecReading};
+use self::turn::Turn;
+use super::{CallError, CallKind, Miner, MinerView, NotAtHome, Pacer, Reachability, Told, backoff, link::SpecReading};
 use crate::{
     event::{EventKind, Events},
     reconcile::{
@@ -76,6 +78,7 @@ pub(crate) struct Around {
     pub(crate) specs: Specs,
     pub(crate) events: Events,
     pub(crate) notes: Notes,
+    pub(crate) pacer: Pacer,
 }
 
 /// The session of one miner.
@@ -100,6 +103,8 @@ pub(crate) struct Session {
     looks: u32,
     /// The generation of which people were told that the miner cannot do all of it.
     impossible: Option<Generation>,
+    /// To switch its power.
+    turn: Turn,
 }
 
 impl Session {
@@ -119,6 +124,7 @@ impl Session {
             trials_of: None,
             looks: 0,
             impossible: None,
+            turn: Turn::NotAsked,
         }
     }
 
@@ -150,6 +156,7 @@ impl Session {
             }
             let begun = Instant::now();
             let Err(error) = Box::pin(self.stay_connected()).await;
+            self.turn = Turn::NotAsked;
             failures = if begun.elapsed() >= GOOD { 1 } else { failures.saturating_add(1) };
             self.lost(error);
             sleep(backoff(failures, rand::random())).await;
@@ -183,6 +190,7 @@ impl Session {
                 view.since = SystemTime::now();
             }
             view.reachability = Reachability::Unreachable(reason.clone());
+            view.awaits_turn = false;
             if view.desired_generation > Generation(0) {
                 view.agreement = Agreement { state: SyncState::Unreachable, reason, at: Some(view.since) };
             }
@@ -223,6 +231,7 @@ impl Session {
                 // The senders live as long as the miner that `self` holds.
                 _ = self.desired.changed() => self.looks = 0,
                 _ = quarantines.changed() => self.looks = 0,
+                () = self.turn.comes() => self.looks = 0,
                 () = sleep_until(look_again.unwrap_or_else(Instant::now)), if look_again.is_some() => {
                     self.looks = self.looks.saturating_add(1);
                     Box::pin(self.read_spec()).await?;
@@ -270,6 +279,8 @@ impl Session {
                         return Ok(sooner(Instant::now() + delay));
                     }
                 }
+                // Its turn comes by itself.
+                (Plan::Wait(_), _) if self.turn.is_awaited() => return Ok(due),
                 (Plan::Wait(_), _) => return Ok(sooner(self.look_again())),
                 (Plan::Hold(until), _) => return Ok(sooner(at(until))),
                 _ => return Ok(due),
@@ -317,6 +328,10 @@ impl Session {
                 (plan.agreement(), plan)
             }
             (plan, _) => (agreement, plan),
+        };
+        let (agreement, plan) = match self.await_turn(desired, &plan).await {
+            Some(waits) => (waits.agreement(), waits),
+            None => (agreement, plan),
         };
         self.tell_if_impossible(desired, &plan);
         self.publish(desired, agreement);
@@ -431,6 +446,8 @@ impl Session {
             (Some(known), Some(read)) => Arc::ptr_eq(known, &read.message),
             _ => false,
         };
+        let awaits_turn = self.turn.is_awaited();
+        let is_known = |view: &MinerView| is_known(view) && view.awaits_turn == awaits_turn;
         if view.agreement == agreement && view.desired_generation == generation && is_known(&view) {
             return;
         }
@@ -442,6 +459,7 @@ impl Session {
             if view.desired_generation <= generation {
                 view.agreement = agreement;
                 view.desired_generation = generation;
+                view.awaits_turn = awaits_turn;
             }
             view.heard_at = self.heard_at;
             view.spec_state = spec.as_ref().map(|spec| spec.message.clone());

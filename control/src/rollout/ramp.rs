@@ -73,6 +73,17 @@ impl Ramp {
         Ok(Self { budget: allowed, waiting, recent: VecDeque::new(), latest: Duration::ZERO })
     }
 
+    /// One more waits, behind all others. Of unknown power, or of more than the budget, it has a second for itself.
+    pub fn join(&mut self, miner: MinerName, power: Option<Watts>) {
+        let moved = power.map_or(self.budget, |power| milliwatts(power.watts(), f64::ceil).min(self.budget));
+        self.waiting.push_back((miner, moved));
+    }
+
+    /// Lets go of those that wait no more.
+    pub fn keep(&mut self, waits: impl Fn(&MinerName) -> bool) {
+        self.waiting.retain(|(miner, _)| waits(miner));
+    }
+
     /// Whom to switch when `now` has passed since the begin. Whoever is named counts as switched: write the ramp down before switching, so that a
     /// restart neither switches twice nor too much.
     pub fn step(&mut self, now: Duration) -> Switching {

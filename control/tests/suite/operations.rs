@@ -4,7 +4,8 @@ use crate::{
     miner::FakeMiner,
     world::{Control, PATIENCE, config, spec},
 };
-use mujina_control::relay::MINER;
+use mujina_control::{Config, relay::MINER};
+use mujina_core::units::Watts;
 use mujina_proto::{
     control::v1::{self, diagnostics_service_client::DiagnosticsServiceClient, operation_action::Action},
     dataplane::v1::{self as wire, pool_service_client::PoolServiceClient},
@@ -212,5 +213,25 @@ async fn one_trace_leads_from_the_request_over_the_operation_to_the_miner() {
     let relayed = answer.spans.iter().filter(|span| span.name == "mujina.dataplane.v1.PoolService/ListPools").count();
     assert_eq!(relayed, 4, "{answer:?}");
     assert_eq!(answer.unreachable_miners, ["rig2"]);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn operation_without_a_ramp_takes_the_configured_one_and_is_refused_by_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let miners = ["rig1", "rig2", "rig3"].map(|name| FakeMiner::new(folder.path(), name));
+    let named = [("rig1", &miners[0]), ("rig2", &miners[1]), ("rig3", &miners[2])];
+    let ramp = Some(Watts::from_watts(5000.0));
+    let control = Control::start(Config { ramp, ..config(folder.path(), &named) }).await;
+    let preview = async |request: v1::StartOperationRequest| {
+        let dry = v1::StartOperationRequest { validate_only: true, ..request };
+        let dry = control.operations().start_operation(dry).await.unwrap().into_inner();
+        let seconds: Vec<_> = dry.ramp.iter().map(|step| step.after.unwrap().seconds).collect();
+        (dry.operation.unwrap().ramp_watts, seconds)
+    };
+    let pause = || request(Action::Pause(v1::PauseAction::default()), &[]);
+    assert_eq!(preview(pause()).await, (5000.0, vec![0, 1, 2]));
+    assert_eq!(preview(v1::StartOperationRequest { ramp_watts: 900.0, ..pause() }).await, (900.0, vec![0, 1, 2]));
+    assert_eq!(preview(reconnect(&[])).await, (0.0, vec![]));
     control.stop().await;
 }

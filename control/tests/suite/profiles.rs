@@ -2,9 +2,12 @@
 
 use crate::{
     miner::FakeMiner,
-    world::{Control, config, paused},
+    world::{Control, config, paused, unbound},
 };
+use mujina_control::Config;
+use mujina_core::units::Watts;
 use mujina_proto::{control::v1, failure::Failure, types};
+use std::time::{Duration, Instant};
 use tonic::Code;
 
 fn profile(paused: bool, priority: i32) -> v1::Profile {
@@ -79,5 +82,40 @@ async fn profile_counts_for_a_miner_from_when_it_is_first_reached() {
     let _serving = miner.serve().await;
     miner.until("paused", |state| state.spec.paused).await;
     control.until_sync("rig1", v1::SyncState::InSync).await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn profile_pauses_and_resumes_its_miners_as_the_ramp_allows_and_holds_up_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, three] = ["rig1", "rig2", "rig3"].map(|name| FakeMiner::new(folder.path(), name));
+    let _serving = (one.serve().await, two.serve().await, three.serve().await);
+    let miners = [("rig1", &one), ("rig2", &two), ("rig3", &three)];
+    // Nobody measures what they draw, so that each has a second for itself.
+    let ramp = Some(Watts::from_watts(5000.0));
+    let control = Control::start(Config { ramp, ..config(folder.path(), &miners) }).await;
+    for (name, _) in miners {
+        control.until_connected(name).await;
+    }
+    for pause in [true, false] {
+        let begun = Instant::now();
+        control.profiles().apply_profile(apply(profile(pause, 0))).await.unwrap();
+        let waits = |miner: &v1::Miner| {
+            let is_applying = miner.sync_state() == v1::SyncState::Applying;
+            is_applying && miner.sync_reason.contains("no more than 5000.0 W may be switched per second")
+        };
+        tokio::select! {
+            _ = control.until("rig1", "waits", waits) => {}
+            _ = control.until("rig2", "waits", waits) => {}
+        }
+        for (name, miner) in miners {
+            miner.until("switched", |state| state.spec.paused == pause).await;
+            control.until_sync(name, v1::SyncState::InSync).await;
+        }
+        assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+    // What switches no power does not wait.
+    control.apply(unbound("rig1")).await;
+    one.until("pools", |state| !state.spec.pool_groups.is_empty()).await;
     control.stop().await;
 }

@@ -4,7 +4,7 @@ use crate::{
     reconcile::{LocalChange, Trial},
     store::{Hand, Store, StoreError, Together, Write, Writer, together},
 };
-use mujina_core::id::MinerName;
+use mujina_core::{id::MinerName, units::Watts};
 
 /// What is noted.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(crate) enum Note {
     Trial(Trial),
     /// The change made on the miner; `None` = it is over.
     Local(Option<LocalChange>),
+    /// What it draws, before it is paused.
+    Power(Watts),
 }
 
 /// How notes of sessions are stored.
@@ -34,14 +36,18 @@ impl Together for Sessions {
     const MOST: usize = 512;
 
     async fn store(&self, write: &mut Write, items: &[Self::Item]) -> Result<Vec<()>, StoreError> {
-        let mut trials = Vec::new();
+        let (mut trials, mut powers) = (Vec::new(), Vec::new());
         for (miner, note) in items {
             match note {
                 Note::Trial(trial) => trials.push((miner, trial)),
+                Note::Power(power) => powers.push((miner.as_str(), power.watts())),
                 Note::Local(local) => write.put_local_change(miner, local.as_ref()).await?,
             }
         }
         write.put_trials(&trials).await?;
+        if !powers.is_empty() {
+            write.set_power(&powers).await?;
+        }
         Ok(vec![(); items.len()])
     }
 }

@@ -41,6 +41,57 @@ fn miners_of_unknown_little_power_do_not_wait() {
     assert_eq!(ramp(&[0.0; 50], 1.0).preview().iter().filter(|(after, _)| after.is_zero()).count(), 50);
 }
 
+#[test]
+fn miner_that_joins_waits_behind_the_others_and_one_that_left_makes_nobody_wait() {
+    let mut ramp = ramp(&[600.0, 600.0], 1000.0);
+    let names = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<MinerName>>();
+    assert_eq!(ramp.step(Duration::ZERO).now, names(&["rig0"]));
+    ramp.join("late".parse().unwrap(), Some(Watts::from_watts(400.0)));
+    ramp.join("huge".parse().unwrap(), Some(Watts::from_watts(7000.0)));
+    ramp.join("unknown".parse().unwrap(), None);
+    ramp.join("last".parse().unwrap(), Some(Watts::from_watts(1.0)));
+    assert_eq!(ramp.step(SECOND / 2).now, names(&[]));
+    assert_eq!(ramp.step(SECOND).now, names(&["rig1", "late"]));
+    assert_eq!(ramp.step(SECOND * 2).now, names(&["huge"]));
+    ramp.keep(|miner| miner.as_str() != "unknown");
+    assert_eq!(ramp.step(SECOND * 3), Switching { now: names(&["last"]), next: None });
+}
+
+proptest! {
+    #[test]
+    fn no_second_sees_more_than_the_budget_of_those_that_come_and_go_at_any_time(
+        events in prop::collection::vec((0..900_u64, 0.0..4000.0, any::<bool>()), 1..60),
+    ) {
+        let budget = 4000.0;
+        let mut ramp = ramp(&[], budget);
+        let (mut now, mut switched) = (Duration::ZERO, Vec::new());
+        let mut step = |ramp: &mut Ramp, now: Duration| {
+            let Switching { now: miners, next } = ramp.step(now);
+            switched.extend(miners.iter().map(|name| (now, name.as_str()[3..].parse::<usize>().unwrap())));
+            next
+        };
+        let mut left = 0;
+        for (i, (millis, watts, leaves)) in events.iter().enumerate() {
+            now += Duration::from_millis(*millis);
+            ramp.join(format!("rig{i}").parse().unwrap(), Some(Watts::from_watts(*watts)));
+            if *leaves {
+                left += ramp.waiting();
+                ramp.keep(|_| false);
+            }
+            step(&mut ramp, now);
+        }
+        while let Some(next) = step(&mut ramp, now) {
+            now = next;
+        }
+        prop_assert_eq!(switched.len() + left, events.len());
+        for (begin, _) in &switched {
+            let within = switched.iter().filter(|(at, _)| at >= begin && *at < *begin + SECOND);
+            let sum: f64 = within.map(|(_, i)| events[*i].1).sum();
+            prop_assert!(sum <= budget, "{} in the second from {:?}", sum, begin);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_second_sees_more_than_the_budget_and_everybody_is_switched_once_in_order(

@@ -9,7 +9,7 @@ use mujina_core::{
     id::Generation,
     text::{PEER_TEXT_BYTES, sanitise},
 };
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 impl Target {
     /// Moves as far as what is seen and the time allow.
@@ -41,7 +41,11 @@ impl Target {
     }
 
     fn observe_change(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
-        let Some(applied) = self.applied else { return };
+        let Some(applied) = &mut self.applied else { return };
+        if seen.is_some_and(|seen| seen.awaits_turn && seen.desired == applied.generation) {
+            wait_on(&mut applied.at, strategy.confirm_within, now);
+        }
+        let applied = *applied;
         let of_it = seen.filter(|seen| seen.desired == applied.generation);
         if seen.is_some_and(|seen| seen.desired > applied.generation) {
             self.phase = Phase::Superseded;
@@ -79,7 +83,11 @@ impl Target {
 
     fn observe_revert(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
         // Until it is stored, every step asks for it again.
-        let Some(Revert { since, generation: Some(generation) }) = self.revert else { return };
+        let Some(Revert { since, generation: Some(generation) }) = &mut self.revert else { return };
+        if seen.is_some_and(|seen| seen.awaits_turn && seen.desired == *generation) {
+            wait_on(since, strategy.confirm_within, now);
+        }
+        let (since, generation) = (*since, *generation);
         match seen {
             Some(seen) if seen.desired > generation => self.phase = Phase::Superseded,
             Some(seen) if seen.desired == generation && seen.sync == SyncState::InSync => self.phase = Phase::Reverted,
@@ -131,6 +139,13 @@ impl Target {
 /// a moment; one that nobody knows any more is refused.
 pub(super) fn is_ready(seen: Option<&Seen>) -> bool {
     seen.is_none_or(|seen| seen.has_status || seen.is_away)
+}
+
+/// The time of a miner that awaits its turn has not begun. It is moved on seldom, as each move is written down.
+fn wait_on(since: &mut SystemTime, within: Duration, now: SystemTime) {
+    if now >= *since + within / 4 {
+        *since = now;
+    }
 }
 
 /// Where a miner stands, in words.

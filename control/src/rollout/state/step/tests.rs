@@ -294,6 +294,32 @@ fn first_status_since_the_order_is_the_baseline_of_a_target_that_was_away() {
 }
 
 #[test]
+fn target_that_awaits_its_turn_on_the_ramp_of_power_has_all_its_time_from_then() {
+    let mut world = World::new(&[Kind::Good], strategy());
+    let within = strategy().confirm_within;
+    let known = world.seen();
+    let actions = world.rollout.step(world.now, &known, None);
+    let mut rollout = world.rollout.clone();
+    world.perform(&actions[0], &mut rollout);
+    world.rollout = rollout;
+    let desired = world.target(0).applied.unwrap().generation;
+    let awaits_turn =
+        Seen { desired, sync: SyncState::Applying, awaits_turn: true, has_status: true, ..Seen::default() };
+    let sent = Seen { awaits_turn: false, ..awaits_turn.clone() };
+    let mut look = |seen: &Seen, after: Duration| {
+        world.now += after;
+        world.rollout.step(world.now, &[(name(0), seen.clone())].into(), None);
+        world.phase(0)
+    };
+    for _ in 0..20 {
+        assert_eq!(look(&awaits_turn, within / 4), Phase::Applying);
+    }
+    assert_eq!(look(&awaits_turn, within * 3), Phase::Applying);
+    assert_eq!(look(&sent, within - Duration::from_secs(1)), Phase::Applying);
+    assert_eq!(look(&sent, Duration::from_secs(1)), Phase::Reverting, "its time is up");
+}
+
+#[test]
 fn clock_that_is_set_ends_no_wait_early_and_none_late() {
     let (day, hour) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60));
     let mut world = World::new(&[Kind::Good, Kind::Silent], strategy());
