@@ -1,5 +1,9 @@
 use super::*;
-use crate::{registry::Registry, spec::WantedSpec, trace::TraceParent};
+use crate::{
+    registry::{Pacer, Registry},
+    spec::WantedSpec,
+    trace::TraceParent,
+};
 use std::collections::BTreeMap;
 use tokio::{task::JoinSet, time::timeout};
 
@@ -21,7 +25,7 @@ async fn enrolled(folder: &std::path::Path) -> (Arc<Miner>, Around, crate::store
     let specs = Specs::new(store.clone(), registry.clone());
     let events = Events::open(store.clone()).await.unwrap();
     let (notes, _) = notes(store.clone());
-    (registry.get(&name).unwrap(), Around { store, specs, events, notes }, lock)
+    (registry.get(&name).unwrap(), Around { store, specs, events, notes, pacer: Pacer::unbounded() }, lock)
 }
 
 #[tokio::test]
