@@ -51,6 +51,8 @@ const DATABASE: &str = "control.db";
 const LOCK: &str = "control.lock";
 /// Pages (4 KiB) of the log that are copied into the database together: those that change again and again are copied once.
 const CHECKPOINT: &str = "4000";
+/// What the writer keeps of the database, in KiB as SQLite writes it: half of what is usual, as the kernel has it too.
+const WRITER_CACHE: &str = "-1000";
 /// How long a statement waits for a lock: only backups and curious people hold one.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long somebody waits for a connection before the database counts as stuck.
@@ -204,7 +206,8 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE);
-        let writer = pool(1).connect_with(options.clone().pragma("wal_autocheckpoint", CHECKPOINT)).await?;
+        let writing = options.clone().pragma("wal_autocheckpoint", CHECKPOINT).pragma("cache_size", WRITER_CACHE);
+        let writer = pool(1).connect_with(writing).await?;
         MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migrate(path, error))?;
         sqlx::query("INSERT INTO identity (one, database_id) VALUES (1, ?) ON CONFLICT DO NOTHING")
             .bind(uuid::Uuid::new_v4().simple().to_string())
