@@ -418,7 +418,8 @@ fn planned(request: &OperationRequest, usual: Option<Watts>) -> Result<Operation
         return Err(OperationError::NoRamp);
     }
     let usual = usual.filter(|_| matches!(action, Action::Pause { .. } | Action::Resume));
-    let is_usual = ramp.is_none() || *ramp == usual;
+    // A repeated one has the ramp of before, whoever chose it.
+    let is_usual = ramp.is_none() || *ramp == usual || !retry_of.is_empty();
     let ramp = ramp.or(usual);
     let target = |miner: &Arc<Miner>| {
         let mut target = Target::waiting(miner, ramp);

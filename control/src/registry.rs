@@ -143,7 +143,7 @@ pub struct MinerView {
     /// When it last answered with its spec.
     pub heard_at: Option<SystemTime>,
     /// Whether what is wanted is not sent yet because others are switched first: its time has not begun.
-    pub awaits_turn: bool,
+    pub waits_for_turn: bool,
 }
 
 /// Whether a miner's API answers.
@@ -327,7 +327,7 @@ impl MinerPlan {
             spec_state: None,
             status: None,
             heard_at: None,
-            awaits_turn: false,
+            waits_for_turn: false,
         };
         let base = Arc::new(labels);
         let labels = base.clone();

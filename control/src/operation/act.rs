@@ -198,10 +198,10 @@ async fn confirmed(miner: &Miner, generation: Generation) -> Option<TargetEnd> {
     let (mut deadline, mut awaited_turn) = (Instant::now() + CONFIRM, false);
     loop {
         let view = views.borrow_and_update().clone();
-        if awaited_turn || view.awaits_turn {
+        if awaited_turn || view.waits_for_turn {
             deadline = Instant::now() + CONFIRM;
         }
-        awaited_turn = view.awaits_turn;
+        awaited_turn = view.waits_for_turn;
         if view.desired_generation > generation {
             let message = "a newer desired state was written before this one was in force";
             return Some(failed(code::ABORTED, "SUPERSEDED", message));
@@ -219,7 +219,7 @@ async fn confirmed(miner: &Miner, generation: Generation) -> Option<TargetEnd> {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Some(shutting_down()),
             // The turns of others may take longer.
-            Err(_) if view.awaits_turn => {}
+            Err(_) if view.waits_for_turn => {}
             Err(_) => return None,
         }
     }

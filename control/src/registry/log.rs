@@ -86,8 +86,9 @@ impl ChangeLog {
             state.newest.remove(&before);
         }
         state.newest.insert(revision, miner.clone());
-        drop(state);
+        // With the lock held, so that a newer revision is never told before an older one.
         self.told.send_replace(revision);
+        drop(state);
     }
 
     /// Notes that a miner left, or that its labels are no longer these; `apply` makes that visible.
@@ -102,8 +103,9 @@ impl ChangeLog {
         {
             state.horizon = forgotten.revision;
         }
-        drop(state);
+        // With the lock held, so that a newer revision is never told before an older one.
         self.told.send_replace(revision);
+        drop(state);
     }
 
     /// A miner that is gone needs no entry.

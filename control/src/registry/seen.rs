@@ -23,7 +23,7 @@ impl Miner {
             desired: view.desired_generation,
             sync: view.agreement.state,
             reason: view.agreement.reason.clone(),
-            awaits_turn: view.awaits_turn,
+            waits_for_turn: view.waits_for_turn,
             is_away: matches!(view.reachability, Reachability::Unreachable(_)),
             has_status: status.is_some(),
             // One from before a change in force proves nothing of it.

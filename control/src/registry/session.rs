@@ -105,6 +105,8 @@ pub(crate) struct Session {
     impossible: Option<Generation>,
     /// To switch its power.
     turn: Turn,
+    /// The generation that was sent last, whatever came of it.
+    tried: Option<Generation>,
 }
 
 impl Session {
@@ -125,12 +127,17 @@ impl Session {
             looks: 0,
             impossible: None,
             turn: Turn::NotAsked,
+            tried: None,
         }
     }
 
     /// Runs until `cancel`. Being cut anywhere changes nothing on the miner that would not be found out again.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         let _ = cancel.clone().run_until_cancelled(Box::pin(self.keep_connected())).await;
+        if self.miner.view().waits_for_turn {
+            // Nobody waits for a miner that has no session.
+            self.miner.change(|view| view.waits_for_turn = false);
+        }
     }
 
     async fn keep_connected(&mut self) {
@@ -190,7 +197,7 @@ impl Session {
                 view.since = SystemTime::now();
             }
             view.reachability = Reachability::Unreachable(reason.clone());
-            view.awaits_turn = false;
+            view.waits_for_turn = false;
             if view.desired_generation > Generation(0) {
                 view.agreement = Agreement { state: SyncState::Unreachable, reason, at: Some(view.since) };
             }
@@ -379,6 +386,7 @@ impl Session {
         // Not the generation alone: a miner that lost its spec must not be answered from what it remembers.
         let request_id = format!("{}/{}/{before}", self.around.store.incarnation(), desired.generation);
         let within = self.confirm_within(desired.generation);
+        self.tried = Some(desired.generation);
         let answered = self.miner.link.apply(desired, request_id, within).instrument(span.clone()).await;
         let (name, generation) = (&self.miner.name, desired.generation);
         let error = match answered {
@@ -446,8 +454,9 @@ impl Session {
             (Some(known), Some(read)) => Arc::ptr_eq(known, &read.message),
             _ => false,
         };
-        let awaits_turn = self.turn.is_awaited();
-        let is_known = |view: &MinerView| is_known(view) && view.awaits_turn == awaits_turn;
+        // The turns of later attempts are on its own time: it had its turn.
+        let waits_for_turn = self.turn.is_awaited() && self.tried != Some(generation);
+        let is_known = |view: &MinerView| is_known(view) && view.waits_for_turn == waits_for_turn;
         if view.agreement == agreement && view.desired_generation == generation && is_known(&view) {
             return;
         }
@@ -459,7 +468,7 @@ impl Session {
             if view.desired_generation <= generation {
                 view.agreement = agreement;
                 view.desired_generation = generation;
-                view.awaits_turn = awaits_turn;
+                view.waits_for_turn = waits_for_turn;
             }
             view.heard_at = self.heard_at;
             view.spec_state = spec.as_ref().map(|spec| spec.message.clone());

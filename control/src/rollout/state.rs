@@ -231,7 +231,7 @@ pub struct Seen {
     /// Why not.
     pub reason: String,
     /// Whether nothing was sent to it yet because others are switched first.
-    pub awaits_turn: bool,
+    pub waits_for_turn: bool,
     /// Whether it is known not to be reached.
     pub is_away: bool,
     /// Whether its status has arrived since the control plane started, which the rest is of.

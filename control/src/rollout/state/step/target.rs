@@ -42,7 +42,7 @@ impl Target {
 
     fn observe_change(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
         let Some(applied) = &mut self.applied else { return };
-        if seen.is_some_and(|seen| seen.awaits_turn && seen.desired == applied.generation) {
+        if seen.is_some_and(|seen| seen.waits_for_turn && seen.desired == applied.generation) {
             wait_on(&mut applied.at, strategy.confirm_within, now);
         }
         let applied = *applied;
@@ -84,7 +84,7 @@ impl Target {
     fn observe_revert(&mut self, seen: Option<&Seen>, strategy: &Strategy, now: SystemTime) {
         // Until it is stored, every step asks for it again.
         let Some(Revert { since, generation: Some(generation) }) = &mut self.revert else { return };
-        if seen.is_some_and(|seen| seen.awaits_turn && seen.desired == *generation) {
+        if seen.is_some_and(|seen| seen.waits_for_turn && seen.desired == *generation) {
             wait_on(since, strategy.confirm_within, now);
         }
         let (since, generation) = (*since, *generation);

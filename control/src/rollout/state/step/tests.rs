@@ -303,18 +303,18 @@ fn target_that_awaits_its_turn_on_the_ramp_of_power_has_all_its_time_from_then()
     world.perform(&actions[0], &mut rollout);
     world.rollout = rollout;
     let desired = world.target(0).applied.unwrap().generation;
-    let awaits_turn =
-        Seen { desired, sync: SyncState::Applying, awaits_turn: true, has_status: true, ..Seen::default() };
-    let sent = Seen { awaits_turn: false, ..awaits_turn.clone() };
+    let waits_for_turn =
+        Seen { desired, sync: SyncState::Applying, waits_for_turn: true, has_status: true, ..Seen::default() };
+    let sent = Seen { waits_for_turn: false, ..waits_for_turn.clone() };
     let mut look = |seen: &Seen, after: Duration| {
         world.now += after;
         world.rollout.step(world.now, &[(name(0), seen.clone())].into(), None);
         world.phase(0)
     };
     for _ in 0..20 {
-        assert_eq!(look(&awaits_turn, within / 4), Phase::Applying);
+        assert_eq!(look(&waits_for_turn, within / 4), Phase::Applying);
     }
-    assert_eq!(look(&awaits_turn, within * 3), Phase::Applying);
+    assert_eq!(look(&waits_for_turn, within * 3), Phase::Applying);
     assert_eq!(look(&sent, within - Duration::from_secs(1)), Phase::Applying);
     assert_eq!(look(&sent, Duration::from_secs(1)), Phase::Reverting, "its time is up");
 }

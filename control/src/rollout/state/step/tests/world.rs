@@ -103,7 +103,7 @@ impl Miner {
             desired: Generation(self.generation),
             sync,
             reason: reason.into(),
-            awaits_turn: false,
+            waits_for_turn: false,
             is_away: is_gone,
             has_status: self.kind != Kind::Away,
             is_of_spec: true,
