@@ -19,6 +19,16 @@ pub(crate) async fn regardless<T: Send + 'static>(work: impl Future<Output = T> 
     }
 }
 
+/// For tests: begins a call and goes away.
+#[cfg(test)]
+pub(crate) async fn cut<T>(call: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        _ = call => panic!("it answers at once"),
+        () = std::future::ready(()) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -397,7 +397,7 @@ impl Miner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::MinerConfig, repeat::RequestKey};
+    use crate::{config::MinerConfig, finish::cut, repeat::RequestKey};
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
@@ -441,15 +441,6 @@ mod tests {
 
     fn somebody() -> Caller {
         Caller::itself("a test", "TEST")
-    }
-
-    /// Begins a call and goes away.
-    async fn cut<T>(call: impl Future<Output = T>) {
-        tokio::select! {
-            biased;
-            _ = call => panic!("the database answers at once"),
-            () = std::future::ready(()) => {}
-        }
     }
 
     #[tokio::test]

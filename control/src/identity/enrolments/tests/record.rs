@@ -1,7 +1,7 @@
 //! What is changed and what is recorded of it: both or neither, whoever goes away.
 
 use super::*;
-use crate::registry::Registry;
+use crate::{finish::cut, registry::Registry};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::time::Duration;
 
@@ -20,15 +20,6 @@ async fn break_the_log(world: &World) {
     let trigger = "CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'broken'); END";
     sqlx::query(trigger).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-}
-
-/// Begins a call and goes away.
-async fn cut<T>(call: impl Future<Output = T>) {
-    tokio::select! {
-        biased;
-        _ = call => panic!("the database answers at once"),
-        () = std::future::ready(()) => {}
-    }
 }
 
 #[tokio::test]
