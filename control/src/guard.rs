@@ -190,7 +190,10 @@ impl Guard {
         match Status::from_header_map(headers).filter(|status| status.code() != Code::Ok) {
             Some(status) => {
                 let Failure { message, problems, .. } = Failure::from(&status);
-                let text = if problems.is_empty() { message } else { format!("{message}: {}", Problems(problems)) };
+                let fields = Problems(problems).to_string();
+                // The message of bad input is its fields already.
+                let is_told = fields.is_empty() || fields == message;
+                let text = if is_told { message } else { format!("{message}: {fields}") };
                 let detail = sanitise(&text, MAX_MESSAGE);
                 let (outcome, detail) = match status.code() {
                     // What a call would change decides, and only its method knows that.
