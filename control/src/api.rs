@@ -48,6 +48,7 @@ use mujina_proto::{
     },
     failure::Failure,
     serve::standard_routes,
+    tls::Peer,
     trace::SpanRing,
 };
 use prost::Message;
@@ -177,8 +178,12 @@ fn key(by: &Caller, request_id: String, request: &impl Message) -> RequestKey {
 /// Who approves by this call.
 fn approver<T>(request: &Request<T>) -> Result<Approver, Failure> {
     let subject = Caller::of(request)?.subject().cloned().unwrap_or(Subject::Anonymous);
-    let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.as_ref());
-    Ok(Approver::new(subject, peer.map(|peer| peer.serial)))
+    Ok(Approver::new(subject, peer(request).map(|peer| peer.serial)))
+}
+
+/// Whose certificate the connection showed.
+fn peer<T>(request: &Request<T>) -> Option<&Peer> {
+    request.extensions().get::<Dialler>()?.peer.as_ref()
 }
 
 /// Why an approval does not count.

@@ -1,6 +1,6 @@
 //! How miners and operators come by certificates.
 
-use super::{Parts, bad_token, page_size, problem, refuse, storage};
+use super::{Parts, bad_token, page_size, peer, problem, refuse, storage};
 use crate::{
     access::{Caller, Permission, Subject},
     door::Dialler,
@@ -105,7 +105,7 @@ impl EnrollmentService for Service {
         request: Request<v1::RenewCertificateRequest>,
     ) -> Result<Response<v1::RenewCertificateResponse>, Status> {
         let by = Caller::of(&request)?;
-        let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.clone());
+        let peer = peer(&request).cloned();
         // The table lets nobody else in.
         let peer =
             peer.ok_or_else(|| Failure::new(Code::Unauthenticated, "UNAUTHENTICATED", "show the certificate"))?;
@@ -182,22 +182,19 @@ impl EnrollmentService for Service {
         let revoked = match target {
             Some(Target::Serial(text)) => {
                 let serial: Serial = text.parse().map_err(|error| refuse(problem("serial", format!("{error}"))))?;
-                enrolments.revoke(serial, &reason, &by, now).await.map(|serials| serials.len())
+                enrolments.revoke(serial, &reason, &by, now).await
             }
             Some(Target::Miner(name)) => {
                 let name = peer_name("miner", &name).map_err(refuse)?;
-                enrolments.revoke_holder(PeerKind::Miner, &name, &reason, &by, now).await.map(|serials| serials.len())
+                enrolments.revoke_holder(PeerKind::Miner, &name, &reason, &by, now).await
             }
             Some(Target::Operator(name)) => {
                 let name = peer_name("operator", &name).map_err(refuse)?;
-                enrolments
-                    .revoke_holder(PeerKind::Operator, &name, &reason, &by, now)
-                    .await
-                    .map(|serials| serials.len())
+                enrolments.revoke_holder(PeerKind::Operator, &name, &reason, &by, now).await
             }
             None => return Err(refuse(problem("target", "is missing; give a serial, a miner or an operator"))),
         };
-        let revoked = revoked.map_err(|error| failure(&error))?;
+        let revoked = revoked.map_err(|error| failure(&error))?.len();
         Ok(Response::new(v1::RevokeCertificatesResponse { revoked: u32::try_from(revoked).unwrap_or(u32::MAX) }))
     }
 
@@ -206,7 +203,7 @@ impl EnrollmentService for Service {
         request: Request<v1::IssueOperatorCertificateRequest>,
     ) -> Result<Response<v1::IssueOperatorCertificateResponse>, Status> {
         let by = Caller::of(&request)?;
-        let peer = request.extensions().get::<Dialler>().and_then(|dialler| dialler.peer.clone());
+        let peer = peer(&request).cloned();
         let v1::IssueOperatorCertificateRequest { operator, certificate_request } = request.into_inner();
         let own = match by.subject() {
             Some(Subject::Certificate { operator } | Subject::Token { operator, .. }) => Some(operator.clone()),

@@ -88,7 +88,6 @@ impl ChangeLog {
         state.newest.insert(revision, miner.clone());
         // With the lock held, so that a newer revision is never told before an older one.
         self.told.send_replace(revision);
-        drop(state);
     }
 
     /// Notes that a miner left, or that its labels are no longer these; `apply` makes that visible.
@@ -105,7 +104,6 @@ impl ChangeLog {
         }
         // With the lock held, so that a newer revision is never told before an older one.
         self.told.send_replace(revision);
-        drop(state);
     }
 
     /// A miner that is gone needs no entry.

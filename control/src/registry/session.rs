@@ -450,14 +450,14 @@ impl Session {
         let generation = desired.map(|desired| desired.generation).unwrap_or_default();
         let view = self.miner.view();
         let spec = self.spec.clone();
-        let is_known = |view: &MinerView| match (&view.spec_state, &spec) {
+        let is_known = match (&view.spec_state, &spec) {
             (Some(known), Some(read)) => Arc::ptr_eq(known, &read.message),
             _ => false,
         };
         // The turns of later attempts are on its own time: it had its turn.
         let waits_for_turn = self.turn.is_awaited() && self.tried != Some(generation);
-        let is_known = |view: &MinerView| is_known(view) && view.waits_for_turn == waits_for_turn;
-        if view.agreement == agreement && view.desired_generation == generation && is_known(&view) {
+        let is_judged = view.agreement == agreement && view.desired_generation == generation;
+        if is_judged && is_known && view.waits_for_turn == waits_for_turn {
             return;
         }
         if view.agreement.state != agreement.state {
