@@ -144,6 +144,8 @@ pub struct MinerView {
     pub heard_at: Option<SystemTime>,
     /// Whether what is wanted is not sent yet because others are switched first: its time has not begun.
     pub waits_for_turn: bool,
+    /// Whether what is wanted, or something before it, has to prove itself and may still.
+    pub is_on_trial: bool,
 }
 
 /// Whether a miner's API answers.
@@ -328,6 +330,7 @@ impl MinerPlan {
             status: None,
             heard_at: None,
             waits_for_turn: false,
+            is_on_trial: false,
         };
         let base = Arc::new(labels);
         let labels = base.clone();
@@ -444,6 +447,7 @@ impl Miner {
 
     fn publish(&self, told: Told) {
         let desired = told.desired.clone();
+        let is_on_trial = matches!(told.stored, Some((_, Some(_))));
         let is_news = self.desired.send_if_modified(|known| {
             let is_newer = known.as_ref().is_none_or(|known| known.desired.generation < desired.generation);
             if is_newer {
@@ -452,7 +456,7 @@ impl Miner {
             is_newer
         });
         if is_news {
-            self.change(|view| session::judge_again(view, &desired));
+            self.change(|view| session::judge_again(view, &desired, is_on_trial));
         }
     }
 

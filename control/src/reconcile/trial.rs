@@ -208,6 +208,12 @@ impl Trial {
         }
     }
 
+    /// Whether the miner may still show that it works.
+    #[must_use]
+    pub fn may_be_proved(&self) -> bool {
+        matches!(self.state, TrialState::Stored | TrialState::Running { .. })
+    }
+
     /// Whether there is nothing more to do.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -24,6 +24,7 @@ impl Miner {
             sync: view.agreement.state,
             reason: view.agreement.reason.clone(),
             waits_for_turn: view.waits_for_turn,
+            is_on_trial: view.is_on_trial,
             is_away: matches!(view.reachability, Reachability::Unreachable(_)),
             has_status: status.is_some(),
             // One from before a change in force proves nothing of it.

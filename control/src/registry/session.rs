@@ -478,11 +478,12 @@ impl Session {
 }
 
 /// A desired state was stored: until the session has judged it, it is on its way.
-pub(super) fn judge_again(view: &mut MinerView, desired: &DesiredState) {
+pub(super) fn judge_again(view: &mut MinerView, desired: &DesiredState, is_on_trial: bool) {
     if view.desired_generation >= desired.generation {
         return;
     }
     view.desired_generation = desired.generation;
+    view.is_on_trial |= is_on_trial;
     view.agreement = match &view.reachability {
         Reachability::Unreachable(reason) => {
             Agreement { state: SyncState::Unreachable, reason: reason.clone(), at: Some(view.since) }

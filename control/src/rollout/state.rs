@@ -232,6 +232,8 @@ pub struct Seen {
     pub reason: String,
     /// Whether nothing was sent to it yet because others are switched first.
     pub waits_for_turn: bool,
+    /// Whether it has still to prove that it works with an earlier change.
+    pub is_on_trial: bool,
     /// Whether it is known not to be reached.
     pub is_away: bool,
     /// Whether its status has arrived since the control plane started, which the rest is of.

@@ -3,7 +3,7 @@
 use crate::{
     miner::FakeMiner,
     process::{Process, connected, program},
-    world::{Control, PATIENCE, config, spec, unbound},
+    world::{Control, PATIENCE, config, spec, unbound, whole},
 };
 use mujina_proto::{
     control::v1::{
@@ -142,6 +142,28 @@ async fn canary_that_finds_no_share_is_taken_back_and_the_others_are_never_touch
     );
     control.until_event("ROLLOUT_ROLLING_BACK").await;
     control.until_event("ROLLOUT_FINISHED").await;
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn rollout_right_after_a_change_goes_back_to_that_change_once_a_share_proved_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::new(folder.path()).await;
+    let control = Control::start(config(folder.path(), &fleet.named())).await;
+    ready(&control).await;
+    let [rig1, ..] = &fleet.miners;
+    rig1.change(|state| state.unknown_users.push("bob".into()));
+    let mut bob = whole("rig1", None);
+    bob.spec.iter_mut().flat_map(|spec| &mut spec.pool_groups).for_each(|group| group.pools[0].user = "bob".into());
+    control.apply(bob).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    let id = start(&control, change_to("nobody", 2)).await;
+    control.until_event("ROLLOUT_RUNNING").await;
+    rig1.change(|state| state.unknown_users.retain(|user| user != "bob"));
+    let rollout = timeout(PATIENCE, ended(&control, &id)).await.unwrap();
+    assert_eq!(rollout.state(), v1::RolloutState::RolledBack, "{rollout:?}");
+    let users: Vec<_> = fleet.told(0).into_iter().map(|(_, user)| user).collect();
+    assert_eq!(users, ["alice", "bob", "nobody", "bob"]);
     control.stop().await;
 }
 

@@ -79,6 +79,7 @@ impl Session {
             }
             self.keep_trial(trial).await;
         }
+        self.tell_trials();
         due
     }
 
@@ -127,7 +128,23 @@ impl Session {
             }
             self.keep_trial(trial).await;
         }
+        self.tell_trials();
         Ok(due)
+    }
+
+    /// Tells whether anything has still to prove itself.
+    fn tell_trials(&self) {
+        let is_on_trial = self.trials.iter().any(Trial::may_be_proved);
+        if self.miner.view().is_on_trial == is_on_trial {
+            return;
+        }
+        let known = self.trials_of.unwrap_or_default();
+        self.miner.change(|view| {
+            // Of a newer desired state the next round tells.
+            if view.desired_generation <= known {
+                view.is_on_trial = is_on_trial;
+            }
+        });
     }
 
     /// Tells the miner to keep what it was sent; `false` = it holds something else by now.

@@ -1,6 +1,7 @@
 //! What is left to do, said anew by every step. Pure.
 
 use super::super::{Action, Applied, Phase, Revert, Rollout, Stage, Status};
+use super::target::SETTLING;
 use std::time::SystemTime;
 
 impl Rollout {
@@ -50,6 +51,10 @@ impl Rollout {
                 _ => None,
             });
         let wave = match (&self.course.status, self.course.stage) {
+            (Status::Running, Stage::Changing { since }) => {
+                let are_held = self.wave_targets().any(|(_, target)| target.phase == Phase::Waiting);
+                are_held.then_some(since + SETTLING).into_iter().collect()
+            }
             (Status::Running, Stage::Soaking { begun: _, since }) => {
                 let due = since + self.course.strategy.soak;
                 vec![due, due + within]

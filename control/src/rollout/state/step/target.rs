@@ -135,10 +135,14 @@ impl Target {
     }
 }
 
-/// Whether it can be ordered: what it is compared with later is known, or it is known to be away. After a restart that takes
-/// a moment; one that nobody knows any more is refused.
-pub(super) fn is_ready(seen: Option<&Seen>) -> bool {
-    seen.is_none_or(|seen| seen.has_status || seen.is_away)
+/// Time for a miner to prove the change before, which is a place to go back to only then: a share that it found just now is
+/// known soon. One that does not prove it is not kept from a change that may help.
+pub(super) const SETTLING: Duration = Duration::from_secs(15);
+
+/// Whether it can be ordered in a wave of then: what it is compared with later is known, or it is known to be away. After a
+/// restart that takes a moment; one that nobody knows any more is refused.
+pub(super) fn is_ready(seen: Option<&Seen>, wave_since: SystemTime, now: SystemTime) -> bool {
+    seen.is_none_or(|seen| seen.is_away || seen.has_status && (!seen.is_on_trial || now >= wave_since + SETTLING))
 }
 
 /// The time of a miner that awaits its turn has not begun. It is moved on seldom, as each move is written down.

@@ -3,7 +3,7 @@
 mod histories;
 mod world;
 
-use super::*;
+use super::{target::SETTLING, *};
 use crate::reconcile::{SyncState, evidence::LiveLedger};
 use crate::rollout::{
     FaultKey, Gates, Size, Strategy,
@@ -259,6 +259,29 @@ fn target_of_which_nothing_was_heard_since_the_start_waits_for_its_status() {
     assert_eq!(ordered(&actions), [name(0), name(1)]);
     let target = world.target(0);
     assert_eq!((&target.faults_before, &target.ledger_before), (&Some([fault].into()), &known[&name(0)].live));
+}
+
+#[test]
+fn miner_is_given_a_moment_to_prove_the_change_before_and_no_more() {
+    let mut world = World::new(&[Kind::Good; 2], Strategy { waves: vec![Size::Percent(100)], ..strategy() });
+    let mut seen = world.seen();
+    for miner in seen.values_mut() {
+        miner.is_on_trial = true;
+    }
+    let ordered = |actions: &[Action]| actions.iter().filter(|action| matches!(action, Action::Apply { .. })).count();
+    let begun = world.now;
+    let actions = world.rollout.step(begun, &seen, None);
+    assert_eq!((ordered(&actions), actions.last()), (0, Some(&Action::WaitUntil(begun + SETTLING))));
+    seen.get_mut(&name(0)).unwrap().is_on_trial = false;
+    let actions = world.rollout.step(begun + SETTLING - Duration::from_secs(1), &seen, None);
+    assert_eq!((ordered(&actions), world.phase(1)), (1, Phase::Waiting));
+    let actions = world.rollout.step(begun + SETTLING, &seen, None);
+    assert_eq!(ordered(&actions), 2, "it may need the change to get well");
+    // One that is away shows nothing.
+    let mut world = World::new(&[Kind::Away], strategy());
+    let mut seen = world.seen();
+    seen.get_mut(&name(0)).unwrap().is_on_trial = true;
+    assert_eq!(ordered(&world.rollout.step(begun, &seen, None)), 1);
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Rollout {
             }
         }
         let room = self.room();
-        let is_next = |name: &&MinerName| self.is_in(name, Phase::Waiting) && is_ready(seen.get(*name));
+        let is_next = |name: &&MinerName| self.is_in(name, Phase::Waiting) && is_ready(seen.get(*name), since, now);
         let next: Vec<_> = wave.iter().filter(is_next).take(room).cloned().collect();
         for name in next {
             if let Some(target) = self.targets.get_mut(&name) {
@@ -218,7 +218,7 @@ impl Rollout {
         (wave.map(|(name, _)| name.clone()).collect(), rest.map(|(name, _)| name.clone()).collect())
     }
 
-    fn wave_targets(&self) -> impl Iterator<Item = (&MinerName, &Target)> {
+    pub(super) fn wave_targets(&self) -> impl Iterator<Item = (&MinerName, &Target)> {
         let wave = self.course.waves.get(self.course.wave).into_iter().flatten();
         wave.filter_map(|name| self.targets.get_key_value(name))
     }

@@ -104,6 +104,7 @@ impl Miner {
             sync,
             reason: reason.into(),
             waits_for_turn: false,
+            is_on_trial: false,
             is_away: is_gone,
             has_status: self.kind != Kind::Away,
             is_of_spec: true,
