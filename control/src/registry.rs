@@ -8,6 +8,7 @@ mod link;
 mod log;
 mod marks;
 mod pacer;
+mod places;
 mod reading;
 mod seen;
 mod select;
@@ -36,6 +37,8 @@ use mujina_proto::{
     types::v1,
 };
 pub(crate) use pacer::{Pacer, pacer};
+pub(crate) use places::Place;
+use places::Places;
 pub use reading::FIELDS;
 pub(crate) use select::{Matching, select};
 pub(crate) use session::{Around, Session, notes};
@@ -44,19 +47,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 pub use way::{NotAtHome, Way};
 pub(crate) use work::{Finding, PoolToTest, headed, no_boards};
 
 /// First delay before a miner is tried again, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// Calls of others that are handed on to a miner at a time: a quarter of what a connection takes, so that ours find room on it,
-/// and answers that nobody reads cost 4 MiB for a miner at most.
-const HANDED_ON: usize = 64;
 
 /// The delay after `failures` in a row (1 = the first), doubled with each, times 0.5 to 1 by `jitter` in 0..1, so that
 /// not all miners are tried at once.
@@ -97,8 +93,7 @@ pub struct Miner {
     pub link: Link,
     /// For calls of others; where we dial, on a connection of their own: their streams never use up ours.
     pub relay: Way,
-    /// Places for them.
-    handed_on: Arc<Semaphore>,
+    places: Places,
     /// Where the newest connection of a miner goes that calls home.
     home: watch::Sender<Option<Attached>>,
     view: watch::Sender<Arc<MinerView>>,
@@ -342,7 +337,7 @@ impl MinerPlan {
             link: Link::new(link, quarantine.subscribe()),
             quarantine,
             relay,
-            handed_on: Arc::new(Semaphore::new(HANDED_ON)),
+            places: Places::default(),
             home,
             view: watch::Sender::new(Arc::new(view)),
             desired: watch::Sender::new(desired.map(|desired| Told { desired, stored: None })),
@@ -353,8 +348,8 @@ impl MinerPlan {
 
 impl Miner {
     /// A place for a call that is handed on, until it is dropped; `None` = there are too many.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.handed_on.clone().try_acquire_owned().ok()
+    pub(crate) fn place(&self, person: String, changes: bool) -> Option<Place> {
+        self.places.take(person, changes)
     }
 
     /// The connection on which it called home, while that is open.

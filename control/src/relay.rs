@@ -81,13 +81,13 @@ impl Relay {
                 format!("nothing is sent to miner {name}, {reason}; find out which one is real, then release it");
             return Err(Failure::new(Code::FailedPrecondition, "IDENTITY_QUARANTINED", message).with("miner", &name));
         }
+        let caller = request.extensions().get::<Caller>().cloned().ok_or_else(Caller::none)?;
         if request.uri().path() == TEST_POOL {
-            let caller = request.extensions().get::<Caller>().cloned().ok_or_else(Caller::none)?;
             let (needed, again) = tested::needed(request).await?;
             caller.may(needed, Some(&miner.labels()))?;
             request = again;
         }
-        let place = miner.place().ok_or_else(|| too_many(&name))?;
+        let place = miner.place(caller.person(), changes).ok_or_else(|| too_many(&name))?;
         let answer = miner.relay.clone().oneshot(request).await.map_err(|error| unreachable(&name, error.as_ref()))?;
         // It is given back with the body.
         Ok(answer.map(|body| {
