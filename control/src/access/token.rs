@@ -125,6 +125,12 @@ impl Token {
     }
 }
 
+/// Whether a text is of the form that names a token.
+#[must_use]
+pub fn is_token_id(text: &str) -> bool {
+    text.len() == 2 * ID_BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A token as somebody shows it.
 #[derive(Clone)]
 pub struct Presented {

@@ -8,7 +8,7 @@ use crate::{
             PayoutEntry, PayoutGuard,
             change::{Change, ChangeError, PROPOSAL_LIFE, Proposal, Proposed},
         },
-        token::{RANDOM_BYTES, Token, TokenRequest, TokenRequestError},
+        token::{RANDOM_BYTES, Token, TokenRequest, TokenRequestError, is_token_id},
         what_can,
     },
     selector::Selector,
@@ -169,10 +169,15 @@ impl AccessService for Service {
     ) -> Result<Response<v1::RevokeOperatorTokenResponse>, Status> {
         let by = Caller::of(&request)?;
         let id = request.into_inner().token_id;
+        if !is_token_id(&id) {
+            // Not repeated, and so not written down: it may be a whole token.
+            let reason = "is no id of a token, which has 16 hex digits; give one that the list of tokens shows";
+            return Err(refuse(problem("token_id", reason)));
+        }
         let mut write = self.write().await?;
         let ended = write.revoke_operator_token(&id, &by.person(), SystemTime::now()).await;
         let ended = ended.map_err(|error| storage(&error))?.ok_or_else(|| {
-            let message = format!("no token that counts has the id `{}`; list the tokens", id.escape_debug());
+            let message = format!("no token that counts has the id `{id}`; list the tokens");
             Failure::new(Code::NotFound, "TOKEN_NOT_FOUND", message)
         })?;
         let certificates: Vec<_> = ended.iter().map(ToString::to_string).collect();
@@ -180,7 +185,7 @@ impl AccessService for Service {
             .await?;
         if let Some(enrolments) = &self.0.enrolments {
             // What came of it ends at once.
-            enrolments.revoked().refresh().await.map_err(|error| storage(&error))?;
+            enrolments.revoked_something().await;
         }
         Ok(Response::new(v1::RevokeOperatorTokenResponse {}))
     }

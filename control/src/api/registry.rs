@@ -116,7 +116,7 @@ impl MinerRegistryService for Service {
         self.0.registry.remove(&self.0.store, &miner.name, &caller).await.map_err(|error| failure(&error))?;
         if let Some(enrolments) = &self.0.enrolments {
             // What was revoked with it counts at once.
-            enrolments.revoked().refresh().await.map_err(|error| storage(&error))?;
+            enrolments.revoked_something().await;
         }
         Ok(Response::new(v1::RemoveMinerResponse {}))
     }

@@ -331,6 +331,16 @@ async fn token_of_an_operator_counts_until_it_is_revoked_and_wrong_ones_are_slow
     let wrong = format!("{}{}", &made.text[..made.text.len() - 1], if made.text.ends_with('0') { '1' } else { '0' });
     let refused = failure(registry.list_miners(bearer(&wrong)).await);
     assert_eq!(refused.code, Code::Unauthenticated);
+    // The token itself is no id, and is repeated nowhere.
+    let pasted = v1::RevokeOperatorTokenRequest { token_id: made.text.clone() };
+    let refused_id = failure(access.revoke_operator_token(pasted).await);
+    assert_eq!((refused_id.code, refused_id.problems[0].field.as_str()), (Code::InvalidArgument, "token_id"));
+    let records = AuditServiceClient::new(admin.client.clone())
+        .list_audit_records(v1::ListAuditRecordsRequest::default())
+        .await
+        .unwrap();
+    let told = format!("{:?} {refused_id:?}", records.into_inner().records);
+    assert!(told.contains("RevokeOperatorToken") && !told.contains(&made.text), "{told}");
     let token_id = made.token.unwrap().token_id;
     access.revoke_operator_token(v1::RevokeOperatorTokenRequest { token_id }).await.unwrap();
     assert_eq!(failure(registry.list_miners(bearer(&made.text)).await).code, Code::Unauthenticated);

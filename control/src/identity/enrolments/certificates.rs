@@ -232,7 +232,7 @@ impl Enrolments {
     }
 
     /// Has what was revoked count at once. It is stored, so whoever asked has what it wanted.
-    async fn revoked_something(&self) {
+    pub(crate) async fn revoked_something(&self) {
         if let Err(error) = self.revoked.refresh().await {
             warn!(error = &error as &dyn std::error::Error, "revocations cannot be read; they count once they can be");
         }

@@ -165,7 +165,8 @@ impl Write {
         }
     }
 
-    /// Revokes the certificates that came of a credential, over any number of steps, and count; returns their serials.
+    /// Revokes the certificates that came of a credential, over any number of steps; returns the serials of those that
+    /// counted.
     pub(crate) async fn revoke_what_came_of(
         &mut self,
         credential: &Credential,
@@ -179,8 +180,8 @@ impl Write {
              )
              INSERT INTO revocations (serial, not_after, revoked_at, revoked_by, reason)
              SELECT serial, not_after, ?2, ?3, ?4 FROM certificates
-             WHERE came_of IN (SELECT id FROM ended) AND not_after > ?2
-             ON CONFLICT DO NOTHING RETURNING serial",
+             WHERE came_of IN (SELECT id FROM ended)
+             ON CONFLICT DO NOTHING RETURNING serial, not_after",
         )
         .bind(credential.to_string())
         .bind(millis(at))
@@ -188,7 +189,7 @@ impl Write {
         .bind(format!("{credential}, of which it came, was revoked"))
         .fetch_all(&mut *self.transaction)
         .await?;
-        rows.iter().map(|row| parsed(row, "serial")).collect()
+        counted(&rows, at)
     }
 
     /// When a certificate expires, if it is known.
@@ -217,7 +218,7 @@ impl Write {
         Ok(inserted.rows_affected() > 0)
     }
 
-    /// Revokes all certificates of a holder that count; returns their serials.
+    /// Revokes all certificates of a holder; returns the serials of those that counted.
     pub(crate) async fn revoke_holder(
         &mut self,
         (kind, name): (PeerKind, &PeerName),
@@ -226,8 +227,8 @@ impl Write {
     ) -> Result<Vec<Serial>, StoreError> {
         let rows = sqlx::query(
             "INSERT INTO revocations (serial, not_after, revoked_at, revoked_by, reason)
-             SELECT serial, not_after, ?1, ?2, ?3 FROM certificates WHERE kind = ?4 AND name = ?5 AND not_after > ?1
-             ON CONFLICT DO NOTHING RETURNING serial",
+             SELECT serial, not_after, ?1, ?2, ?3 FROM certificates WHERE kind = ?4 AND name = ?5
+             ON CONFLICT DO NOTHING RETURNING serial, not_after",
         )
         .bind(millis(at))
         .bind(by)
@@ -236,8 +237,20 @@ impl Write {
         .bind(name.as_str())
         .fetch_all(&mut *self.transaction)
         .await?;
-        rows.iter().map(|row| parsed(row, "serial")).collect()
+        counted(&rows, at)
     }
+}
+
+/// Of what was just revoked, that which counted until then. The rest is revoked all the same: a clock that is ahead takes
+/// for expired what counts again when it is set right.
+fn counted(rows: &[SqliteRow], at: SystemTime) -> Result<Vec<Serial>, StoreError> {
+    let mut serials = Vec::new();
+    for row in rows {
+        if row.try_get::<i64, _>("not_after")? > millis(at) {
+            serials.push(parsed(row, "serial")?);
+        }
+    }
+    Ok(serials)
 }
 
 fn read(row: &SqliteRow) -> Result<Certificate, StoreError> {

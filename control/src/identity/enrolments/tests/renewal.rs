@@ -106,6 +106,12 @@ async fn revoking_a_miner_ends_all_its_certificates_and_its_enrolment() {
     assert!(revoke().await.unwrap().is_empty());
     let known = world.enrolments.revoked().watch().borrow().clone();
     assert!(known.len() == 2 && !known.contains(&other.peer().serial));
+    // By a clock that is ahead nothing of it counts, and it counts no more either when that is set right.
+    let ahead = now() + 400 * DAY;
+    let holder = &other.peer().name;
+    let serials = world.enrolments.revoke_holder(PeerKind::Miner, holder, "b", &by(), ahead).await.unwrap();
+    assert!(serials.is_empty());
+    assert!(world.enrolments.revoked().watch().borrow().contains(&other.peer().serial));
     assert!(matches!(world.enrol(&token, &key, "rig-7").await, Err(EnrolError::Revoked)));
 }
 
