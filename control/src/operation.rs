@@ -424,7 +424,7 @@ fn planned(request: &OperationRequest, usual: Option<Watts>) -> Result<Operation
     let target = |miner: &Arc<Miner>| {
         let mut target = Target::waiting(miner, ramp);
         if let (true, Some(power), Some(budget)) = (is_usual, &mut target.power, ramp) {
-            *power = if power.watts() > budget.watts() { budget } else { *power };
+            *power = ramp::within(*power, budget);
         }
         target
     };

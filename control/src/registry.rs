@@ -110,8 +110,10 @@ struct Remembered {
     marks: Marks,
     /// Those that it came with, with what was set since.
     labels: Arc<Labels>,
-    /// What it drew when it last hashed.
+    /// What it draws when it hashes.
     power: Option<Watts>,
+    /// Since when it has been seen to hash without a break.
+    hashing_since: Option<Instant>,
     /// When it had no statistics that were not stored.
     collected_at: Option<Instant>,
 }
@@ -329,7 +331,8 @@ impl MinerPlan {
         };
         let base = Arc::new(labels);
         let labels = base.clone();
-        let remembered = Remembered { base, marks: Marks::default(), labels, power: None, collected_at: None };
+        let remembered =
+            Remembered { base, marks: Marks::default(), labels, power: None, hashing_since: None, collected_at: None };
         Miner {
             name,
             address,
@@ -397,10 +400,10 @@ impl Miner {
         self.remembered().collected_at = Some(at);
     }
 
-    /// What it draws, or drew when it last hashed; `None` = that was never measured.
+    /// What it draws when it hashes, also while it does not or still spins up; `None` = that was never measured.
     #[must_use]
     pub fn power(&self) -> Option<Watts> {
-        reading::hashing_power(&self.view()).or(self.remembered().power)
+        self.remembered().power
     }
 
     /// What was last seen of it.
@@ -467,8 +470,11 @@ impl Miner {
             });
             before
         });
-        if let Some(power) = reading::hashing_power(&self.view()) {
-            self.remembered().power = Some(power);
+        let (reading, now) = (reading::hashing_power(&self.view()), Instant::now());
+        let mut remembered = self.remembered();
+        remembered.hashing_since = reading.and(remembered.hashing_since.or(Some(now)));
+        if let (Some(reading), Some(since)) = (reading, remembered.hashing_since) {
+            remembered.power = Some(reading::settled(remembered.power, reading, now.duration_since(since)));
         }
     }
 }

@@ -3,8 +3,9 @@
 //! What a miner draws is what it drew when it last hashed. One of which that is not known counts as much as the ramp allows
 //! in a second, so that it is switched alone.
 
-use super::{Operation, Target, TargetState};
+use super::{Action, Operation, Target, TargetState};
 use crate::rollout::{Ramp, RampError};
+use mujina_core::{id::MinerName, units::Watts};
 
 /// The ramp over all targets that have not ended; `None` = power is not bounded. Those that had begun when a control plane
 /// stopped come first: nobody knows whether they were switched.
@@ -16,11 +17,29 @@ pub(super) fn of(operation: &Operation) -> Result<Option<Ramp>, RampError> {
     Ramp::new(&switched, budget).map(Some)
 }
 
+/// The operation with the usual ramp, where it was stored before there was one: its targets wait for their turns all the
+/// same, and would hold the places of other operations meanwhile.
+pub(super) fn usual(
+    operation: Operation,
+    usual: Option<Watts>,
+    power: impl Fn(&MinerName) -> Option<Watts>,
+) -> Operation {
+    let is_due = operation.ramp.is_none() && matches!(operation.action, Action::Pause { .. } | Action::Resume);
+    let Some(budget) = usual.filter(|_| is_due) else { return operation };
+    let of = |target: Target| Target { power: power(&target.miner).map(|power| within(power, budget)), ..target };
+    let targets = operation.targets.into_iter().map(of).collect();
+    Operation { targets, ramp: Some(budget), ..operation }
+}
+
+/// What counts of a draw where the usual ramp must refuse none.
+pub(super) fn within(power: Watts, budget: Watts) -> Watts {
+    if power.watts() > budget.watts() { budget } else { power }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::{Action, OperationState, Progress};
-    use mujina_core::units::Watts;
+    use crate::operation::{OperationState, Progress};
     use std::time::{Duration, SystemTime};
 
     fn target(miner: &str, state: TargetState, watts: Option<f64>) -> Target {
@@ -37,8 +56,8 @@ mod tests {
         }
     }
 
-    fn plan(targets: Vec<Target>, budget: f64) -> Result<Vec<(u64, String)>, RampError> {
-        let operation = Operation {
+    fn operation(targets: Vec<Target>, ramp: Option<f64>) -> Operation {
+        Operation {
             id: String::new(),
             action: Action::Resume,
             state: OperationState::Running,
@@ -48,12 +67,19 @@ mod tests {
             finished_at: None,
             trace_id: String::new(),
             created_by: String::new(),
-            ramp: Some(Watts::from_watts(budget)),
+            ramp: ramp.map(Watts::from_watts),
             retry_of: String::new(),
             revision: 0,
-        };
-        let preview = of(&operation)?.unwrap().preview();
-        let seconds = |(after, miner): &(Duration, mujina_core::id::MinerName)| (after.as_secs(), miner.to_string());
+        }
+    }
+
+    fn plan(targets: Vec<Target>, budget: f64) -> Result<Vec<(u64, String)>, RampError> {
+        preview(&operation(targets, Some(budget)))
+    }
+
+    fn preview(operation: &Operation) -> Result<Vec<(u64, String)>, RampError> {
+        let preview = of(operation)?.unwrap().preview();
+        let seconds = |(after, miner): &(Duration, MinerName)| (after.as_secs(), miner.to_string());
         Ok(preview.iter().map(seconds).collect())
     }
 
@@ -78,6 +104,23 @@ mod tests {
             target("c", TargetState::Running, Some(900.0)),
         ];
         assert_eq!(plan(targets, 1000.0).unwrap(), [(0, "c".to_owned()), (1, "b".to_owned())]);
+    }
+
+    #[test]
+    fn operation_that_was_stored_without_a_ramp_goes_by_the_usual_one_which_refuses_none() {
+        use TargetState::{Running, Waiting};
+        let stored = || vec![target("a", Waiting, None), target("b", Running, None), target("c", Waiting, None)];
+        let power = |miner: &MinerName| Some(Watts::from_watts(if miner.as_str() == "a" { 1500.0 } else { 500.0 }));
+        let budget = Some(Watts::from_watts(1000.0));
+        let ramped = usual(operation(stored(), None), budget, power);
+        let expected = [(0, "b"), (1, "a"), (2, "c")].map(|(at, name)| (at, name.to_owned()));
+        assert_eq!(preview(&ramped).unwrap(), expected);
+        for unchanged in
+            [operation(stored(), Some(700.0)), Operation { action: Action::CollectBundle, ..operation(stored(), None) }]
+        {
+            assert_eq!(usual(unchanged.clone(), budget, power), unchanged);
+        }
+        assert_eq!(usual(operation(stored(), None), None, power).ramp, None);
     }
 
     #[test]

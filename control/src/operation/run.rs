@@ -115,7 +115,9 @@ impl Hands {
         let targets = stored.operation.targets.len();
         let span = info_span!(parent: None, "operation.run", operation.id = id, targets);
         stored.trace_parent.adopt(&span);
-        let order = Arc::new(Order { number: stored.number, operation: Arc::new(stored.operation) });
+        let power = |miner: &MinerName| self.operations.registry.get(miner)?.power();
+        let operation = ramp::usual(stored.operation, self.operations.ramp, power);
+        let order = Arc::new(Order { number: stored.number, operation: Arc::new(operation) });
         async {
             let mut targets = JoinSet::new();
             let all_stored = match ramp::of(&order.operation) {
@@ -159,17 +161,22 @@ impl Hands {
         if progress.waiting < progress.total {
             tokio::time::sleep(AFTER_RESTART).await;
         }
+        // Those that had begun are the first.
+        let mut had_begun = usize::try_from(progress.running).unwrap_or(usize::MAX);
         // Not the time of day: a clock that is set back would stall the ramp, and one set ahead would double it.
         let begun = Instant::now();
         loop {
             let switching = ramp.step(begun.elapsed());
+            had_begun = had_begun.saturating_sub(switching.now.len());
             for miner in switching.now {
                 self.begin(order, miner, None, targets);
             }
             let Some(next) = switching.next else { return };
             tokio::time::sleep_until(begun + next).await;
             // Cancelled: nobody waits any more.
-            if matches!(self.operations.store.operation_progress(id).await, Ok(progress) if progress.waiting == 0) {
+            if had_begun == 0
+                && matches!(self.operations.store.operation_progress(id).await, Ok(progress) if progress.waiting == 0)
+            {
                 return;
             }
         }

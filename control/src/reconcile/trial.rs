@@ -27,6 +27,9 @@ pub struct Trial {
     pub generation: Generation,
     /// The one to go back to.
     pub previous: Generation,
+    /// The generation that was sent with what is on trial, where another carries that on; `None` = `generation`.
+    #[serde(default)]
+    pub brought_by: Option<Generation>,
     /// How long it may take.
     pub within: Duration,
     /// Whether a share must be accepted; not so where the new spec says not to hash.
@@ -87,9 +90,9 @@ pub enum TrialState {
 pub struct Evidence {
     /// Newest generation that is wanted of it.
     pub desired: Generation,
-    /// Newest generation that it accepted, and whether all of that is in force.
+    /// Newest generation that it accepted.
     pub accepted: Generation,
-    /// Whether that is in force and nobody changed it on the miner.
+    /// Whether that, which may be older than what is wanted, is in force and nobody changed it on the miner.
     pub in_force: bool,
     /// When it said so; `None` = never.
     pub heard_at: Option<SystemTime>,
@@ -119,18 +122,22 @@ impl Trial {
     #[must_use]
     pub fn new(generation: Generation, previous: Generation, within: Duration, needs_share: bool) -> Self {
         let (before, state, rollout, parts) = (None, TrialState::Stored, String::new(), SpecParts::ALL);
-        Self { generation, previous, within, needs_share, before, state, rollout, parts }
+        Self { generation, previous, brought_by: None, within, needs_share, before, state, rollout, parts }
     }
 
     /// The same trial, gone on with by a newer generation that changes none of `parts`: the clock runs on, and what was tried
-    /// out must still be proved. The session takes it back, also where a rollout would have.
+    /// out must still be proved; by what is in force already too, for the newer one may wait for its turn to be sent. The
+    /// session takes it back, also where a rollout would have.
     #[must_use]
     pub fn carried(&self, generation: Generation, parts: SpecParts) -> Self {
-        let state = match &self.state {
-            TrialState::Running { sent_at, .. } => TrialState::Running { sent_at: *sent_at, heard_at: None },
-            _ => TrialState::Stored,
+        let (state, brought_by) = match &self.state {
+            TrialState::Running { sent_at, .. } => {
+                let brought_by = self.brought_by.unwrap_or(self.generation);
+                (TrialState::Running { sent_at: *sent_at, heard_at: None }, Some(brought_by))
+            }
+            _ => (TrialState::Stored, None),
         };
-        Self { generation, state, rollout: String::new(), parts, ..self.clone() }
+        Self { generation, brought_by, state, rollout: String::new(), parts, ..self.clone() }
     }
 
     /// Whether a change is one to try: all that says where and how a miner connects.
@@ -170,7 +177,8 @@ impl Trial {
             // A clock that was set back gives no more time than there was.
             *sent_at = (*sent_at).min(now);
             let sent_at = *sent_at;
-            let says_so = evidence.accepted == self.generation && evidence.in_force;
+            let brought_by = self.brought_by.unwrap_or(self.generation);
+            let says_so = (brought_by..=self.generation).contains(&evidence.accepted) && evidence.in_force;
             if heard_at.is_none() && says_so {
                 *heard_at = evidence.heard_at.filter(|at| *at > sent_at);
                 if heard_at.is_some() && is_same_connection(self.before.as_ref(), evidence.live.as_ref()) {

@@ -1,6 +1,9 @@
 //! Spaces the switches of power that desired states ask for: when a profile or a rollout pauses or resumes a thousand
 //! miners, each session asks for its turn before it sends, and gets it as the [`Ramp`] allows.
 //!
+//! Pauses go before resumes: who pauses many may have to, at once. Resumes wait no longer for that than the pauses of all
+//! that hash take, for a miner that is paused must be resumed, in its turn, before it is paused again.
+//!
 //! Nothing of it is kept: whoever waited when a process ended asks the next one. Who waits no more drops it.
 
 use crate::rollout::{Ramp, RampError};
@@ -34,6 +37,21 @@ pub(super) type Ticket = oneshot::Receiver<()>;
 struct Ask {
     miner: MinerName,
     power: Option<Watts>,
+    switch: Switch,
+    turn: oneshot::Sender<()>,
+}
+
+/// What is done to a miner's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Switch {
+    Pause,
+    Resume,
+}
+
+/// Who waits.
+#[derive(Debug)]
+struct Waiting {
+    switch: Switch,
     turn: oneshot::Sender<()>,
 }
 
@@ -66,12 +84,12 @@ impl Pacer {
     }
 
     /// Asks for a turn to switch so much; `None` = how much is not known. A ticket that the miner has already comes to
-    /// nothing, but its place is kept.
-    pub(super) async fn ask(&self, miner: &MinerName, power: Option<Watts>) -> Ticket {
+    /// nothing, but its place is kept, if it was for the same.
+    pub(super) async fn ask(&self, miner: &MinerName, power: Option<Watts>, switch: Switch) -> Ticket {
         let (turn, ticket) = oneshot::channel();
         if let Some(Asks { queue, .. }) = &self.0 {
             // It fails at the end of the process only.
-            let _ = queue.send(Ask { miner: miner.clone(), power, turn }).await;
+            let _ = queue.send(Ask { miner: miner.clone(), power, switch, turn }).await;
         }
         ticket
     }
@@ -89,32 +107,41 @@ impl Pace {
         // Not the time of day, which somebody may set.
         let begun = Instant::now() + AFTER_RESTART;
         sleep_until(begun).await;
-        let (mut waiting, mut next) = (HashMap::<MinerName, oneshot::Sender<()>>::new(), None);
+        let (mut waiting, mut next) = (HashMap::<MinerName, Waiting>::new(), None);
         loop {
             tokio::select! {
                 ask = asked.recv() => {
-                    let Some(Ask { miner, power, turn }) = ask else { return };
-                    if waiting.insert(miner.clone(), turn).is_none() {
-                        ramp.join(miner, power);
-                    }
-                    if next.is_some() {
+                    let Some(ask) = ask else { return };
+                    if !join(&mut ramp, &mut waiting, ask) && next.is_some() {
                         // Others are before it.
                         continue;
                     }
                 }
                 () = sleep_until(next.unwrap_or(begun)), if next.is_some() => {
-                    waiting.retain(|_, turn| !turn.is_closed());
+                    waiting.retain(|_, one| !one.turn.is_closed());
                     ramp.keep(|miner| waiting.contains_key(miner));
                 }
             }
             let switching = ramp.step(begun.elapsed());
-            for turn in switching.now.iter().filter_map(|miner| waiting.remove(miner)) {
+            for Waiting { turn, .. } in switching.now.iter().filter_map(|miner| waiting.remove(miner)) {
                 // Who left at this very moment has wasted it.
                 let _ = turn.send(());
             }
             next = switching.next.map(|after| begun + after);
         }
     }
+}
+
+/// One more waits, unless it has its place already; whether it is the first now.
+fn join(ramp: &mut Ramp, waiting: &mut HashMap<MinerName, Waiting>, ask: Ask) -> bool {
+    let Ask { miner, power, switch, turn } = ask;
+    match waiting.insert(miner.clone(), Waiting { switch, turn }) {
+        Some(before) if before.switch == switch => return false,
+        Some(_) => ramp.keep(|other| *other != miner),
+        None => {}
+    }
+    let resumes = |other: &MinerName| waiting.get(other).is_none_or(|other| other.switch == Switch::Resume);
+    ramp.join(miner, power, |other| switch == Switch::Pause && resumes(other))
 }
 
 #[cfg(test)]
@@ -140,7 +167,11 @@ mod tests {
         }
 
         async fn ask(&self, miner: &str, watts: Option<f64>) -> Ticket {
-            self.pacer.ask(&miner.parse().unwrap(), watts.map(Watts::from_watts)).await
+            self.ask_to(Switch::Resume, miner, watts).await
+        }
+
+        async fn ask_to(&self, switch: Switch, miner: &str, watts: Option<f64>) -> Ticket {
+            self.pacer.ask(&miner.parse().unwrap(), watts.map(Watts::from_watts), switch).await
         }
 
         /// When it came, in seconds.
@@ -182,6 +213,36 @@ mod tests {
         assert_eq!(world.comes(first).await, 0);
         assert_eq!(world.comes(again).await, 1);
         assert_eq!(world.comes(last).await, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_go_before_resumes_that_wait_and_in_their_own_order() {
+        let world = World::new(1000.0);
+        // The second is used up.
+        world.comes(world.ask("first", None).await).await;
+        let resumed = [world.ask("resumed1", None).await, world.ask("resumed2", None).await];
+        let first = world.ask_to(Switch::Pause, "paused1", None).await;
+        let stale = world.ask("turned", None).await;
+        let second = world.ask_to(Switch::Pause, "paused2", None).await;
+        // It is to be paused after all.
+        let third = world.ask_to(Switch::Pause, "turned", None).await;
+        let mut seconds = Vec::new();
+        for ticket in [first, second, third].into_iter().chain(resumed) {
+            seconds.push(world.comes(ticket).await);
+        }
+        assert_eq!(seconds, [1, 2, 3, 4, 5]);
+        assert!(stale.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pause_for_which_there_is_room_does_not_wait_for_a_resume_for_which_there_is_none() {
+        let world = World::new(1000.0);
+        let first = world.ask("resumed1", Some(600.0)).await;
+        let second = world.ask("resumed2", Some(600.0)).await;
+        assert_eq!(world.comes(first).await, 0);
+        let pause = world.ask_to(Switch::Pause, "paused", Some(300.0)).await;
+        assert_eq!(world.comes(pause).await, 0);
+        assert_eq!(world.comes(second).await, 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,9 @@ const STATES: &[&str] =
 const SYNC_STATES: &[&str] =
     &["NOTHING_WANTED", "IN_SYNC", "APPLYING", "DRIFTED", "OVERRIDDEN", "REJECTED", "UNREACHABLE"];
 
+/// Boards that are started one after the other and tuned to their set points are there well before.
+const SPIN_UP: Duration = Duration::from_secs(5 * 60);
+
 /// Shortens the table.
 const fn field(name: &'static str, kind: Kind) -> Field {
     Field { name, kind }
@@ -157,6 +160,12 @@ pub(super) fn hashing_power(view: &MinerView) -> Option<Watts> {
     let (status, _) = view.status.as_ref()?;
     let hashes = view.reachability == Reachability::Connected && status.state() == v1::MinerState::Mining;
     if hashes { power(status) } else { None }
+}
+
+/// What counts as the draw of a miner that has hashed for so long without a break, `known` so far. More counts at once; less
+/// only when it has spun up, or one that was just resumed would seem to move few watts when it is paused again.
+pub(super) fn settled(known: Option<Watts>, reading: Watts, hashing: Duration) -> Watts {
+    known.filter(|known| *known > reading && hashing < SPIN_UP).unwrap_or(reading)
 }
 
 /// Watts of the boards that measure it; `None` when none does.

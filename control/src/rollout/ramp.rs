@@ -73,10 +73,13 @@ impl Ramp {
         Ok(Self { budget: allowed, waiting, recent: VecDeque::new(), latest: Duration::ZERO })
     }
 
-    /// One more waits, behind all others. Of unknown power, or of more than the budget, it has a second for itself.
-    pub fn join(&mut self, miner: MinerName, power: Option<Watts>) {
+    /// One more waits, behind all others but those that it goes before, which are the last; whether it is the first now.
+    /// Of unknown power, or of more than the budget, it has a second for itself.
+    pub fn join(&mut self, miner: MinerName, power: Option<Watts>, goes_before: impl Fn(&MinerName) -> bool) -> bool {
         let moved = power.map_or(self.budget, |power| milliwatts(power.watts(), f64::ceil).min(self.budget));
-        self.waiting.push_back((miner, moved));
+        let place = self.waiting.partition_point(|(other, _)| !goes_before(other));
+        self.waiting.insert(place, (miner, moved));
+        place == 0
     }
 
     /// Lets go of those that wait no more.

@@ -88,7 +88,8 @@ async fn says_too_much(connection: &Attached) {
     let mut access = AccessServiceClient::new(connection.client.clone());
     let question = "x".repeat(5 << 20);
     let refused = failure(access.can_i(v1::CanIRequest { question, miner: String::new() }).await);
-    assert_ne!(refused.code, Code::Ok);
+    assert_eq!(refused.code, Code::OutOfRange, "{refused:?}");
+    assert!(refused.message.contains("message length too large"), "{refused:?}");
 }
 
 async fn resets(connection: &Attached) {

@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::{oneshot, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Answers to the next ApplySpec calls.
     pub(crate) refusals: VecDeque<Status>,
     pub(crate) applied: Vec<wire::ApplySpecRequest>,
+    /// When each of them came.
+    pub(crate) applied_at: Vec<Instant>,
     pub(crate) database_id: String,
     pub(crate) buckets: Vec<v1::ShareBucket>,
     /// The newest of them that is stored elsewhere: those after it were asked for.
@@ -193,6 +195,7 @@ fn pools(state: &State) -> Vec<v1::PoolStatus> {
 
 fn accept(state: &mut State, request: wire::ApplySpecRequest) -> Result<(), Status> {
     state.applied.push(request.clone());
+    state.applied_at.push(Instant::now());
     if let Some(refusal) = state.refusals.pop_front() {
         return Err(refusal);
     }
@@ -435,7 +438,7 @@ impl ShareService for FakeMiner {
             let long = v1::Share { pool: "x".repeat(FLOOD_BYTES), ..v1::Share::default() };
             let event = Some(wire::watch_shares_response::Event::Share(Box::new(long)));
             let flood = futures_util::stream::repeat_with(move || {
-                miner.state().flooded += 1;
+                miner.change(|state| state.flooded += 1);
                 Ok(wire::WatchSharesResponse { event: event.clone() })
             });
             return Ok(Response::new(Box::pin(flood)));

@@ -124,6 +124,34 @@ fn trial_that_is_carried_on_keeps_its_deadline_and_must_be_proved_anew() {
 }
 
 #[test]
+fn trial_that_is_carried_on_is_proved_by_what_is_in_force_while_the_newer_generation_waits_for_its_turn() {
+    let carried = trial().carried(Generation(7), SpecParts::POOL_GROUPS).carried(Generation(8), SpecParts::POOL_GROUPS);
+    let of = |accepted, in_force_now, accepted_shares| Evidence {
+        desired: Generation(8),
+        accepted: Generation(accepted),
+        in_force: in_force_now,
+        ..in_force(200, ledger(2, accepted_shares))
+    };
+    for (evidence, is_proved) in [
+        (of(6, true, 1), true),
+        (of(8, true, 1), true),
+        // Nothing of what is on trial, somebody changed it there, no share.
+        (of(5, true, 1), false),
+        (of(6, false, 1), false),
+        (of(6, true, 0), false),
+    ] {
+        let mut trial = carried.clone();
+        trial.step(&evidence, at(200));
+        assert_eq!(trial.state == TrialState::Confirmed { at: at(200) }, is_proved, "{evidence:?}");
+        trial.step(&evidence, at(300));
+        assert!(!trial.may_be_proved(), "the clock runs on");
+    }
+    // One that was never sent is proved by no other.
+    let stored = Trial::new(Generation(6), Generation(5), Duration::from_secs(300), true);
+    assert_eq!(stored.carried(Generation(7), SpecParts::POOL_GROUPS).brought_by, None);
+}
+
+#[test]
 fn clock_that_is_set_back_gives_no_more_time() {
     let mut trial = trial();
     let back = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);

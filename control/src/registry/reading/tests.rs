@@ -109,3 +109,38 @@ async fn draw_of_a_miner_is_remembered_when_it_pauses() {
     miner.change(|view| view.status = Some((Arc::new(paused), at(1))));
     assert_eq!(miner.power(), Some(Watts::from_watts(15.0)));
 }
+
+#[test]
+fn less_counts_only_when_the_miner_has_spun_up_and_more_at_once() {
+    let watts = Watts::from_watts;
+    for (known, reading, hashing, counts) in [
+        (None, 40.0, 0, 40.0),
+        (Some(1000.0), 40.0, 0, 1000.0),
+        (Some(1000.0), 900.0, 299, 1000.0),
+        (Some(1000.0), 900.0, 300, 900.0),
+        (Some(1000.0), 1100.0, 0, 1100.0),
+    ] {
+        let counted = settled(known.map(watts), watts(reading), Duration::from_secs(hashing));
+        assert_eq!(counted, watts(counts), "{known:?} {reading} after {hashing} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn miner_that_was_just_resumed_counts_as_what_it_drew_before() {
+    let miner = miner();
+    let says = |state: v1::MinerState, watts: f64| {
+        let boards = vec![v1::BoardStatus { power_watts: Some(watts), ..v1::BoardStatus::default() }];
+        let told = v1::MinerStatus { state: state.into(), boards, ..status() };
+        miner.change(|view| {
+            view.reachability = Reachability::Connected;
+            view.status = Some((Arc::new(told), at(0)));
+        });
+        miner.power().map(Watts::watts)
+    };
+    assert_eq!(says(v1::MinerState::Mining, 1000.0), Some(1000.0));
+    tokio::time::advance(SPIN_UP).await;
+    assert_eq!(says(v1::MinerState::Paused, 5.0), Some(1000.0));
+    assert_eq!(says(v1::MinerState::Mining, 40.0), Some(1000.0));
+    tokio::time::advance(SPIN_UP).await;
+    assert_eq!(says(v1::MinerState::Mining, 800.0), Some(800.0), "it is tuned to less now");
+}

@@ -11,7 +11,7 @@ use crate::{
     spec::{Claim, DesiredState, Restore, SpecError, SpecParts},
     store,
 };
-use mujina_core::id::Generation;
+use mujina_core::{id::Generation, spec::SpecOrigin};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -95,12 +95,23 @@ impl Session {
             self.hear(&status);
         }
         let confirmed = self.spec.as_ref().map(|spec| spec.confirmed.clone());
+        let is_before_in_force = confirmed.as_ref().is_some_and(|confirmed| {
+            let is_older = desired.is_some_and(|desired| confirmed.control_generation < desired.generation);
+            let is_done = confirmed.observed_generation >= confirmed.generation;
+            is_older && is_done && confirmed.origin == SpecOrigin::Control
+        });
         // What boards cannot do is no matter of where it connects.
         let tries_boards = self.trials.iter().any(|trial| trial.parts.boards);
         let evidence = Evidence {
             desired: desired.map(|desired| desired.generation).unwrap_or_default(),
             accepted: confirmed.map(|confirmed| confirmed.control_generation).unwrap_or_default(),
-            in_force: matches!(plan, Plan::InSync) || matches!(plan, Plan::Impossible(_) if !tries_boards),
+            in_force: match plan {
+                Plan::InSync => true,
+                Plan::Impossible(_) => !tries_boards,
+                // It waits for its turn, and what was sent before is still on trial.
+                Plan::Wait(_) => is_before_in_force,
+                _ => false,
+            },
             heard_at: self.heard_at,
             live: self.live_now(),
             rejected: match plan {

@@ -1,20 +1,24 @@
 //! A desired state that pauses or resumes the miner waits for its turn on the ramp of power; the session goes on.
 
 use super::{Session, notes::Note};
-use crate::{reconcile::Plan, registry::pacer::Ticket, spec::DesiredState};
+use crate::{
+    reconcile::Plan,
+    registry::pacer::{Switch, Ticket},
+    spec::DesiredState,
+};
 use std::future::pending;
 
 /// A turn to switch the miner's power.
 #[derive(Debug)]
 pub(super) enum Turn {
     NotAsked,
-    Awaited(Ticket),
+    Awaited(Switch, Ticket),
     Come,
 }
 
 impl Turn {
     pub(super) fn is_awaited(&self) -> bool {
-        matches!(self, Self::Awaited(_))
+        matches!(self, Self::Awaited(..))
     }
 
     /// Waits for it, for ever when it is not asked for.
@@ -22,7 +26,7 @@ impl Turn {
     /// # Cancel safety
     /// Safe: a turn that has come is kept.
     pub(super) async fn comes(&mut self) {
-        let Self::Awaited(ticket) = self else { return pending().await };
+        let Self::Awaited(_, ticket) = self else { return pending().await };
         if ticket.await.is_ok() {
             *self = Self::Come;
         } else {
@@ -43,22 +47,26 @@ impl Session {
             self.turn = Turn::NotAsked;
             return None;
         };
+        let switch = if desired.wanted.spec.paused { Switch::Pause } else { Switch::Resume };
         match self.turn {
             Turn::Come => {
                 self.turn = Turn::NotAsked;
                 return None;
             }
-            Turn::Awaited(_) => {}
-            Turn::NotAsked => {
+            Turn::Awaited(awaited, _) if awaited == switch => {}
+            Turn::Awaited(..) | Turn::NotAsked => {
                 let power = self.miner.power();
                 if let Some(power) = power.filter(|_| desired.wanted.spec.paused) {
                     // What it is to draw when it is resumed.
                     self.note(Note::Power(power)).await;
                 }
-                self.turn = Turn::Awaited(self.around.pacer.ask(&self.miner.name, power).await);
+                self.turn = Turn::Awaited(switch, self.around.pacer.ask(&self.miner.name, power, switch).await);
             }
         }
-        let what = if desired.wanted.spec.paused { "paused" } else { "resumed" };
+        let what = match switch {
+            Switch::Pause => "paused",
+            Switch::Resume => "resumed",
+        };
         Some(Plan::Wait(format!(
             "it is {what} when its turn comes: no more than {budget} may be switched per second (`power.ramp`)"
         )))

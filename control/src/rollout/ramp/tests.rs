@@ -46,10 +46,10 @@ fn miner_that_joins_waits_behind_the_others_and_one_that_left_makes_nobody_wait(
     let mut ramp = ramp(&[600.0, 600.0], 1000.0);
     let names = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<MinerName>>();
     assert_eq!(ramp.step(Duration::ZERO).now, names(&["rig0"]));
-    ramp.join("late".parse().unwrap(), Some(Watts::from_watts(400.0)));
-    ramp.join("huge".parse().unwrap(), Some(Watts::from_watts(7000.0)));
-    ramp.join("unknown".parse().unwrap(), None);
-    ramp.join("last".parse().unwrap(), Some(Watts::from_watts(1.0)));
+    ramp.join("late".parse().unwrap(), Some(Watts::from_watts(400.0)), |_| false);
+    ramp.join("huge".parse().unwrap(), Some(Watts::from_watts(7000.0)), |_| false);
+    ramp.join("unknown".parse().unwrap(), None, |_| false);
+    ramp.join("last".parse().unwrap(), Some(Watts::from_watts(1.0)), |_| false);
     assert_eq!(ramp.step(SECOND / 2).now, names(&[]));
     assert_eq!(ramp.step(SECOND).now, names(&["rig1", "late"]));
     assert_eq!(ramp.step(SECOND * 2).now, names(&["huge"]));
@@ -73,7 +73,7 @@ proptest! {
         let mut left = 0;
         for (i, (millis, watts, leaves)) in events.iter().enumerate() {
             now += Duration::from_millis(*millis);
-            ramp.join(format!("rig{i}").parse().unwrap(), Some(Watts::from_watts(*watts)));
+            ramp.join(format!("rig{i}").parse().unwrap(), Some(Watts::from_watts(*watts)), |_| false);
             if *leaves {
                 left += ramp.waiting();
                 ramp.keep(|_| false);
