@@ -4,6 +4,8 @@ use crate::{
     miner::FakeMiner,
     world::{Control, config, paused, spec, unbound, whole},
 };
+use mujina_control::Config;
+use mujina_core::units::Watts;
 use mujina_proto::{control::v1, failure::Failure, types};
 use tonic::Code;
 
@@ -313,6 +315,44 @@ async fn pause_amid_a_trial_neither_ends_it_nor_is_taken_back_with_it() {
     control.until("rig1", "back", |miner| miner.acknowledged_generation == 4).await;
     let last = miner.state().applied.last().unwrap().spec.clone().unwrap();
     assert_eq!((last.pool_groups[0].pools[0].user.as_str(), last.paused), ("alice", true));
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn change_on_trial_is_proved_while_a_pause_waits_for_its_turn() {
+    const OTHERS: usize = 15;
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (1..=OTHERS + 1).map(|number| format!("rig{number}")).collect();
+    let fakes: Vec<_> = names.iter().map(|name| FakeMiner::new(folder.path(), name)).collect();
+    let mut serving = Vec::new();
+    for fake in &fakes {
+        serving.push(fake.serve().await);
+    }
+    let named: Vec<_> = names.iter().map(String::as_str).zip(&fakes).collect();
+    // Nobody measures what they draw, so that each has a second for itself.
+    let ramp = Some(Watts::from_watts(1.0));
+    let control = Control::start(Config { ramp, ..config(folder.path(), &named) }).await;
+    for name in &names {
+        control.until_connected(name).await;
+    }
+    let miner = &fakes[0];
+    miner.change(|state| state.reverts = true);
+    control.apply(whole("rig1", None)).await;
+    control.until_sync("rig1", v1::SyncState::InSync).await;
+    for name in &names[1..] {
+        control.apply(paused(name)).await;
+    }
+    let waits = |miner: &v1::Miner| miner.sync_reason.contains("may be switched per second");
+    control.until(names.last().unwrap(), "waits", waits).await;
+    control.apply(paused("rig1")).await;
+    control.until("rig1", "waits", waits).await;
+    miner.change(|state| state.accepted += 1);
+    miner.until("confirmed", |state| !state.reverts_at).await;
+    let sent = {
+        let state = miner.state();
+        (state.control_generation, state.spec.paused)
+    };
+    assert_eq!(sent, (1, false));
     control.stop().await;
 }
 
